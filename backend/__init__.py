@@ -1,0 +1,1 @@
+"""label-studio-oneshot: one annotated mask in, a pre-annotated Label Studio project out."""

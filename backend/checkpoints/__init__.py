@@ -1,0 +1,1 @@
+"""Gets model weights onto the disk and opens them."""

@@ -1,0 +1,1 @@
+"""The command `oneshot`, one file per subcommand."""

@@ -1,0 +1,1 @@
+"""What `oneshot demo` and `oneshot up` run: child processes, demo images, a real Label Studio."""

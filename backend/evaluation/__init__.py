@@ -1,0 +1,1 @@
+"""Datasets, metrics and reports: what the core is worth, in numbers."""

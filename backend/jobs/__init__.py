@@ -1,0 +1,1 @@
+"""The contract between web and worker: payloads, queue, progress."""

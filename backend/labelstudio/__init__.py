@@ -1,0 +1,1 @@
+"""The wire: label config, brush RLE, images, HTTP. Never torch."""

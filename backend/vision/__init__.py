@@ -1,0 +1,1 @@
+"""The core: arrays in, instances out. Never files, HTTP or Redis."""

@@ -1,0 +1,1 @@
+"""HTTP in: the Label Studio ML protocol and the status page. Never torch, never vision."""

@@ -1,0 +1,1 @@
+"""Jobs out: the one place where Label Studio and vision meet."""
