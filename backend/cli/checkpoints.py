@@ -1,0 +1,31 @@
+"""``oneshot checkpoints``: get the model weights before they are needed."""
+
+from pathlib import Path
+
+import click
+
+from backend.settings import Settings
+
+
+@click.group()
+def checkpoints() -> None:
+    """Get the model weights.
+
+    Example: oneshot checkpoints fetch
+    """
+
+
+@checkpoints.command()
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the weights [ONESHOT_CACHE].",
+)
+def fetch(cache: Path | None) -> None:
+    """Fetch and convert MobileSAM, unless it is there already; afterwards everything works offline.
+
+    Example: oneshot checkpoints fetch
+    """
+    from backend.checkpoints.mobilesam import fetch_mobilesam
+
+    click.echo(f"MobileSAM: {fetch_mobilesam(cache or Settings().oneshot_cache)}")
