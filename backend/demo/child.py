@@ -1,7 +1,7 @@
-"""Replace this process by a program that ends when its parent does: ``python -m backend.demo.child PROGRAM ARGUMENT...``.
+"""Become a program that ends when its parent does: ``python -m backend.demo.child PROGRAM ARGUMENT...``.
 
-A parent that is killed cannot stop its children, so the kernel is asked to (Linux, ``prctl(2)``). The wish survives
-``exec``, so the program runs under the process id that its parent knows.
+A parent that is killed cannot stop its children, so the kernel is asked to (Linux, ``prctl(2)``). The wish
+survives ``exec``, so the program runs under the process id that its parent knows.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""The real Label Studio, from an environment of its own, with every setting that a backend on this machine needs."""
+"""The real Label Studio, from an environment of its own, set up for a backend on the same machine."""
 
 import hashlib
 import os
@@ -66,17 +66,12 @@ def start_label_studio(
     port = port or free_port()
     require_free_port(port, purpose="Label Studio needs it: stop what uses it, or choose another port")
     data_dir.mkdir(parents=True, exist_ok=True)
-    command = [
-        _executable(environment),
-        "start",
-        "--no-browser",
-        "--internal-host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+    options = ["--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
     child = processes.start(
-        "label-studio", command, environment=_environment(data_dir, port, account), folder=data_dir
+        "label-studio",
+        [_executable(environment), "start", *options],
+        environment=_environment(data_dir, port, account),
+        folder=data_dir,
     )
     url = f"http://127.0.0.1:{port}"
     child.wait_healthy(f"{url}/health", timeout_s=timeout_s)
@@ -101,7 +96,7 @@ def migrated_data_dir(
 ) -> Path:
     """A data folder of this version that has been started once; copy it, and the copy starts in seconds.
 
-    Made once under *cache_dir*, and then found there. Two processes may ask at once: the first to finish wins.
+    Made once under *cache_dir*, and then found there. Of two that ask at once, the first to finish wins.
 
     Raises:
         DemoSetupError, DemoProcessError: as ``start_label_studio``.

@@ -1,7 +1,8 @@
 """Child processes with a log file each, a health check, and a sure end.
 
-``with Processes(log_dir) as processes:`` stops everything started inside it, the last one first, whatever happens:
-terminate, wait, kill, always the whole process group. A child also ends when this process is killed (``child.py``).
+``with Processes(log_dir) as processes:`` stops everything started inside it, the last one first, whatever
+happens: terminate, wait, kill, always the whole process group. A child also ends when this process is killed
+(``child.py``).
 """
 
 import os

