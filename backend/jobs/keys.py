@@ -1,0 +1,56 @@
+"""The names of our keys in Redis, and how long they live when nobody touches them.
+
+Everything under them can be rebuilt from Label Studio by one sync per project, so all of it may expire or be
+lost.
+"""
+
+from dataclasses import dataclass
+
+PROJECTS = "oneshot:projects"  # sorted set: project id -> time of its last change
+SECONDS_TO_LIVE = 30 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class ProjectKeys:
+    """The keys of one project; all but ``project`` and the syncs speak of its current generation."""
+
+    project_id: int
+
+    @property
+    def project(self) -> str:
+        """Hash: model_version, references, reason, error, synced_at, config."""
+        return f"oneshot:project:{self.project_id}"
+
+    @property
+    def tasks(self) -> str:
+        """Hash: task id -> JSON of its state."""
+        return f"oneshot:tasks:{self.project_id}"
+
+    @property
+    def counts(self) -> str:
+        """Hash: state -> number of tasks."""
+        return f"oneshot:counts:{self.project_id}"
+
+    @property
+    def recent(self) -> str:
+        """Sorted set: the last tasks that changed."""
+        return f"oneshot:recent:{self.project_id}"
+
+    @property
+    def failed(self) -> str:
+        """Sorted set: the tasks that failed."""
+        return f"oneshot:failed:{self.project_id}"
+
+    @property
+    def sync(self) -> str:
+        """String: the sync that waits, as ``<job id> <time>``."""
+        return f"oneshot:sync:{self.project_id}"
+
+    @property
+    def sync_lock(self) -> str:
+        """String: held while a sync runs."""
+        return f"oneshot:sync-lock:{self.project_id}"
+
+    def of_tasks(self) -> list[str]:
+        """List the keys that the scripts on tasks take, in their order."""
+        return [self.project, self.tasks, self.counts, self.recent, self.failed, PROJECTS]

@@ -1,0 +1,182 @@
+"""What is going on, in Redis: the generation of each project and the state of each of its tasks."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+from redis import Redis
+
+from backend.jobs import scripts
+from backend.jobs.connection import redis_errors
+from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
+
+TaskState = Literal["queued", "processing", "done", "empty", "failed", "skipped"]
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True)
+class ReferenceNote:
+    """Where the reference of one label comes from."""
+
+    label: str
+    task: int
+    annotation: int
+    instances: int
+
+
+@dataclass(frozen=True)
+class TaskProgress:
+    """How far one task is: figures once it is done (mean confidence), the reason if it failed."""
+
+    task_id: int
+    state: TaskState
+    instances: int | None = None
+    confidence: float | None = None
+    seconds: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ProjectProgress:
+    """What the last sync of a project found. Without a reference there is no model version but a reason."""
+
+    project_id: int
+    model_version: str | None
+    references: tuple[ReferenceNote, ...]
+    reason: str | None
+    error: str | None
+    synced_s_ago: float | None
+
+
+class Progress:
+    """Reads and writes the progress of all projects."""
+
+    def __init__(self, connection: Redis) -> None:
+        self._connection = connection
+        self._set_project = connection.register_script(scripts.SET_PROJECT)
+        self._record_task = connection.register_script(scripts.RECORD_TASK)
+        self._remove_tasks = connection.register_script(scripts.REMOVE_TASKS)
+
+    def set_generation(
+        self, project_id: int, model_version: str, references: Sequence[ReferenceNote]
+    ) -> bool:
+        """Note what a sync found; clears the project's error.
+
+        Returns:
+            Whether the model version is new. Then the states of the tasks under the old one are dropped.
+        """
+        notes = json.dumps([asdict(reference) for reference in references])
+        return self._set(project_id, model_version, references=notes, reason="", error="")
+
+    def set_no_reference(self, project_id: int, reason: str) -> bool:
+        """Note that a sync found no reference, and why; drops the generation there was, and the error.
+
+        Returns:
+            Whether there was a generation before.
+        """
+        return self._set(project_id, "", references="[]", reason=reason[:_LONGEST_REASON], error="")
+
+    def _set(self, project_id: int, model_version: str, **fields: str) -> bool:
+        pairs = [part for pair in fields.items() for part in pair]
+        args: list[str | int] = [project_id, SECONDS_TO_LIVE, model_version, *pairs]
+        with redis_errors():
+            return bool(self._set_project(keys=ProjectKeys(project_id).of_tasks(), args=args))
+
+    def set_error(self, project_id: int, error: str) -> None:
+        """Note why the last sync of a project failed. What the one before found stays."""
+        keys = ProjectKeys(project_id)
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.hset(keys.project, "error", error[:_LONGEST_REASON])
+            pipe.expire(keys.project, SECONDS_TO_LIVE)
+            pipe.zadd(PROJECTS, {str(project_id): self._now_s()})
+            pipe.execute()
+
+    def set_config(self, project_id: int, digest: str) -> bool:
+        """Note the digest of the label config that Label Studio last showed the web process.
+
+        Returns:
+            Whether it is another one than before, or the first.
+        """
+        keys = ProjectKeys(project_id)
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.hget(keys.project, "config")
+            pipe.hset(keys.project, "config", digest)
+            pipe.expire(keys.project, SECONDS_TO_LIVE)
+            before, *_ = pipe.execute()
+        return cast("bytes | None", before) != digest.encode()
+
+    def project(self, project_id: int) -> ProjectProgress:
+        """Give what is known of a project; all None where it is not known."""
+        with redis_errors():
+            fields = cast("dict[bytes, bytes]", self._connection.hgetall(ProjectKeys(project_id).project))
+            return _project(project_id, fields, self._now_s())
+
+    def model_version(self, project_id: int) -> str | None:
+        """Give the project's current generation, if it has one."""
+        with redis_errors():
+            version = cast(
+                "bytes | None", self._connection.hget(ProjectKeys(project_id).project, "model_version")
+            )
+        return version.decode() if version else None
+
+    def record(self, project_id: int, model_version: str, task: TaskProgress) -> bool:
+        """Note the state of a task.
+
+        Returns:
+            False if the project has moved on to another generation: nothing is noted, and the work is moot.
+        """
+        entry: dict[str, Any] = {key: value for key, value in asdict(task).items() if value is not None}
+        entry.pop("task_id")
+        if task.reason:
+            entry["reason"] = task.reason[:_LONGEST_REASON]
+        args: list[str | int] = [project_id, model_version, SECONDS_TO_LIVE, task.task_id, json.dumps(entry)]
+        with redis_errors():
+            return bool(self._record_task(keys=ProjectKeys(project_id).of_tasks(), args=args))
+
+    def states(self, project_id: int, task_ids: Sequence[int]) -> dict[int, TaskState]:
+        """Give the states of tasks under the current generation; unknown tasks are left out."""
+        if not task_ids:
+            return {}
+        with redis_errors():
+            entries = cast(
+                "list[bytes | None]",
+                self._connection.hmget(ProjectKeys(project_id).tasks, [str(task_id) for task_id in task_ids]),
+            )
+        return {
+            task_id: json.loads(entry)["state"]
+            for task_id, entry in zip(task_ids, entries, strict=True)
+            if entry
+        }
+
+    def remove_tasks(self, project_id: int, task_ids: Iterable[int]) -> None:
+        """Forget tasks that were deleted."""
+        args = [str(task_id) for task_id in task_ids]
+        if args:
+            with redis_errors():
+                self._remove_tasks(keys=ProjectKeys(project_id).of_tasks(), args=args)
+
+    def forget_project(self, project_id: int) -> None:
+        """Forget a project that is gone."""
+        keys = ProjectKeys(project_id)
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.unlink(keys.project, keys.tasks, keys.counts, keys.recent, keys.failed)
+            pipe.zrem(PROJECTS, str(project_id))
+            pipe.execute()
+
+    def _now_s(self) -> float:
+        seconds, microseconds = self._connection.time()
+        return seconds + microseconds / 1e6
+
+
+def _project(project_id: int, fields: dict[bytes, bytes], now_s: float) -> ProjectProgress:
+    references = json.loads(fields.get(b"references", b"[]"))
+    synced_at = fields.get(b"synced_at")
+    return ProjectProgress(
+        project_id,
+        model_version=fields.get(b"model_version", b"").decode() or None,
+        references=tuple(ReferenceNote(**reference) for reference in references),
+        reason=fields.get(b"reason", b"").decode() or None,
+        error=fields.get(b"error", b"").decode() or None,
+        synced_s_ago=now_s - float(synced_at) if synced_at else None,
+    )
