@@ -10,6 +10,7 @@ from redis import Redis
 from backend.jobs import scripts
 from backend.jobs.connection import redis_errors
 from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
+from backend.jobs.snapshot import snapshot
 
 TaskState = Literal["queued", "processing", "done", "empty", "failed", "skipped"]
 _LONGEST_REASON = 500
@@ -39,7 +40,7 @@ class TaskProgress:
 
 @dataclass(frozen=True)
 class ProjectProgress:
-    """What the last sync of a project found. Without a reference there is no model version but a reason."""
+    """What the last sync of a project found: a model version, or the reason why there is none."""
 
     project_id: int
     model_version: str | None
@@ -87,9 +88,10 @@ class Progress:
         """Note why the last sync of a project failed. What the one before found stays."""
         keys = ProjectKeys(project_id)
         with redis_errors(), self._connection.pipeline() as pipe:
-            pipe.hset(keys.project, "error", error[:_LONGEST_REASON])
+            now_s = self._now_s()
+            pipe.hset(keys.project, mapping={"error": error[:_LONGEST_REASON], "synced_at": now_s})
             pipe.expire(keys.project, SECONDS_TO_LIVE)
-            pipe.zadd(PROJECTS, {str(project_id): self._now_s()})
+            pipe.zadd(PROJECTS, {str(project_id): now_s})
             pipe.execute()
 
     def set_config(self, project_id: int, digest: str) -> bool:
@@ -108,9 +110,11 @@ class Progress:
 
     def project(self, project_id: int) -> ProjectProgress:
         """Give what is known of a project; all None where it is not known."""
-        with redis_errors():
-            fields = cast("dict[bytes, bytes]", self._connection.hgetall(ProjectKeys(project_id).project))
-            return _project(project_id, fields, self._now_s())
+        with redis_errors(), self._connection.pipeline(transaction=False) as pipe:
+            pipe.hgetall(ProjectKeys(project_id).project)
+            pipe.time()
+            fields, (seconds, microseconds) = pipe.execute()
+        return _project(project_id, fields, seconds + microseconds / 1e6)
 
     def model_version(self, project_id: int) -> str | None:
         """Give the project's current generation, if it has one."""
@@ -163,6 +167,10 @@ class Progress:
             pipe.unlink(keys.project, keys.tasks, keys.counts, keys.recent, keys.failed)
             pipe.zrem(PROJECTS, str(project_id))
             pipe.execute()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give everything there is to show, as plain values: see ``backend.jobs.snapshot``."""
+        return snapshot(self._connection)
 
     def _now_s(self) -> float:
         seconds, microseconds = self._connection.time()

@@ -1,8 +1,8 @@
 """The steps that must be atomic, as Lua: several web processes and workers take them at once.
 
-Whether somebody still cares for a claim is read from the job that carries it, not guessed from its age: a claim
-holds while its job waits, runs or is to be retried, however long that takes, and ends with it. A new claim is given
-a few seconds in which its job has not been written yet.
+Whether somebody still cares for a claim is read from the job that carries it, not guessed from its age: it
+holds while that job waits, runs or is to be retried, however long that takes, and ends with it. A new claim
+is given a few seconds in which its job has not been written yet.
 """
 
 _ALIVE = """
@@ -48,8 +48,8 @@ return 1
 """
 )
 
-# KEYS: ProjectKeys.of_tasks. ARGV: project id, model version, seconds to live, prefix of job keys, first part of
-# the new job ids, tasks per job, whether failed tasks are queued again (0 or 1), task ids.
+# KEYS: ProjectKeys.of_tasks. ARGV: project id, model version, seconds to live, prefix of job keys, first part
+# of the new job ids, tasks per job, whether failed tasks are queued again (0 or 1), task ids.
 # Returns the claimed task ids.
 CLAIM_TASKS = (
     _ALIVE
@@ -109,8 +109,8 @@ end
 return #ARGV
 """
 
-# KEYS: ProjectKeys.of_tasks. ARGV: project id, seconds to live, model version ('' for none), then pairs of fields
-# of the project. Returns 1 if the model version changed; then the states of the tasks under the old one are dropped.
+# KEYS: ProjectKeys.of_tasks. ARGV: project id, seconds to live, model version ('' for none), pairs of fields.
+# Returns 1 if the model version changed; then the states of the tasks under the old one are dropped.
 SET_PROJECT = (
     _ALIVE
     + """

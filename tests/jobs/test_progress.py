@@ -1,0 +1,158 @@
+"""What is known of projects and tasks."""
+
+import pytest
+from redis import Redis
+
+from backend.jobs.keys import SECONDS_TO_LIVE, ProjectKeys
+from backend.jobs.progress import Progress, ReferenceNote, TaskProgress
+from backend.jobs.queue import JobQueue
+
+COIN = ReferenceNote("Coin", task=1, annotation=2, instances=1)
+
+
+def test_an_unknown_project_has_no_generation(progress: Progress) -> None:
+    project = progress.project(7)
+
+    assert (project.model_version, project.references, project.reason, project.synced_s_ago) == (
+        None,
+        (),
+        None,
+        None,
+    )
+    assert progress.model_version(7) is None
+
+
+def test_a_generation_is_new_once(progress: Progress) -> None:
+    assert progress.set_generation(7, "v1", [COIN])
+    assert not progress.set_generation(7, "v1", [COIN])
+    assert progress.set_generation(7, "v2", [COIN])
+
+    project = progress.project(7)
+    assert (project.model_version, project.references) == ("v2", (COIN,))
+    assert project.synced_s_ago == pytest.approx(0, abs=5)
+
+
+def test_the_states_of_an_old_generation_are_dropped(progress: Progress) -> None:
+    progress.set_generation(7, "v1", [COIN])
+    progress.record(7, "v1", TaskProgress(1, "done", instances=3))
+
+    progress.set_generation(7, "v2", [COIN])
+
+    assert progress.states(7, [1]) == {}
+    assert progress.snapshot()["projects"][0]["counts"] == {}
+
+
+def test_a_late_worker_cannot_write_into_a_new_generation(progress: Progress) -> None:
+    progress.set_generation(7, "v2", [COIN])
+
+    assert not progress.record(7, "v1", TaskProgress(1, "done"))
+    assert progress.states(7, [1]) == {}
+
+
+def test_a_project_may_lose_its_reference(progress: Progress) -> None:
+    progress.set_generation(7, "v1", [COIN])
+
+    assert progress.set_no_reference(7, "no annotation has a brush region")
+
+    project = progress.project(7)
+    assert (project.model_version, project.references) == (None, ())
+    assert project.reason == "no annotation has a brush region"
+
+
+def test_an_error_stays_until_the_next_sync_that_works(progress: Progress) -> None:
+    progress.set_generation(7, "v1", [COIN])
+    progress.set_error(7, "Label Studio refused the token")
+
+    assert progress.project(7).error == "Label Studio refused the token"
+    assert progress.project(7).model_version == "v1"
+
+    progress.set_generation(7, "v1", [COIN])
+    assert progress.project(7).error is None
+
+
+def test_an_error_of_a_project_never_synced_is_shown(progress: Progress) -> None:
+    progress.set_error(7, "x" * 2000)
+
+    assert progress.snapshot()["projects"][0]["error"] == "x" * 500
+    assert progress.project(7).synced_s_ago == pytest.approx(0, abs=5)
+
+
+def test_a_changed_label_config_is_noticed_once(progress: Progress) -> None:
+    assert [progress.set_config(7, digest) for digest in ("a", "a", "b", "b")] == [True, False, True, False]
+
+
+def test_the_counts_follow_the_tasks(progress: Progress, queue: JobQueue) -> None:
+    progress.set_generation(7, "v1", [COIN])
+    queue.enqueue_tasks(7, "v1", [1, 2, 3])
+    progress.record(7, "v1", TaskProgress(1, "processing"))
+    progress.record(7, "v1", TaskProgress(1, "done", instances=3, confidence=0.5, seconds=1.5))
+    progress.record(7, "v1", TaskProgress(2, "failed", reason="not an image"))
+    progress.remove_tasks(7, [3, 99])
+
+    project = progress.snapshot()["projects"][0]
+    assert project["counts"] == {"done": 1, "failed": 1}
+    assert project["tasks"] == [
+        {
+            "id": 2,
+            "state": "failed",
+            "instances": None,
+            "confidence": None,
+            "seconds": None,
+            "reason": "not an image",
+        },
+        {"id": 1, "state": "done", "instances": 3, "confidence": 0.5, "seconds": 1.5, "reason": None},
+    ]
+
+
+def test_the_snapshot_of_a_large_project_stays_small_and_keeps_its_failures(progress: Progress) -> None:
+    progress.set_generation(7, "v1", [COIN])
+    progress.record(7, "v1", TaskProgress(1, "failed", reason="gone"))
+    for task_id in range(2, 302):
+        progress.record(7, "v1", TaskProgress(task_id, "done"))
+
+    project = progress.snapshot()["projects"][0]
+    assert project["counts"] == {"done": 300, "failed": 1}
+    assert [task["id"] for task in project["tasks"]] == [*range(301, 101, -1), 1]
+
+
+def test_the_snapshot_is_plain(progress: Progress, queue: JobQueue) -> None:
+    queue.enqueue_sync(7)
+    progress.set_generation(7, "v1", [COIN])
+    progress.set_no_reference(8, "nothing annotated")
+
+    snapshot = progress.snapshot()
+
+    assert [project["id"] for project in snapshot["projects"]] == [8, 7]
+    assert snapshot["projects"][1]["references"] == [
+        {"label": "Coin", "task": 1, "annotation": 2, "instances": 1}
+    ]
+    assert snapshot["workers"] == []
+    assert snapshot["queue"] == {"waiting": 1, "sync": 1, "predict": 0, "retrying": 0}
+
+
+def test_a_project_can_be_forgotten(progress: Progress) -> None:
+    progress.set_generation(7, "v1", [COIN])
+
+    progress.forget_project(7)
+
+    assert progress.snapshot()["projects"] == []
+    assert progress.model_version(7) is None
+
+
+def test_all_that_is_written_expires_some_time(
+    progress: Progress, queue: JobQueue, connection: Redis
+) -> None:
+    progress.set_generation(7, "v1", [COIN])
+    progress.set_config(8, "a")
+    progress.set_error(9, "no")
+    queue.enqueue_sync(7)
+    queue.enqueue_tasks(7, "v1", [1])
+    progress.record(7, "v1", TaskProgress(2, "failed"))
+
+    keys = [
+        *ProjectKeys(7).of_tasks()[:5],
+        ProjectKeys(7).sync,
+        ProjectKeys(8).project,
+        ProjectKeys(9).project,
+    ]
+    assert all(SECONDS_TO_LIVE - 60 < connection.ttl(key) <= SECONDS_TO_LIVE for key in keys)
