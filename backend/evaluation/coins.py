@@ -1,8 +1,8 @@
 """scikit-image's ``coins()``, public domain: 24 coins on a dark ground, with a true mask for each.
 
-The true masks come from the watershed of the image's gradient, flooded from what is surely ground (grey below
-30) and surely coin (above 150), as in scikit-image's own tutorial; then holes are filled and specks of a radius
-under 3 pixels opened away. A test counts them and looks at their shape.
+The true masks come from the watershed of the image's gradient, flooded from what is surely ground (grey
+below 30) and surely coin (above 150), as in scikit-image's own tutorial; then holes are filled and specks of
+a radius under 3 pixels opened away. A test counts them and looks at their shape.
 """
 
 import numpy as np
