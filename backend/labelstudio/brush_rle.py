@@ -1,8 +1,8 @@
 """Label Studio's brush run-length code: a stream of bits over the RGBA bytes of a mask.
 
-32 bits count of bytes (H * W * 4), 5 bits word size - 1, four times 4 bits of length size - 1, then runs: 1 bit
-kind, 2 bits which length size, the length - 1, and one word that repeats (kind 1) or *length* words as they are
-(kind 0).
+32 bits count of bytes (H * W * 4), 5 bits word size - 1, four times 4 bits of length size - 1, then runs:
+1 bit of kind, 2 bits of which length size, the length - 1, and one word that repeats (kind 1) or as many
+words as the length says (kind 0).
 """
 
 from array import array

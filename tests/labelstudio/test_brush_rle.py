@@ -33,7 +33,7 @@ def _header(count: int, word_bits: int = 8) -> list[tuple[int, int]]:
 
 
 def test_a_mask_of_one_row_is_what_the_format_says() -> None:
-    """Two transparent pixels, 8 bytes: kind 1, length size 0 (3 bits), 8 - 1, the word 0; then an opaque one."""
+    """Two transparent pixels, 8 bytes: kind 1, length size 0 (3 bits), 8 - 1, the word 0; an opaque one."""
     expected = _bits(*_header(12), (1, 1), (0, 2), (7, 3), (0, 8), (1, 1), (0, 2), (3, 3), (255, 8))
 
     assert encode_rle(np.array([[False, False, True]])) == expected
