@@ -1,6 +1,6 @@
 """What the demo asks of Label Studio, as a person would do it in the browser."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,17 +54,13 @@ class DemoProject:
             files: file name and content of each.
 
         Returns:
-            The file name of each new task's image, in the order of the tasks.
+            The file name of each task's image, as Label Studio keeps it.
         """
-        tasks: dict[int, str] = {}
         for start in range(0, len(files), FILES_PER_UPLOAD):
             batch = files[start : start + FILES_PER_UPLOAD]
-            path = f"/api/projects/{self.id}/import?return_task_ids=true"
-            task_ids = self._call("POST", path, files=[(f"file{i}", file) for i, file in enumerate(batch)])[
-                "task_ids"
-            ]
-            tasks |= dict(zip(task_ids, (name for name, _ in batch), strict=True))
-        return tasks
+            parts = [(f"file{i}", file) for i, file in enumerate(batch)]
+            self._call("POST", f"/api/projects/{self.id}/import", files=parts)
+        return {task["id"]: _file_name(task["data"][self._control.image_key]) for task in self._tasks()}
 
     def connect_backend(self, url: str) -> None:
         """Connect the ML backend at *url*; Label Studio asks it for its health and version at once."""
@@ -78,19 +74,20 @@ class DemoProject:
 
     def annotated_tasks(self) -> set[int]:
         """The tasks that a person has annotated."""
-        tasks: set[int] = set()
-        page = 1
-        while page:
-            query = f"project={self.id}&fields=all&resolve_uri=false&page={page}&page_size={TASKS_PER_PAGE}"
-            found = self._call("GET", f"/api/tasks?{query}")
-            tasks |= {task["id"] for task in found["tasks"] if task["total_annotations"]}
-            page = page + 1 if page * TASKS_PER_PAGE < found["total"] else 0
-        return tasks
+        return {task["id"] for task in self._tasks() if task["total_annotations"]}
 
     def predictions(self, task_id: int) -> list[StoredPrediction]:
         """Every prediction that Label Studio holds for a task."""
         found = self._call("GET", f"/api/predictions/?task={task_id}")
         return [StoredPrediction(item["model_version"], len(item["result"]), item["score"]) for item in found]
+
+    def _tasks(self) -> Iterator[dict[str, Any]]:
+        seen, total, page = 0, 1, 1
+        while seen < total:
+            query = f"project={self.id}&fields=all&resolve_uri=false&page={page}&page_size={TASKS_PER_PAGE}"
+            found = self._call("GET", f"/api/tasks?{query}")
+            yield from found["tasks"]
+            seen, total, page = seen + len(found["tasks"]), found["total"], page + 1
 
     def _call(self, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401 - JSON
         try:
@@ -102,6 +99,11 @@ class DemoProject:
             raise DemoProcessError(f"Label Studio refused {method} {path} with {status}: {text}") from exc
         except requests.RequestException as exc:
             raise DemoProcessError(f"Label Studio did not answer {method} {path}: {exc}") from exc
+
+
+def _file_name(uri: str) -> str:
+    """The name in ``/data/upload/<project>/<8 hexadecimal digits>-<name>``."""
+    return uri.rsplit("/", 1)[-1].split("-", 1)[-1]
 
 
 def brushed_region(mask: NDArray[np.bool_], *, control: BrushControl, label: str) -> dict[str, Any]:
