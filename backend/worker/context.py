@@ -1,0 +1,74 @@
+"""What a job works with: built once per process, handed to the job by the worker."""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from redis import Redis
+
+from backend.jobs.progress import Progress
+from backend.jobs.queue import JobQueue
+from backend.labelstudio.client import LabelStudio
+from backend.labelstudio.fetch import ImageFetcher
+from backend.labelstudio.images import ImageLimits
+from backend.vision.pipeline import Models, SearchOptions
+from backend.worker.generation import GenerationCache
+
+
+@dataclass(frozen=True)
+class BasicAuth:
+    """The user name and password that our web process asks for."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class WorkerContext:
+    """The collaborators of every job of one worker process.
+
+    Attributes:
+        label_studio: the client that reads projects and stores predictions.
+        fetcher: gets the bytes of images.
+        limits: bounds on the images that are decoded.
+        models: the loaded networks.
+        checkpoint: the SAM checkpoint as it stands in model versions.
+        search: the settings that change masks.
+        connection: to Redis, for the locks around a push.
+        queue: where a sync puts the project's tasks.
+        progress: where states are noted for the status page.
+        webhook_auth: what Label Studio's webhook must send us; None when our web process asks for nothing.
+        generations: references that are ready to be used.
+    """
+
+    label_studio: LabelStudio
+    fetcher: ImageFetcher
+    limits: ImageLimits
+    models: Models
+    checkpoint: str
+    search: SearchOptions
+    connection: Redis
+    queue: JobQueue
+    progress: Progress
+    webhook_auth: BasicAuth | None = None
+    generations: GenerationCache = field(default_factory=GenerationCache)
+
+
+@dataclass(frozen=True, eq=False)
+class JobContext:
+    """One attempt of one job.
+
+    Attributes:
+        worker: the collaborators.
+        job_id: the job's id on the queue.
+        attempts_left: how often the queue tries again if this attempt raises.
+        stopping: whether the process was asked to end, so that the job should give back what is left.
+    """
+
+    worker: WorkerContext
+    job_id: str
+    attempts_left: int
+    stopping: Callable[[], bool]
+
+
+current_job: ContextVar[JobContext] = ContextVar("current_job")

@@ -1,0 +1,28 @@
+"""What can go wrong in the worker itself.
+
+WorkerError
+├── WorkerStartError        the worker cannot start; the message says what to do
+├── PushBusyError           another worker pushes the same task's prediction; try again later
+├── TasksLeftError          some tasks of a job must wait; try again later
+└── StaleGenerationError    the project has other references by now; the work is moot
+"""
+
+
+class WorkerError(Exception):
+    """Something about the worker process or its jobs."""
+
+
+class WorkerStartError(WorkerError):
+    """The worker cannot start; the message says what to do."""
+
+
+class PushBusyError(WorkerError):
+    """Another worker pushes the same task's prediction; trying again later helps."""
+
+
+class TasksLeftError(WorkerError):
+    """Some tasks of a job could not be done now; trying again later may help."""
+
+
+class StaleGenerationError(WorkerError):
+    """The project has other references by now; what was computed is moot."""

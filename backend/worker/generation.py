@@ -1,0 +1,83 @@
+"""A generation: a reference set with its settings. It names every prediction made from it."""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from backend.jobs.version import model_version
+from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.references import PickedReference
+from backend.vision.pipeline import SearchOptions
+from backend.vision.reference import Reference
+
+_DIGEST_LENGTH = 10
+_CACHED = 8  # generations of different projects that one process keeps ready
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """References that are ready to be used, and the version that predictions made from them carry."""
+
+    project_id: int
+    model_version: str
+    label_config: str
+    control: BrushControl
+    picked: tuple[PickedReference, ...]
+    references: tuple[Reference, ...]
+
+
+class GenerationCache:
+    """The generations that one process used last."""
+
+    def __init__(self, size: int = _CACHED) -> None:
+        self._size = size
+        self._by_key: OrderedDict[tuple[int, str], Generation] = OrderedDict()
+
+    def get(self, project_id: int, version: str) -> Generation | None:
+        """Give the generation, if it is kept."""
+        key = (project_id, version)
+        if key in self._by_key:
+            self._by_key.move_to_end(key)
+        return self._by_key.get(key)
+
+    def put(self, generation: Generation) -> None:
+        """Keep *generation*, and drop the one that was not used for longest if there are too many."""
+        key = (generation.project_id, generation.model_version)
+        self._by_key[key] = generation
+        self._by_key.move_to_end(key)
+        if len(self._by_key) > self._size:
+            self._by_key.popitem(last=False)
+
+
+def generation_version(
+    picked: Mapping[str, PickedReference], control: BrushControl, *, checkpoint: str, search: SearchOptions
+) -> str:
+    """Name the generation: another name whenever predictions could come out differently.
+
+    Args:
+        picked: the references by label.
+        control: where masks are read from and written to.
+        checkpoint: the SAM checkpoint's slug.
+        search: the settings that change masks.
+
+    Returns:
+        ``oneshot-<checkpoint>-<digest>``.
+    """
+    content = {
+        "control": [control.from_name, control.to_name, control.image_key],
+        "references": [_reference_content(label, picked[label]) for label in sorted(picked)],
+        "search": asdict(search),
+        "checkpoint": checkpoint,
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return model_version(checkpoint, hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH])
+
+
+def _reference_content(label: str, picked: PickedReference) -> list[Any]:
+    masks = sorted(hashlib.sha256(np.packbits(mask).tobytes()).hexdigest() for mask in picked.masks)
+    return [label, picked.task_id, picked.annotation_id, picked.image_uri, list(picked.size_hw), masks]

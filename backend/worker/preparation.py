@@ -1,0 +1,53 @@
+"""What must be at hand before the tasks of a job are predicted."""
+
+from backend.jobs.payloads import PredictTasks
+from backend.jobs.progress import TaskProgress, TaskState
+from backend.labelstudio.client import Task
+from backend.labelstudio.errors import LabelConfigError
+from backend.worker.context import WorkerContext
+from backend.worker.generation import Generation
+from backend.worker.references import learn
+
+_FINISHED: frozenset[TaskState] = frozenset({"done", "empty", "failed", "skipped"})
+
+
+def ready_generation(context: WorkerContext, payload: PredictTasks) -> Generation | None:
+    """Give the references that the job is to use, or None if the project has others by now.
+
+    A process that did not sync this generation itself rebuilds it from Label Studio, once. If the annotations
+    there teach something else than the job says, a sync was missed, and one is queued.
+    """
+    project_id, version = payload.project_id, payload.model_version
+    if context.progress.model_version(project_id) != version:
+        return None
+    kept = context.generations.get(project_id, version)
+    if kept is not None:
+        return kept
+    rebuilt = _rebuild(context, project_id)
+    if rebuilt is None or rebuilt.model_version != version:
+        context.queue.enqueue_sync(project_id)
+        return None
+    context.generations.put(rebuilt)
+    return rebuilt
+
+
+def _rebuild(context: WorkerContext, project_id: int) -> Generation | None:
+    project = context.label_studio.project(project_id)
+    try:
+        return learn(context, project).generation
+    except LabelConfigError:
+        return None  # the sync that follows tells it to the person
+
+
+def remaining_tasks(context: WorkerContext, payload: PredictTasks) -> list[Task]:
+    """Give the job's tasks that still exist, have no annotation, and were not finished before."""
+    states = context.progress.states(payload.project_id, payload.task_ids)
+    todo = [task_id for task_id in payload.task_ids if states.get(task_id) not in _FINISHED]
+    tasks = context.label_studio.tasks(payload.project_id, todo) if todo else []
+    gone = set(todo) - {task.id for task in tasks}
+    context.progress.remove_tasks(payload.project_id, gone)
+    for task in tasks:
+        if task.is_annotated:
+            skipped = TaskProgress(task.id, "skipped", reason="a person has annotated it")
+            context.progress.record(payload.project_id, payload.model_version, skipped)
+    return [task for task in tasks if not task.is_annotated]

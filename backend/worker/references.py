@@ -1,0 +1,128 @@
+"""From the annotations of a project to references that can be used, or to the reason why there are none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.labelstudio.client import Project
+from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
+from backend.labelstudio.images import decode_image
+from backend.labelstudio.label_config import BrushControl, brush_control
+from backend.labelstudio.references import PickedReference, PickedReferences, pick_references
+from backend.vision.errors import VisionError
+from backend.vision.reference import Reference, build_reference
+from backend.worker.context import WorkerContext
+from backend.worker.generation import Generation, generation_version
+
+_MOST_UNUSABLE = 20  # annotations on broken images that are passed over before a person has to look
+_MOST_TOLD = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What the annotations of a project teach.
+
+    Attributes:
+        generation: the references; None when no annotation can serve.
+        reason: why there is no generation, for a person to read.
+        refusals: a sentence for each annotation that was passed over.
+    """
+
+    generation: Generation | None
+    reason: str = ""
+    refusals: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class _Attempt:
+    """The references built so far, and the annotations that cannot serve, by annotation id."""
+
+    built: dict[tuple[int, str], Reference] = field(default_factory=dict)
+    unusable: dict[int, str] = field(default_factory=dict)
+
+
+def learn(context: WorkerContext, project: Project) -> Lesson:
+    """Build the references of *project* from its annotations.
+
+    An annotation whose image is gone or broken, or whose masks do not fit it, is passed over for the next.
+
+    Raises:
+        LabelConfigError: the label config has no brush labels.
+        TransientError: Label Studio or an image's server does not answer now.
+    """
+    control = brush_control(project.label_config)
+    attempt = _Attempt()
+    picked = _pick(context, project.id, control, attempt)
+    while picked.by_label and len(attempt.unusable) < _MOST_UNUSABLE:
+        version = generation_version(
+            picked.by_label, control, checkpoint=context.checkpoint, search=context.search
+        )
+        references = _references(context, project.id, version, picked.by_label.values(), attempt)
+        if references is not None:
+            generation = Generation(
+                *(project.id, version, project.label_config, control),
+                picked=tuple(picked.by_label.values()),
+                references=references,
+            )
+            return Lesson(generation, refusals=_refusals(picked, attempt))
+        picked = _pick(context, project.id, control, attempt)
+    return Lesson(None, _reason(picked, attempt), _refusals(picked, attempt))
+
+
+def _pick(
+    context: WorkerContext, project_id: int, control: BrushControl, attempt: _Attempt
+) -> PickedReferences:
+    annotations = context.label_studio.iter_annotations(project_id)
+    return pick_references((each for each in annotations if each.id not in attempt.unusable), control)
+
+
+def _references(
+    context: WorkerContext,
+    project_id: int,
+    version: str,
+    picked: Iterable[PickedReference],
+    attempt: _Attempt,
+) -> tuple[Reference, ...] | None:
+    """Give one reference per picked one, or None after noting in *attempt* which annotations cannot serve."""
+    kept = context.generations.get(project_id, version)
+    if kept is not None:
+        return kept.references
+    for reference in picked:
+        if (reference.annotation_id, reference.label) not in attempt.built:
+            _build(context, reference, attempt)
+    if any(reference.annotation_id in attempt.unusable for reference in picked):
+        return None
+    return tuple(attempt.built[reference.annotation_id, reference.label] for reference in picked)
+
+
+def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -> None:
+    try:
+        image = _image(context, picked)
+        built = build_reference(
+            context.models.sam, context.models.semantic, image, picked.masks, label=picked.label
+        )
+    except (FetchRefusedError, ImageRefusedError, VisionError) as exc:
+        attempt.unusable[picked.annotation_id] = (
+            f"annotation {picked.annotation_id} of task {picked.task_id} cannot serve as reference: {exc}"
+        )
+    else:
+        attempt.built[picked.annotation_id, picked.label] = built
+
+
+def _image(context: WorkerContext, picked: PickedReference) -> NDArray[np.uint8]:
+    data = context.fetcher.fetch(picked.image_uri, task_id=picked.task_id)
+    return decode_image(data, limits=context.limits)
+
+
+def _refusals(picked: PickedReferences, attempt: _Attempt) -> tuple[str, ...]:
+    return (*attempt.unusable.values(), *picked.refusals)
+
+
+def _reason(picked: PickedReferences, attempt: _Attempt) -> str:
+    if not attempt.unusable:
+        return picked.reason
+    told = list(attempt.unusable.values())[:_MOST_TOLD]
+    more = len(attempt.unusable) - len(told)
+    return "; ".join([*told, *([f"and {more} more"] if more else [])]) + ". Paint a mask on another image."

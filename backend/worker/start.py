@@ -1,0 +1,117 @@
+"""The worker process, put together from the settings."""
+
+import logging
+import os
+import time
+
+from redis import Redis
+
+from backend.jobs.connection import connect
+from backend.jobs.progress import Progress
+from backend.jobs.queue import QUEUE_NAMES, JobQueue
+from backend.jobs.version import checkpoint_slug
+from backend.labelstudio.client import LabelStudio
+from backend.labelstudio.errors import TransientError
+from backend.labelstudio.fetch import ImageFetcher
+from backend.labelstudio.images import ImageLimits
+from backend.settings import Settings
+from backend.vision.pipeline import Models, SearchOptions
+from backend.worker.context import BasicAuth, WorkerContext
+from backend.worker.errors import WorkerStartError
+from backend.worker.models import load_models
+from backend.worker.process import work
+
+NICENESS = 10  # the web process on the same cores must answer within a second, whatever is computed
+_REDIS_TIMEOUT_S = 40  # longer than the worker waits for a job
+_PROBE_TIMEOUT_S = 3
+
+logger = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings) -> None:
+    """Load the models and run jobs until the process is asked to end.
+
+    Redis must be there at the start; later it may go away and come back. Label Studio may come up later, but
+    an API key that it refuses ends the worker.
+
+    Raises:
+        QueueUnavailableError: Redis does not answer.
+        WorkerStartError: no API key is set.
+        TokenRefusedError: Label Studio does not accept the API key.
+        CheckpointError: the weights cannot be had.
+    """
+    os.nice(NICENESS)
+    connection = _reach_redis(settings.redis_url)
+    label_studio = _reach_label_studio(settings)
+    started = time.monotonic()
+    models = load_models(
+        sam=settings.oneshot_sam,
+        cache_dir=settings.oneshot_cache,
+        device=settings.oneshot_device,
+        threads=settings.oneshot_threads,
+    )
+    logger.info("loaded %s in %.1f s; waiting for jobs", settings.oneshot_sam, time.monotonic() - started)
+    context = worker_context(settings, connection=connection, label_studio=label_studio, models=models)
+    work(QUEUE_NAMES, connection=connection, context=context)
+    logger.info("stopped")
+
+
+def worker_context(
+    settings: Settings, *, connection: Redis, label_studio: LabelStudio, models: Models
+) -> WorkerContext:
+    """Put together what the jobs work with."""
+    limits = ImageLimits(
+        max_bytes=settings.oneshot_max_image_bytes,
+        max_side=settings.oneshot_max_image_side,
+        max_pixels=settings.oneshot_max_image_pixels,
+    )
+    return WorkerContext(
+        label_studio=label_studio,
+        fetcher=ImageFetcher(
+            settings.label_studio_url,
+            label_studio.authorisation,
+            limits=limits,
+            timeout_s=settings.oneshot_fetch_timeout_s,
+        ),
+        limits=limits,
+        models=models,
+        checkpoint=checkpoint_slug(settings.oneshot_sam),
+        search=SearchOptions(
+            guidance=settings.oneshot_guidance,
+            min_similarity=settings.oneshot_min_similarity,
+            max_instances=settings.oneshot_max_instances,
+        ),
+        connection=connection,
+        queue=JobQueue(connection, tasks_per_job=settings.oneshot_tasks_per_job),
+        progress=Progress(connection),
+        webhook_auth=_webhook_auth(settings),
+    )
+
+
+def _webhook_auth(settings: Settings) -> BasicAuth | None:
+    if not settings.oneshot_basic_auth_user:
+        return None
+    return BasicAuth(
+        settings.oneshot_basic_auth_user, settings.oneshot_basic_auth_password.get_secret_value()
+    )
+
+
+def _reach_redis(redis_url: str) -> Redis:
+    with connect(redis_url, timeout_s=_PROBE_TIMEOUT_S) as probe:
+        JobQueue(probe).ping()
+    return connect(redis_url, timeout_s=_REDIS_TIMEOUT_S)
+
+
+def _reach_label_studio(settings: Settings) -> LabelStudio:
+    api_key = settings.label_studio_api_key.get_secret_value()
+    if not api_key:
+        raise WorkerStartError(
+            "LABEL_STUDIO_API_KEY is not set; expected the access token of a Label Studio user "
+            f"(Account & Settings of {settings.label_studio_url})"
+        )
+    label_studio = LabelStudio(settings.label_studio_url, api_key, timeout_s=settings.oneshot_fetch_timeout_s)
+    try:
+        logger.info("Label Studio at %s: user %s", settings.label_studio_url, label_studio.user())
+    except TransientError as exc:
+        logger.warning("%s; going on, jobs are tried again until it answers", exc)
+    return label_studio
