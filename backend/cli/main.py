@@ -16,6 +16,7 @@ ERROR_TREES = (
     ("backend.checkpoints.errors", "CheckpointError"),
     ("backend.labelstudio.errors", "LabelStudioError"),
     ("backend.jobs.errors", "JobsError"),
+    ("backend.worker.errors", "WorkerError"),
     ("backend.evaluation.errors", "EvaluationError"),
     ("backend.demo.errors", "DemoError"),
 )
