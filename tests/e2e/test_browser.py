@@ -1,0 +1,182 @@
+"""What the annotator sees and does, in a real headless Chromium; the screenshots stay in .artefacts/."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import FloatRect, Page, expect, sync_playwright
+
+from backend.demo.coins import DemoImage, reference_mask
+from backend.demo.label_studio import LabelStudioServer
+from tests.annotator import Annotator, region_mask
+from tests.e2e.conftest import CoinProject
+from tests.mask_matching import matched_ious
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.browser]
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+VIEW = {"width": 1400, "height": 900}
+REGION_ROW = ".lsf-tree__node"
+STROKE_SPACING = 6  # on the screen; the brush is wider
+COLOURED = 25  # how far the channels of a pixel of the grey photographs differ under a mask
+
+
+@pytest.fixture(scope="module")
+def page(chromium: str, label_studio: LabelStudioServer) -> Iterator[Page]:
+    """A browser page of a user who has logged in."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(viewport={"width": VIEW["width"], "height": VIEW["height"]})
+        page.goto(f"{label_studio.url}/user/login/")
+        page.fill("input[name=email]", label_studio.email)
+        page.fill("input[name=password]", label_studio.password)
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda url: "/user/login" not in url)
+        yield page
+        browser.close()
+
+
+def open_task(page: Page, label_studio: LabelStudioServer, project: int, task: int) -> FloatRect:
+    """Open a task as a click in the data manager does; where its image lies on the screen."""
+    page.goto(f"{label_studio.url}/projects/{project}/data?task={task}")
+    overlay = page.locator("canvas[class*=overlay]")
+    overlay.wait_for(state="attached")
+    page.wait_for_timeout(2000)  # the masks are decoded and drawn after the image has come
+    box = overlay.bounding_box()
+    assert box is not None
+    return box
+
+
+def coloured(screenshot: bytes, image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a screenshot of a grey image shows colour, at the size of the image, (H, W) bool."""
+    height, width = image.shape[:2]
+    shown = Image.open(BytesIO(screenshot)).convert("RGB").resize((width, height), Image.Resampling.BOX)
+    channels = np.asarray(shown, dtype=np.int16)
+    return np.asarray(channels.max(axis=-1) - channels.min(axis=-1) > COLOURED)
+
+
+def paint(page: Page, box: FloatRect, mask: NDArray[np.bool_]) -> None:
+    """Brush over *mask* line by line with the mouse."""
+    scale = box["height"] / mask.shape[0]
+    for y in range(int(box["y"]), int(box["y"] + box["height"]), STROKE_SPACING):
+        columns = np.flatnonzero(mask[int((y - box["y"]) / scale)])
+        if len(columns):
+            page.mouse.move(box["x"] + columns[0] * scale, y)
+            page.mouse.down()
+            page.mouse.move(box["x"] + columns[-1] * scale, y, steps=4)
+            page.mouse.up()
+
+
+def test_the_predicted_masks_are_on_the_canvas(
+    page: Page,
+    label_studio: LabelStudioServer,
+    coin_project: CoinProject,
+    coins: dict[str, DemoImage],
+    artefacts: Path,
+) -> None:
+    """What shows in colour are the coins; and every one is listed as a region."""
+    image = coins["coins-2"]
+
+    box = open_task(page, label_studio, coin_project.id, coin_project.tasks["coins-2"])
+    page.screenshot(path=artefacts / "task-predicted.png")
+    seen = coloured(page.screenshot(clip=box), image.image)
+
+    expect(page.locator(REGION_ROW)).to_have_count(len(image.masks))
+    assert matched_ious([seen], [np.any(image.masks, axis=0)])[0] > 0.85
+
+
+def test_an_annotator_corrects_a_predicted_mask_and_submits(
+    page: Page,
+    label_studio: LabelStudioServer,
+    annotator: Annotator,
+    stack: Stack,
+    coin_project: CoinProject,
+    artefacts: Path,
+) -> None:
+    """Selected in the list, rubbed along its middle, submitted; and no new generation comes of it."""
+    task, version = coin_project.tasks["coins-5"], stack.project(coin_project.id)["model_version"]
+    (prediction,) = [row for row in annotator.predictions(coin_project.id) if row["task"] == task]
+    box = open_task(page, label_studio, coin_project.id, task)
+
+    page.locator(REGION_ROW).first.click()
+    page.get_by_label("eraser").click()
+    page.mouse.move(box["x"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2, steps=20)
+    page.mouse.up()
+    page.screenshot(path=artefacts / "task-corrected.png")
+    with page.expect_response(lambda response: f"/tasks/{task}/annotations" in response.url):
+        page.get_by_label("Submit current annotation").click()
+
+    (annotation,) = annotator.request("GET", f"/api/tasks/{task}/annotations/")
+    before = [np.count_nonzero(region_mask(region)) for region in prediction["result"]]
+    after = [np.count_nonzero(region_mask(region)) for region in annotation["result"]]
+    assert annotation["parent_prediction"] == prediction["id"]
+    assert after[0] < before[0]
+    assert after[1:] == before[1:]
+    stack.wait_until_idle()
+    assert stack.project(coin_project.id)["model_version"] == version
+
+
+def test_bare_background_opens_without_masks(
+    page: Page, label_studio: LabelStudioServer, coin_project: CoinProject, artefacts: Path
+) -> None:
+    open_task(page, label_studio, coin_project.id, coin_project.tasks["coins-8"])
+    page.screenshot(path=artefacts / "task-without-instances.png")
+
+    expect(page.locator(REGION_ROW)).to_have_count(0)
+
+
+def test_a_mask_painted_with_the_mouse_is_a_reference(
+    page: Page,
+    label_studio: LabelStudioServer,
+    annotator: Annotator,
+    stack: Stack,
+    coins: dict[str, DemoImage],
+    artefacts: Path,
+) -> None:
+    """The whole job as a person does it; strokes have soft edges and gaps."""
+    image = coins["coins-1"]
+    project = annotator.create_project("Painted by mouse")
+    first, second = annotator.upload(
+        project, {"first.png": image.png(), "second.png": coins["coins-7"].png()}
+    )
+    annotator.connect(project, stack.url)
+    box = open_task(page, label_studio, project, first)
+
+    page.get_by_label("brush-tool").click()
+    page.keyboard.press("1")
+    paint(page, box, reference_mask(image))
+    page.screenshot(path=artefacts / "task-painted.png")
+    with page.expect_response(lambda response: f"/tasks/{first}/annotations" in response.url):
+        page.get_by_label("Submit current annotation").click()
+
+    assert stack.wait_for_tasks(project, [second])[second]["instances"] == len(coins["coins-7"].masks)
+    (prediction,) = annotator.predictions(project)
+    masks = [region_mask(region) for region in prediction["result"]]
+    assert min(matched_ious(masks, coins["coins-7"].masks)) > 0.8
+
+
+def test_the_data_manager_shows_the_predictions(
+    page: Page, label_studio: LabelStudioServer, coin_project: CoinProject, artefacts: Path
+) -> None:
+    page.goto(f"{label_studio.url}/projects/{coin_project.id}/data")
+    page.get_by_text("coins", exact=False).first.wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=artefacts / "data-manager.png")
+
+
+def test_the_status_page_is_readable(
+    page: Page, stack: Stack, coin_project: CoinProject, artefacts: Path
+) -> None:
+    version = stack.project(coin_project.id)["model_version"]
+
+    page.goto(f"{stack.url}/status")
+    page.screenshot(path=artefacts / "status.png", full_page=True)
+
+    expect(page.get_by_text(version).first).to_be_visible()
