@@ -25,9 +25,7 @@ from backend.worker.errors import WorkerError
 from backend.worker.outcomes import note_failure
 from backend.worker.scheduling import Scheduler
 
-HEARTBEAT_S = 5
-HEARTBEAT_TTL_S = 60  # a job whose worker was killed is given to another one after this long
-MAINTENANCE_S = 20  # how often a worker looks for such jobs
+MAINTENANCE_S = 20  # how often a worker looks for jobs whose worker was killed
 WORKER_TTL_S = 35  # an idle worker waits this long less 15 s for a job, then looks around
 SCHEDULE_S = 1
 RECONNECT_S = 2
@@ -62,6 +60,9 @@ class OneshotWorker(SimpleWorker):
         context: what the jobs work with; they find it in ``current_job``.
     """
 
+    heartbeat_s: float = 5
+    heartbeat_ttl_s = 60  # a job whose worker was killed is given to another one after this long
+
     def __init__(self, queue_names: Sequence[str], *, connection: Redis, context: WorkerContext) -> None:
         super().__init__(
             list(queue_names),
@@ -84,7 +85,7 @@ class OneshotWorker(SimpleWorker):
         scheduler = Scheduler(self.queue_names(), self.connection)
         beside = [
             Background("scheduler", scheduler.step, interval_s=SCHEDULE_S),
-            Background("heartbeat", self.beat, interval_s=HEARTBEAT_S),
+            Background("heartbeat", self.beat, interval_s=self.heartbeat_s),
         ]
         for thread in beside:
             thread.start()
@@ -106,15 +107,21 @@ class OneshotWorker(SimpleWorker):
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002 - RQ's signature
         """Seconds after which a job without a heartbeat is abandoned."""
-        return HEARTBEAT_TTL_S
+        return self.heartbeat_ttl_s
 
     def beat(self) -> None:
         """Say that the worker lives, and that the job in hand goes on unless its time is over."""
         if self.birth_date is not None and not self.connection.hexists(self.key, "birth"):
             self._register_again()
         for execution in list(self.executions.values()):
-            if not _overdue(execution.job):
+            if not self._overdue(execution.job):
                 self.maintain_heartbeats(execution.job, execution)
+
+    def _overdue(self, job: Job) -> bool:
+        """Whether the job goes on though RQ's alarm should have ended it: it hangs outside of Python."""
+        if not job.started_at or not job.timeout or job.timeout < 0:
+            return False
+        return (now() - job.started_at).total_seconds() > job.timeout + self.heartbeat_ttl_s
 
     def _register_again(self) -> None:
         """Be listed again after Redis came back empty."""
@@ -141,12 +148,6 @@ class OneshotWorker(SimpleWorker):
     ) -> bool:
         note_failure(self._context, job, error or kind())
         return True
-
-
-def _overdue(job: Job) -> bool:
-    if not job.started_at or not job.timeout or job.timeout < 0:
-        return False
-    return (now() - job.started_at).total_seconds() > job.timeout + HEARTBEAT_TTL_S
 
 
 def _shorten_redis_errors(record: logging.LogRecord) -> bool:
