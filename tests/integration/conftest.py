@@ -27,12 +27,12 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 @pytest.fixture(scope="module")
 def start_web(processes: Processes, label_studio: LabelStudioServer) -> Callable[..., Stack]:
-    """Starts a web process on a queue of its own, given further settings by name."""
+    """Starts a web process on a queue of its own, given a name and further settings."""
 
-    def start(**settings: str) -> Stack:
+    def start(name: str, **settings: str) -> Stack:
         usual = {"label_studio_url": label_studio.url, "label_studio_api_key": label_studio.token}
         environment = stack_environment({**usual, "redis_url": start_valkey(processes), **settings})
-        return start_stack(processes, environment, name="web", with_worker=False)
+        return start_stack(processes, environment, name=name, with_worker=False)
 
     return start
 
@@ -40,7 +40,7 @@ def start_web(processes: Processes, label_studio: LabelStudioServer) -> Callable
 @pytest.fixture(scope="module")
 def web(start_web: Callable[..., Stack]) -> Stack:
     """A web process that asks for no password."""
-    return start_web()
+    return start_web("open")
 
 
 @pytest.fixture
