@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend.labelstudio.references import Annotation
+from backend.labelstudio.references import Annotations
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Task:
 
     id: int
     data: Mapping[str, Any]
+    is_annotated: bool = False
 
 
 class LabelStudio:
@@ -43,8 +44,8 @@ class LabelStudio:
         """
         raise NotImplementedError
 
-    def iter_annotations(self, project_id: int) -> Iterator[Annotation]:
-        """All finished annotations of the project, in the order of their creation within pages of tasks."""
+    def annotations(self, project_id: int) -> Annotations:
+        """The finished annotations of the project, for ``references.pick_references``."""
         raise NotImplementedError
 
     def iter_unfinished_tasks(self, project_id: int, model_version: str) -> Iterator[Task]:

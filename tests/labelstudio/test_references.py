@@ -1,0 +1,162 @@
+"""Which annotation teaches: each test names one rule."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from backend.labelstudio.brush_rle import encode_rle
+from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.references import Annotation, pick_references
+
+CONTROL = BrushControl("brush", "photo", "image", ("Coin", "Nut"))
+MASK = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+
+
+@dataclass
+class Stored:
+    """Annotations in the order of their creation; counts those that were asked for."""
+
+    annotations: list[Annotation]
+    read: int = 0
+
+    def starred(self) -> list[Annotation]:
+        """As the protocol says."""
+        return [each for each in self.annotations if each.ground_truth]
+
+    def with_label(self, label: str) -> Iterator[Annotation]:  # noqa: ARG002
+        """All of them: the picker looks at the labels itself."""
+        for annotation in self.annotations:
+            self.read += 1
+            yield annotation
+
+
+def _region(label: str = "Coin", mask: NDArray[np.bool_] = MASK, **changes: Any) -> dict[str, Any]:
+    height, width = mask.shape
+    value = {"format": "rle", "rle": encode_rle(mask), "brushlabels": [label]}
+    shared = {"id": f"{label}-region", "type": "brushlabels", "from_name": "brush", "to_name": "photo"}
+    return {**shared, "original_height": height, "original_width": width, "value": value, **changes}
+
+
+def _annotation(annotation_id: int, *result: dict[str, Any], **changes: Any) -> Annotation:
+    fields: dict[str, Any] = {
+        "id": annotation_id,
+        "task_id": 100 + annotation_id,
+        "task_data": {"image": f"/data/upload/1/{annotation_id}.png"},
+        "created_at": datetime(2026, 1, annotation_id, tzinfo=UTC),
+        "result": result,
+    }
+    return Annotation(**{**fields, **changes})
+
+
+def _picked(*annotations: Annotation) -> dict[str, int]:
+    references = pick_references(Stored(list(annotations)), CONTROL).by_label
+    return {label: reference.annotation_id for label, reference in references.items()}
+
+
+def test_the_first_annotation_teaches() -> None:
+    references = pick_references(Stored([_annotation(1, _region()), _annotation(2, _region())]), CONTROL)
+
+    reference = references.by_label["Coin"]
+    assert (reference.annotation_id, reference.task_id, reference.region_ids) == (1, 101, ("Coin-region",))
+    assert (reference.image_uri, reference.size_hw) == ("/data/upload/1/1.png", (3, 5))
+    assert np.array_equal(reference.masks[0], MASK)
+    assert references.reason == ""
+
+
+def test_every_region_of_the_label_is_an_instance() -> None:
+    references = pick_references(
+        Stored([_annotation(1, _region(), _region(mask=~MASK), _region("Nut"))]), CONTROL
+    )
+
+    assert len(references.by_label["Coin"].masks) == 2
+    assert len(references.by_label["Nut"].masks) == 1
+
+
+def test_each_label_has_the_first_annotation_that_shows_it() -> None:
+    """In the config's order, whatever the order of the annotations."""
+    picked = _picked(_annotation(1, _region("Nut")), _annotation(2, _region("Coin")))
+
+    assert list(picked.items()) == [("Coin", 2), ("Nut", 1)]
+
+
+def test_a_ground_truth_star_wins() -> None:
+    assert _picked(_annotation(1, _region()), _annotation(2, _region(), ground_truth=True)) == {"Coin": 2}
+
+
+@pytest.mark.parametrize(
+    "passed_over",
+    [
+        _annotation(1, _region(), was_cancelled=True),
+        _annotation(1, _region(), parent_prediction=9),
+        _annotation(1, _region(origin="prediction")),
+        _annotation(1, _region(origin="prediction"), ground_truth=True),
+        _annotation(1, _region(mask=np.zeros((3, 5), bool))),
+        _annotation(1, _region("Button")),
+        _annotation(1),
+    ],
+    ids=[
+        "cancelled",
+        "accepted prediction",
+        "predicted",
+        "starred prediction",
+        "empty mask",
+        "other label",
+        "no region",
+    ],
+)
+def test_what_a_person_did_not_paint_does_not_teach(passed_over: Annotation) -> None:
+    assert _picked(passed_over, _annotation(2, _region())) == {"Coin": 2}
+
+
+def test_a_rotated_region_is_refused_with_the_reason_and_the_next_annotation_teaches() -> None:
+    references = pick_references(
+        Stored([_annotation(1, _region(image_rotation=90)), _annotation(2, _region())]), CONTROL
+    )
+
+    assert references.by_label["Coin"].annotation_id == 2
+    assert "annotation 1 of task 101" in references.refusals[0]
+    assert "turned by 90 degrees" in references.refusals[0]
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (_annotation(1, _region(original_width=6)), "6 x 3 pixels"),
+        (_annotation(1, _region(), _region(mask=MASK.T)), "masks of one size"),
+        (
+            _annotation(1, _region(), task_data={"picture": "x.png"}),
+            "under 'image' in the task's data, got None",
+        ),
+    ],
+)
+def test_why_there_is_none_is_told(broken: Annotation, message: str) -> None:
+    references = pick_references(Stored([broken]), CONTROL)
+
+    assert references.by_label == {}
+    assert message in references.reason
+
+
+def test_without_annotations_the_reason_says_what_to_paint() -> None:
+    assert (
+        "paint one object with the brush 'brush' (Coin, Nut)" in pick_references(Stored([]), CONTROL).reason
+    )
+
+
+def test_annotations_that_turned_out_useless_are_passed_over() -> None:
+    stored = Stored([_annotation(1, _region()), _annotation(2, _region())])
+
+    assert pick_references(stored, CONTROL, passed_over={1}).by_label["Coin"].annotation_id == 2
+
+
+def test_no_more_annotations_are_read_than_needed() -> None:
+    """Projects may have thousands, and each is a download."""
+    stored = Stored([_annotation(each, _region(), _region("Nut")) for each in range(1, 20)])
+
+    pick_references(stored, CONTROL)
+
+    assert stored.read == 2  # one for each label

@@ -1,0 +1,156 @@
+"""Regions of annotations and predictions, on images of 3 x 5 pixels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from backend.labelstudio.brush_rle import decode_rle, encode_rle
+from backend.labelstudio.errors import RegionError, RleError
+from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.regions import ScoredMask, brush_regions, prediction
+
+CONTROL = BrushControl("brush", "photo", "image", ("Coin", "Nut"))
+MASK = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+
+
+def region(mask: NDArray[np.bool_] = MASK, *labels: str, **changes: Any) -> dict[str, Any]:
+    """A region as a person paints it."""
+    height, width = mask.shape
+    value = {"format": "rle", "rle": encode_rle(mask), "brushlabels": list(labels) or ["Coin"]}
+    return {
+        "id": "painted01",
+        "type": "brushlabels",
+        "from_name": "brush",
+        "to_name": "photo",
+        "original_height": height,
+        "original_width": width,
+        "image_rotation": 0,
+        "origin": "manual",
+        "value": value,
+        **changes,
+    }
+
+
+def test_a_painted_region_is_a_mask_with_its_label() -> None:
+    (found,) = brush_regions([region()], CONTROL)
+
+    assert (found.label, found.region_id) == ("Coin", "painted01")
+    assert np.array_equal(found.mask, MASK)
+
+
+@pytest.mark.parametrize(
+    "passed_over",
+    [
+        region(np.zeros((3, 5), bool)),
+        region(MASK, "Button"),
+        region(type="rectanglelabels"),
+        region(from_name="another"),
+        region(origin="prediction"),
+        region(value={}),
+        region(value=None),
+        region(value={"brushlabels": "Coin"}),
+        {"type": "choices", "value": {"choices": ["Coin"]}},
+        {},
+    ],
+    ids=[
+        "empty", "unknown label", "rectangle", "other control", "predicted", "no labels", "no value", "text",
+        "choice", "nothing",
+    ],
+)  # fmt: skip
+def test_what_is_no_painted_region_of_the_control_is_passed_over(passed_over: dict[str, Any]) -> None:
+    assert [found.region_id for found in brush_regions([passed_over, region(id="kept")], CONTROL)] == ["kept"]
+
+
+def test_a_prediction_that_a_person_changed_counts() -> None:
+    assert len(brush_regions([region(origin="prediction-changed")], CONTROL)) == 1
+
+
+def test_a_region_with_two_labels_comes_once_for_each() -> None:
+    assert [found.label for found in brush_regions([region(MASK, "Nut", "Coin")], CONTROL)] == ["Coin", "Nut"]
+    assert [found.label for found in brush_regions([region(MASK, "Nut", "Coin")], CONTROL, label="Nut")] == [
+        "Nut"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "message"),
+    [
+        (region(image_rotation=90), RegionError, "'painted01' is painted on an image turned by 90 degrees"),
+        (region(original_height=None), RegionError, "expected region 'painted01' to have the size"),
+        (region(original_width="5"), RegionError, "expected region 'painted01' to have the size"),
+        (region(original_width=6), RleError, "6 x 3 pixels"),
+        (region(value={"brushlabels": ["Coin"], "format": "png"}), RegionError, "'rle', got 'png'"),
+        (region(value={"brushlabels": ["Coin"], "format": "rle"}), RleError, "got NoneType"),
+    ],
+)
+def test_a_region_that_cannot_be_used_is_an_error_that_names_it(
+    broken: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        brush_regions([broken], CONTROL)
+
+
+def test_a_prediction_has_one_region_per_instance_and_their_mean_score() -> None:
+    item = prediction(
+        7, "v1", CONTROL, (3, 5), [ScoredMask("Coin", MASK, 0.5), ScoredMask("Nut", ~MASK, 1.0)]
+    )
+
+    first, second = item["result"]
+    assert (item["task"], item["model_version"], item["score"]) == (7, "v1", 0.75)
+    assert (first["original_width"], first["original_height"], first["image_rotation"]) == (5, 3, 0)
+    assert (first["from_name"], first["to_name"], first["type"]) == ("brush", "photo", "brushlabels")
+    assert (second["value"]["brushlabels"], second["value"]["format"], second["score"]) == (
+        ["Nut"],
+        "rle",
+        1.0,
+    )
+    assert np.array_equal(decode_rle(first["value"]["rle"], (3, 5)), MASK)
+
+
+def test_region_ids_are_unique_and_long_enough() -> None:
+    item = prediction(7, "v1", CONTROL, (3, 5), [ScoredMask("Coin", MASK, 0.5)] * 50)
+
+    ids = {each["id"] for each in item["result"]}
+    assert len(ids) == 50
+    assert min(map(len, ids)) >= 8
+
+
+def test_empty_masks_and_specks_are_never_sent() -> None:
+    speck = np.zeros((3, 5), bool)
+    speck[0, :3] = True
+
+    item = prediction(
+        7,
+        "v1",
+        CONTROL,
+        (3, 5),
+        [ScoredMask("Coin", np.zeros((3, 5), bool), 0.9), ScoredMask("Coin", speck, 0.9)],
+    )
+
+    assert item == {"task": 7, "model_version": "v1", "result": []}
+
+
+def test_our_own_prediction_does_not_teach() -> None:
+    item = prediction(7, "v1", CONTROL, (3, 5), [ScoredMask("Coin", MASK, 0.5)])
+
+    assert brush_regions(item["result"], CONTROL) == []
+
+
+def test_masks_of_another_size_and_unknown_labels_are_refused() -> None:
+    with pytest.raises(RegionError, match=r"masks of \(5, 3\) \(height, width\), got \(3, 5\)"):
+        prediction(7, "v1", CONTROL, (5, 3), [ScoredMask("Coin", MASK, 0.5)])
+    with pytest.raises(RegionError, match="got 'Button'"):
+        prediction(7, "v1", CONTROL, (3, 5), [ScoredMask("Button", MASK, 0.5)])
+
+
+@pytest.mark.parametrize("score", [-0.01, 1.01, float("nan")])
+def test_a_score_is_between_0_and_1(score: float) -> None:
+    with pytest.raises(RegionError, match=r"a score in \[0, 1\]"):
+        ScoredMask("Coin", MASK, score)
+
+
+def test_a_mask_is_bool() -> None:
+    with pytest.raises(RegionError, match=r"a mask \(H, W\) bool, got \(3, 5\) uint8"):
+        ScoredMask("Coin", MASK.astype(np.uint8), 0.5)
