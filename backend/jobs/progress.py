@@ -124,6 +124,14 @@ class Progress:
             )
         return version.decode() if version else None
 
+    def model_versions(self) -> list[str]:
+        """List the current generations of all projects, the last changed project first, each once."""
+        with redis_errors(), self._connection.pipeline(transaction=False) as pipe:
+            for member in cast("list[bytes]", self._connection.zrange(PROJECTS, 0, -1, desc=True)):
+                pipe.hget(ProjectKeys(int(member)).project, "model_version")
+            versions = pipe.execute()
+        return list(dict.fromkeys(version.decode() for version in versions if version))
+
     def record(self, project_id: int, model_version: str, task: TaskProgress) -> bool:
         """Note the state of a task.
 

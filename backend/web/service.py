@@ -1,0 +1,85 @@
+"""What each request sets in motion. Nothing here waits for anything but Redis."""
+
+import hashlib
+import logging
+from typing import Any
+
+from backend.jobs.progress import Progress
+from backend.jobs.queue import JobQueue
+from backend.jobs.version import model_version
+from backend.web.protocol import PredictRequest, SetupRequest, WebhookEvent
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SYNC_S = 30
+_REPEAT_SYNC_S = 600
+
+
+class Service:
+    """Answers Label Studio at once, and queues what it takes to answer better later.
+
+    Args:
+        queue: where the work goes.
+        progress: what is known of projects.
+        checkpoint: slug of the model, for the version while there is no reference.
+    """
+
+    def __init__(self, queue: JobQueue, progress: Progress, *, checkpoint: str) -> None:
+        self._queue = queue
+        self._progress = progress
+        self._checkpoint = checkpoint
+
+    def ping(self) -> None:
+        """Find out whether work can be queued."""
+        self._queue.ping()
+
+    def versions(self) -> list[str]:
+        """List the current versions of all projects."""
+        return self._progress.model_versions() or [model_version(self._checkpoint)]
+
+    def status(self) -> dict[str, Any]:
+        """Give everything that the status page shows."""
+        return self._progress.snapshot()
+
+    def setup(self, request: SetupRequest) -> str:
+        """Name the project's current version; queue a sync if what we know may be out of date."""
+        digest = hashlib.sha256(request.label_config.encode(errors="replace")).hexdigest()
+        changed = self._progress.set_config(request.project_id, digest)
+        project = self._progress.project(request.project_id)
+        if changed or _is_old(project.model_version, project.synced_s_ago):
+            self._enqueue_sync(request.project_id, "setup")
+        return project.model_version or model_version(self._checkpoint)
+
+    def predict(self, request: PredictRequest) -> None:
+        """Queue the tasks, or a look for the reference that they need."""
+        version = self._progress.model_version(request.project_id)
+        if version is None:
+            self._enqueue_sync(request.project_id, "predict")
+            return
+        queued = self._queue.enqueue_tasks(request.project_id, version, request.task_ids)
+        logger.info(
+            "predict: project %d: %d of %d tasks queued", request.project_id, queued, len(request.task_ids)
+        )
+
+    def webhook(self, event: WebhookEvent) -> None:
+        """Look into the project of an event that may change its reference or its tasks."""
+        if event.project_id is None:
+            return
+        self._progress.remove_tasks(event.project_id, event.deleted_task_ids)
+        self._enqueue_sync(event.project_id, event.action)
+
+    def _enqueue_sync(self, project_id: int, cause: str) -> None:
+        queued = self._queue.enqueue_sync(project_id)
+        logger.info(
+            "%s: project %d: %s", cause, project_id, "sync queued" if queued else "a sync waits already"
+        )
+
+
+def _is_old(version: str | None, synced_s_ago: float | None) -> bool:
+    """Whether a sync is due though nothing happened: webhooks get lost, and Label Studio shows /setup often.
+
+    Not at every /setup: a sync may itself make Label Studio call it.
+    """
+    if synced_s_ago is None:
+        return True
+    return synced_s_ago > (_RETRY_SYNC_S if version is None else _REPEAT_SYNC_S)

@@ -1,0 +1,38 @@
+"""Basic auth on every page."""
+
+import pytest
+from redis import Redis
+
+from tests.web.conftest import backend_on
+
+PAGES = [("GET", "/"), ("GET", "/health"), ("GET", "/versions"), ("GET", "/status"), ("POST", "/setup")]
+PAGES += [("POST", "/predict"), ("POST", "/webhook"), ("GET", "/nothing")]
+
+
+@pytest.mark.parametrize(("method", "path"), PAGES)
+@pytest.mark.parametrize("auth", [None, ("ada", "wrong"), ("wrong", "pässword"), ("", ""), ("", "pässword")])
+def test_nobody_gets_in_without_both(
+    connection: Redis, method: str, path: str, auth: tuple[str, str] | None
+) -> None:
+    client = backend_on(connection, ("ada", "pässword")).client
+
+    response = client.open(path, method=method, auth=auth)
+
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Basic")
+    assert "basic auth" in response.get_json()["error"]
+
+
+@pytest.mark.parametrize("header", ["Basic", "Basic !!", "Basic YQ==", "Bearer abc", "Basic /w=="])
+def test_a_malformed_header_is_no_way_in(connection: Redis, header: str) -> None:
+    client = backend_on(connection, ("ada", "pässword")).client
+
+    assert client.get("/health", headers={"Authorization": header}).status_code == 401
+
+
+def test_user_name_and_password_open_the_pages(connection: Redis) -> None:
+    client = backend_on(connection, ("ada", "pässword")).client
+
+    assert client.get("/health", auth=("ada", "pässword")).status_code == 200
+    body = {"project": 2, "action": "START_TRAINING"}
+    assert client.post("/webhook", json=body, auth=("ada", "pässword")).status_code == 200
