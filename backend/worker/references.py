@@ -74,8 +74,8 @@ def learn(context: WorkerContext, project: Project) -> Lesson:
 def _pick(
     context: WorkerContext, project_id: int, control: BrushControl, attempt: _Attempt
 ) -> PickedReferences:
-    annotations = context.label_studio.iter_annotations(project_id)
-    return pick_references((each for each in annotations if each.id not in attempt.unusable), control)
+    annotations = context.label_studio.annotations(project_id)
+    return pick_references(annotations, control, passed_over=attempt.unusable)
 
 
 def _references(
