@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 GuidanceMode = Literal["none", "hf", "exact"]
@@ -40,3 +41,24 @@ def target_guidance(
     standard = (similarity - inside.mean()) / inside.std(correction=0).clamp(min=1e-6)
     standard = standard.where(valid, standard[valid].min())
     return Guidance(mode, standard.sigmoid(), target_embedding)
+
+
+def guided_softmax(logits: Tensor, guidance: Guidance | None) -> Tensor:
+    """Attention of tokens over image cells, drawn to the target.
+
+    PerSAM, "Target-guided Attention". ``exact`` is the published one: the similarity is added to the
+    attention, which is normalised once more. transformers, ``hf``, adds it to the logits instead.
+
+    Args:
+        logits: (..., h * w) float.
+        guidance: the target.
+
+    Returns:
+        Shares that sum to 1 over the cells, (..., h * w), in the dtype of *logits*.
+    """
+    if guidance is None:
+        return logits.softmax(-1, dtype=torch.float32).to(logits.dtype)
+    similarity = guidance.attention_similarity.flatten().float()
+    if guidance.mode == "exact":
+        logits = logits.softmax(-1, dtype=torch.float32)
+    return (logits + similarity).softmax(-1).to(guidance.target_embedding.dtype)

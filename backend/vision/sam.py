@@ -1,4 +1,4 @@
-"""SAM: an RGB image to its embedding, prompts to masks. The only user of transformers' SAM in the core.
+"""SAM: an RGB image to its embedding, prompts to masks.
 
 Frames: prompts come in pixels of the original image, x before y. Inside, the image is resized so that its
 longest side is ``input_size`` and padded with zeros on the right and below: the padded square. Embedding and
@@ -8,6 +8,7 @@ low-resolution logits show all of that square.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,11 +17,15 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from transformers import SamModel
 
-from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError, PromptError
+from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError
 from backend.vision.guidance import Guidance
+from backend.vision.mask_decoder import MaskDecoder
+from backend.vision.prompts import Numbers, Prompts
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
+PROMPTS_PER_PASS = {"cpu": 1, "cuda": 32}  # measured: a CPU's caches hold one prompt's image tokens, not two
+MASK_ROWS_PER_PASS = 1024  # a large mask is never one float copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +45,15 @@ class ImageEmbedding:
     input_size: int
 
     def __post_init__(self) -> None:
-        if self.features.ndim != 3 or self.features.shape[1] != self.features.shape[2]:
-            raise EmbeddingError(f"expected features of shape (C, h, h), got {tuple(self.features.shape)}")
-        if not self.features.is_floating_point():
-            raise EmbeddingError(f"expected float features, got {self.features.dtype}")
-        if min(self.size_hw) < 1 or min(self.resized_hw) < 1 or max(self.resized_hw) != self.input_size:
+        shape = tuple(self.features.shape)
+        if len(shape) != 3 or shape[1] != shape[2] or not self.features.is_floating_point():
             raise EmbeddingError(
-                f"expected a longest side of {self.input_size} after the resize, "
-                f"got {self.resized_hw} for an image of {self.size_hw}"
+                f"expected float features (C, h, h) of a padded square, got {shape} {self.features.dtype}"
+            )
+        if self.resized_hw != resized_size(*self.size_hw, self.input_size):
+            raise EmbeddingError(
+                f"expected an image of {self.size_hw} at {resized_size(*self.size_hw, self.input_size)} in a "
+                f"square of {self.input_size}, got {self.resized_hw}"
             )
 
     @property
@@ -58,20 +64,25 @@ class ImageEmbedding:
     @property
     def valid_hw(self) -> tuple[int, int]:
         """Cells that show some of the image, (h, w); the others are padding."""
-        return self.shown(self.grid_hw[0])
+        return self.shown_hw(self.grid_hw[0])
 
-    def shown(self, side: int) -> tuple[int, int]:
+    def shown_hw(self, side: int) -> tuple[int, int]:
         """Rows and columns that show some of the image, where the padded square has *side* of each."""
         height, width = self.resized_hw
         return math.ceil(height * side / self.input_size), math.ceil(width * side / self.input_size)
 
-    @property
+    @cached_property
     def valid(self) -> Tensor:
         """True for cells that show some of the image, (h, w) bool."""
         height, width = self.valid_hw
         valid = torch.zeros(self.grid_hw, dtype=torch.bool, device=self.features.device)
         valid[:height, :width] = True
         return valid
+
+    @cached_property
+    def cells(self) -> Tensor:
+        """The features cell by cell, row by row, (h * w, C) float."""
+        return self.features.flatten(1).T.contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +102,7 @@ class Sam:
     """SAM's image encoder, prompt encoder and mask decoder as pure functions of their arguments.
 
     Args:
-        model: prompt encoder and mask decoder are used; the vision encoder only through *encode_pixels*.
+        model: its prompt encoder and mask decoder are used; its image encoder only through *encode_pixels*.
         encode_pixels: normalised padded pixels (1, 3, input_size, input_size) float to (1, C, h, w).
         input_size: side of the padded square, in pixels.
     """
@@ -99,11 +110,13 @@ class Sam:
     def __init__(
         self, model: SamModel, encode_pixels: Callable[[Tensor], Tensor], *, input_size: int = 1024
     ) -> None:
-        self._model = model
-        self._encode_pixels = encode_pixels
         self.input_size = input_size
+        self._encode_pixels = encode_pixels
+        self._encode_prompts = model.prompt_encoder
+        self._decode = MaskDecoder(model)
+        self._weight = model.mask_decoder.iou_token.weight  # where the model lives, and in which dtype
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def embed(self, image: NDArray[np.uint8]) -> ImageEmbedding:
         """Run the image encoder.
 
@@ -117,71 +130,59 @@ class Sam:
             raise ImageError(f"expected an RGB image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
         height, width = image.shape[:2]
         resized_hw = resized_size(height, width, self.input_size)
-        features = self._encode_pixels(preprocess(image, resized_hw, self.input_size))[0]
-        return ImageEmbedding(features, (height, width), resized_hw, self.input_size)
+        pixels = preprocess(image, resized_hw, self.input_size).to(self._weight.device)
+        return ImageEmbedding(self._encode_pixels(pixels)[0], (height, width), resized_hw, self.input_size)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(
         self,
         embedding: ImageEmbedding,
         *,
-        points_xy: NDArray[np.floating] | Tensor | None = None,
-        labels: NDArray[np.integer] | Tensor | None = None,
-        boxes_xyxy: NDArray[np.floating] | Tensor | None = None,
+        points_xy: Numbers | None = None,
+        labels: Numbers | None = None,
+        boxes_xyxy: Numbers | None = None,
         mask_logits: Tensor | None = None,
         multimask: bool = True,
         guidance: Guidance | None = None,
     ) -> MaskLogits:
-        """Predict masks for n prompts on one image.
+        """Predict masks for n prompts on one image. Points, boxes and masks of one row belong to one prompt.
 
         Args:
             embedding: the image.
             points_xy: in pixels of the original image, (n, p, 2).
             labels: 1 on the object, 0 beside it, (n, p); needed with points.
             boxes_xyxy: in pixels of the original image, (n, 4).
-            mask_logits: low-resolution logits of an earlier decode, (n, 4h, 4w).
+            mask_logits: low-resolution logits of an earlier decode, (n, 4h, 4w) float.
             multimask: three masks a prompt (part, whole, more) instead of one.
             guidance: the target, for target-guided attention and target-semantic prompting.
 
         Raises:
-            PromptError: no prompt, or shapes that do not fit together.
+            PromptError: no prompt, or prompts that do not fit together.
         """
-        device = embedding.features.device
-        count = _count(points_xy, labels, boxes_xyxy, mask_logits)
-        points = _to_square(points_xy, embedding, device) if points_xy is not None else None
-        boxes = (
-            _to_square(np.asarray(boxes_xyxy).reshape(count, 2, 2), embedding, device)
-            if boxes_xyxy is not None
-            else None
-        )
-        outputs = [
-            self._decode_one(
-                embedding,
-                points[None, i : i + 1] if points is not None else None,
-                torch.as_tensor(labels, device=device)[None, i : i + 1] if labels is not None else None,
-                boxes[i : i + 1].reshape(1, 1, 4) if boxes is not None else None,
-                mask_logits[i : i + 1, None] if mask_logits is not None else None,
-                multimask,
-                guidance,
-            )
-            for i in range(count)
+        prompts = Prompts.of(points_xy, labels, boxes_xyxy, mask_logits, 4 * embedding.grid_hw[0])
+        prompts = prompts.scaled(_scale_xy(embedding)).to(self._weight.device)
+        size = PROMPTS_PER_PASS.get(self._weight.device.type, 1)
+        parts = [
+            self._decode_part(embedding, part, multimask=multimask, guidance=guidance)
+            for part in prompts.split(size)
         ]
-        return MaskLogits(torch.cat([o[0] for o in outputs]), torch.cat([o[1] for o in outputs]))
+        return MaskLogits(torch.cat([part.logits for part in parts]), torch.cat([part.iou for part in parts]))
 
-    def _decode_one(self, embedding, points, labels, boxes, masks, multimask, guidance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        sparse, dense = self._model.prompt_encoder(points, labels, boxes, masks)
-        masks, iou = self._model.mask_decoder(
-            image_embeddings=embedding.features[None],
-            image_positional_embeddings=self._model.get_image_wide_positional_embeddings(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=multimask,
-            attention_similarity=guidance.attention_similarity.reshape(1, 1, 1, -1) if guidance else None,
-            target_embedding=guidance.target_embedding if guidance else None,
-        )
-        return masks[0].float(), iou[0].float()
+    def _decode_part(
+        self, embedding: ImageEmbedding, prompts: Prompts, *, multimask: bool, guidance: Guidance | None
+    ) -> MaskLogits:
+        encoder = self._encode_prompts
+        sparse = prompts.tokens(encoder)
+        if prompts.mask_logits is None:
+            dense = encoder.no_mask_embed.weight  # (1, C)
+        else:
+            masks = prompts.mask_logits[:, None].to(self._weight.dtype)
+            dense = encoder.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
+        content = embedding.cells.to(self._weight)[None] + dense
+        logits, iou = self._decode(content, sparse, multimask=multimask, guidance=guidance)
+        return MaskLogits(logits.float(), iou.float())
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def upscale(self, logits: Tensor, embedding: ImageEmbedding) -> Tensor:
         """Logits at the size of the original image: SAM's postprocess_masks.
 
@@ -192,14 +193,11 @@ class Sam:
         Returns:
             Logits without the padding, (..., H, W) float.
         """
-        square = (embedding.input_size, embedding.input_size)
         height, width = embedding.resized_hw
-        flat = logits.reshape(-1, 1, *logits.shape[-2:])
-        flat = F.interpolate(flat, square, mode="bilinear", align_corners=False)
-        flat = F.interpolate(
-            flat[..., :height, :width], embedding.size_hw, mode="bilinear", align_corners=False
-        )
-        return flat.reshape(*logits.shape[:-2], *embedding.size_hw)
+        square = logits.reshape(-1, 1, *logits.shape[-2:])
+        square = F.interpolate(square, (embedding.input_size,) * 2, mode="bilinear")
+        image = F.interpolate(square[..., :height, :width], embedding.size_hw, mode="bilinear")
+        return image.reshape(*logits.shape[:-2], *embedding.size_hw)
 
 
 def resized_size(height: int, width: int, input_size: int) -> tuple[int, int]:
@@ -226,13 +224,25 @@ def preprocess(image: NDArray[np.uint8], resized_hw: tuple[int, int], input_size
     return F.pad((pixels - mean) / std, (0, input_size - width, 0, input_size - height))
 
 
+def without_padding(grid: Tensor, embedding: ImageEmbedding) -> Tensor:
+    """The part of the padded square that shows the image: a view.
+
+    Args:
+        grid: features, similarity or low-resolution logits over the padded square, (..., side, side).
+        embedding: the image it belongs to.
+    """
+    height, width = embedding.shown_hw(grid.shape[-1])
+    return grid[..., :height, :width]
+
+
+@torch.no_grad()
 def to_grid(mask: NDArray[np.bool_], embedding: ImageEmbedding, *, side: int | None = None) -> Tensor:
     """Share of each cell that the mask covers.
 
     Args:
         mask: at the size of the original image, (H, W) bool.
         embedding: the image it belongs to.
-        side: cells along a side of the padded square, h unless told; 4h is the frame of low-resolution logits.
+        side: cells along a side of the padded square, h unless told; 4h fits low-resolution logits.
 
     Returns:
         Coverage, (side, side) float in [0, 1]; padding is not covered.
@@ -244,34 +254,23 @@ def to_grid(mask: NDArray[np.bool_], embedding: ImageEmbedding, *, side: int | N
         raise MaskSizeError(f"expected a bool mask of {embedding.size_hw}, got {mask.shape} of {mask.dtype}")
     side = side or embedding.grid_hw[0]
     rows, columns = (
-        _overlap(size, resized, embedding.input_size, side)
+        _overlap(size, resized * side / embedding.input_size, side)
         for size, resized in zip(embedding.size_hw, embedding.resized_hw, strict=True)
     )
-    blocks = torch.from_numpy(np.ascontiguousarray(mask)).split(1024)  # a large mask is never one float copy
-    coverage = rows @ torch.cat([block.float() @ columns.T for block in blocks])
-    return coverage.clamp(0, 1).to(embedding.features.device)
+    pixels = torch.from_numpy(np.ascontiguousarray(mask))
+    starts = range(0, len(mask), MASK_ROWS_PER_PASS)
+    strips = [pixels[start : start + MASK_ROWS_PER_PASS].float() @ columns.T for start in starts]
+    return (rows @ torch.cat(strips)).clamp(0, 1).to(embedding.features.device)
 
 
-def _overlap(size: int, resized: int, input_size: int, side: int) -> Tensor:
-    """Share of each cell that each original pixel fills along one axis, (side, size)."""
-    pixel_edges = torch.arange(size + 1, dtype=torch.float64) * (resized / size * side / input_size)
+def _overlap(pixels: int, cells: float, side: int) -> Tensor:
+    """Share of each of *side* cells that a pixel fills, *pixels* stretched over *cells*, (side, pixels)."""
+    edges = torch.arange(pixels + 1, dtype=torch.float64) * (cells / pixels)
     cell = torch.arange(side, dtype=torch.float64)[:, None]
-    share = (pixel_edges[1:].minimum(cell + 1) - pixel_edges[:-1].maximum(cell)).clamp(min=0)
-    return share.float()
+    return (edges[1:].minimum(cell + 1) - edges[:-1].maximum(cell)).clamp(min=0).float()
 
 
-def _to_square(xy: NDArray[np.floating] | Tensor, embedding: ImageEmbedding, device: torch.device) -> Tensor:
-    """Original pixels (x, y) in pixels of the padded square."""
+def _scale_xy(embedding: ImageEmbedding) -> tuple[float, float]:
+    """From pixels of the original image to pixels of the padded square, (x, y)."""
     (height, width), (resized_height, resized_width) = embedding.size_hw, embedding.resized_hw
-    scale = torch.tensor([resized_width / width, resized_height / height], device=device)
-    return torch.as_tensor(xy, dtype=torch.float32, device=device) * scale
-
-
-def _count(points_xy, labels, boxes_xyxy, mask_logits) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Number of prompts, after checking that all agree on it."""
-    if (points_xy is None) != (labels is None):
-        raise PromptError("expected points and labels together, got only one of them")
-    counts = {len(given) for given in (points_xy, boxes_xyxy, mask_logits) if given is not None}
-    if len(counts) != 1:
-        raise PromptError(f"expected prompts for the same number of masks, got {sorted(counts)}")
-    return counts.pop()
+    return resized_width / width, resized_height / height
