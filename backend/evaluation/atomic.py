@@ -4,14 +4,24 @@ import os
 import tempfile
 from pathlib import Path
 
+from backend.evaluation.errors import OutputFileError
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write *data* beside *path*, then put it in its place; folders above are made.
 
     Raises:
-        OSError: the folder cannot be written to; what was at *path* is untouched.
+        OutputFileError: it cannot be written; what was at *path* is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, data)
+    except OSError as exc:
+        raise OutputFileError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside *path*, then rename; nothing is left behind if that fails."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     temporary = Path(name)
     try:

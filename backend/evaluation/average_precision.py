@@ -21,18 +21,18 @@ class Scored:
 
     Attributes:
         image: name of the image.
-        category: whatever tells one episode from another.
+        category: (group, class).
         found: the found masks with their confidence.
         true: the true masks.
     """
 
     image: str
-    category: str
+    category: tuple[str, str]
     found: Sequence[tuple[Rle, float]]
     true: Sequence[Rle]
 
 
-def average_precision(results: Sequence[Scored]) -> dict[str, float]:
+def average_precision(results: Sequence[Scored]) -> dict[tuple[str, str], float]:
     """Mask AP (mean over IoU 0.50 to 0.95) of each category, as COCO computes it.
 
     COCO looks at the best 100 instances of an image; where more are true or found, all are looked at.
@@ -54,7 +54,7 @@ def average_precision(results: Sequence[Scored]) -> dict[str, float]:
 
 
 def _precision(
-    categories: dict[str, int],
+    categories: dict[tuple[str, str], int],
     true: list[dict[str, Any]],
     found: list[dict[str, Any]],
     max_detections: int,

@@ -3,7 +3,8 @@
 EvaluationError
 ├── DatasetError       a data set is not laid out as it must be
 ├── MaskFileError      a mask file cannot be used
-└── ImageFileError     an image file cannot be read
+├── ImageFileError     an image file cannot be read
+└── OutputFileError    a result cannot be written
 """
 
 
@@ -21,3 +22,7 @@ class MaskFileError(EvaluationError):
 
 class ImageFileError(EvaluationError):
     """An image file is missing or cannot be read."""
+
+
+class OutputFileError(EvaluationError):
+    """A result cannot be written where it should go."""

@@ -1,5 +1,6 @@
 """A page around an overlay: a title above, the references beside it."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -100,3 +101,10 @@ def _around(places: NDArray[np.intp], half: float, size: int) -> slice:
     """From *half* before to *half* after the middle of the places."""
     middle = (places[0] + places[-1]) / 2
     return slice(max(0, round(middle - half)), min(size, round(middle + half) + 1))
+
+
+def png_bytes(picture: Image.Image) -> bytes:
+    """The picture as a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.evaluation.atomic import write_atomically
+from backend.evaluation.errors import OutputFileError
 
 
 def test_folders_are_made_and_an_old_file_is_replaced(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     """The place is taken by a folder."""
     (tmp_path / "file.txt").mkdir()
 
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OutputFileError, match=r"file\.txt: cannot be written: .*irectory"):
         write_atomically(tmp_path / "file.txt", b"new")
 
     assert list(tmp_path.iterdir()) == [tmp_path / "file.txt"]

@@ -1,0 +1,185 @@
+"""``oneshot evaluate``: what the vision core is worth, in figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from backend.cli.progress import progress
+from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.evaluation.episodes import Search
+    from backend.evaluation.methods import Method
+    from backend.evaluation.report import DatasetReport
+    from backend.evaluation.run import ImageRun
+    from backend.vision.pipeline import Models, SearchOptions
+
+PIPED_WIDTH = 170
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for."""
+
+    datasets: tuple[str, ...]
+    labels: Literal["solo", "all"]
+    methods: tuple[str, ...]
+    guidance: Literal["none", "hf", "exact"]
+    checkpoint: str
+    limit: int | None
+
+
+@click.command()
+@click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
+@click.option(
+    "--labels",
+    type=click.Choice(["all", "solo"]),
+    default="all",
+    show_default=True,
+    help="References of all labels compete on each image, or one label is searched at a time.",
+)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    type=click.Choice(["pipeline", "loop"]),
+    help="What to measure; repeats. `loop` is the search loop without the semantic check. [default: both]",
+)
+@click.option(
+    "--guidance", type=click.Choice(["none", "hf", "exact"]), help="Target guidance [ONESHOT_GUIDANCE]."
+)
+@click.option(
+    "--checkpoint", help="`mobilesam`, or a transformers SAM checkpoint: hub id or folder [ONESHOT_SAM]."
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all figures."
+)
+@click.option(
+    "--overlays", type=click.Path(path_type=Path, file_okay=False), help="Draw found, false and missed."
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most that many test images per class.")
+def evaluate(
+    *,
+    datasets: tuple[str, ...],
+    labels: Literal["solo", "all"],
+    methods: tuple[str, ...],
+    guidance: Literal["none", "hf", "exact"] | None,
+    checkpoint: str | None,
+    json_file: Path | None,
+    overlays: Path | None,
+    limit: int | None,
+) -> None:
+    """Measure on data sets with true masks, one annotated instance per class as reference.
+
+    DATASET is a folder (images/NAME.jpg, instances/NAME.png, meta.json), or `coins`, which is built in.
+
+    Example: oneshot evaluate coins ~/data/fruits_nuts --json figures.json --overlays pictures
+    """
+    settings = Settings()
+    asked = Asked(
+        datasets,
+        labels,
+        tuple(dict.fromkeys(methods)) or ("pipeline", "loop"),
+        guidance or settings.oneshot_guidance,
+        checkpoint or settings.oneshot_sam,
+        limit,
+    )
+    reports = _measure(asked, settings, overlays)
+    _print(reports)
+    if json_file:
+        _write_json(json_file, reports, asked)
+
+
+def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[DatasetReport]:
+    """Run everything that was asked for; data sets are checked before the models are loaded."""
+    from backend.evaluation.datasets import open_dataset
+    from backend.evaluation.episodes import episodes, searches
+    from backend.evaluation.methods import METHODS
+    from backend.evaluation.report import dataset_report
+    from backend.vision.pipeline import SearchOptions
+    from backend.worker.models import load_models
+
+    opened = [open_dataset(name) for name in asked.datasets]
+    plans = [searches(episodes(dataset, limit=asked.limit), labels=asked.labels) for dataset in opened]
+    models = load_models(
+        sam=asked.checkpoint,
+        cache_dir=settings.oneshot_cache,
+        device=settings.oneshot_device,
+        threads=settings.oneshot_threads,
+    )
+    options = SearchOptions(
+        guidance=asked.guidance,
+        min_similarity=settings.oneshot_min_similarity,
+        max_instances=settings.oneshot_max_instances,
+    )
+    methods = [METHODS[name] for name in asked.methods]
+    reports = []
+    for dataset, plan in zip(opened, plans, strict=True):
+        folder = overlays / dataset.name if overlays else None
+        reports.append(
+            dataset_report(dataset.name, _runs(dataset.name, models, plan, methods, options, folder))
+        )
+    return reports
+
+
+def _runs(
+    name: str,
+    models: Models,
+    plan: tuple[Search, ...],
+    methods: list[Method],
+    options: SearchOptions,
+    folder: Path | None,
+) -> list[ImageRun]:
+    """All runs of one data set, told line by line."""
+    from backend.evaluation.run import run_searches
+    from backend.evaluation.run_overlays import save_run_overlay
+
+    runs: list[ImageRun] = []
+    with progress(name, len(plan)) as done:
+        for number, (search, found) in enumerate(
+            run_searches(models, plan, methods, options=options), start=1
+        ):
+            for run in found:
+                if folder:
+                    save_run_overlay(folder, search, run)
+            runs += found
+            done(f"{name} {number}/{len(plan)} {search.image.name}: {', '.join(map(_line, found))}")
+    return runs
+
+
+def _line(run: ImageRun) -> str:
+    """One run in a few words."""
+    true = sum(len(outcome.true) for outcome in run.outcomes)
+    matched = sum(len(outcome.match.pairs) for outcome in run.outcomes)
+    false = sum(len(outcome.match.false) for outcome in run.outcomes)
+    return f"{run.method} {matched} of {true}, {false} false, {sum(run.seconds.values()):.1f} s"
+
+
+def _print(reports: list[DatasetReport]) -> None:
+    """Tables, as wide as the terminal; wide enough for all columns where there is none."""
+    from rich.console import Console
+
+    from backend.evaluation.tables import print_reports
+
+    console = Console()
+    print_reports(console if console.is_terminal else Console(width=PIPED_WIDTH), reports)
+
+
+def _write_json(path: Path, reports: list[DatasetReport], asked: Asked) -> None:
+    """Write every figure, with what it was measured with."""
+    from backend.evaluation.atomic import write_atomically
+    from backend.evaluation.report import report_json
+
+    settings: dict[str, Any] = {
+        "labels": asked.labels,
+        "guidance": asked.guidance,
+        "checkpoint": asked.checkpoint,
+        "limit": asked.limit,
+    }
+    write_atomically(path, json.dumps(report_json(reports, settings), indent=1).encode() + b"\n")
+    click.echo(f"Figures: {path}")

@@ -1,0 +1,33 @@
+"""Progress: a bar on a terminal, plain lines otherwise."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Give a function that says one line and counts one of *total* as done.
+
+    The bar is on standard error and leaves no trace; the lines go to standard output, above the bar.
+    """
+    if not sys.stderr.isatty():
+        yield click.echo
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    )
+    with bar:
+        task = bar.add_task(title, total=total)
+
+        def done(line: str) -> None:
+            click.echo(line)
+            bar.advance(task)
+
+        yield done

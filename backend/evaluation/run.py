@@ -1,0 +1,144 @@
+"""Run methods over the episodes of a data set, one image after the other."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.evaluation.datasets import LabelledImage
+from backend.evaluation.episodes import Episode, Search
+from backend.evaluation.matching import Match, match_instances
+from backend.evaluation.methods import Method
+from backend.evaluation.metrics import Tally, tally
+from backend.evaluation.predictions import Found
+from backend.evaluation.rle import Rle, encode
+from backend.vision.pipeline import Models, SearchOptions, Segmentation
+from backend.vision.reference import Reference, build_reference
+from backend.vision.sam import ImageEmbedding
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One class on one image by one method, against the truth.
+
+    Attributes:
+        group: the episode's group.
+        label: the episode's class.
+        found: instances of that class that the method found.
+        true: the true masks; none if the image holds none of the class.
+        match: which is which; numbers are positions in *found* and *true*.
+        counts: what the scores are made of.
+    """
+
+    group: str
+    label: str
+    found: tuple[Found, ...]
+    true: tuple[Rle, ...]
+    match: Match
+    counts: Tally
+
+
+@dataclass(frozen=True)
+class ImageRun:
+    """One search of one image by one method.
+
+    Attributes:
+        image: name of the image.
+        method: name of the method.
+        outcomes: one per judged class.
+        seconds: by stage: encode, search, check.
+    """
+
+    image: str
+    method: str
+    outcomes: tuple[Outcome, ...]
+    seconds: dict[str, float]
+
+
+def run_searches(
+    models: Models, plan: Sequence[Search], methods: Sequence[Method], *, options: SearchOptions
+) -> Iterator[tuple[Search, list[ImageRun]]]:
+    """Search every image with every method; one item per search, as soon as it is done.
+
+    An image that is searched several times in a row is encoded once; its runs after the first have 0 s for
+    encode.
+    """
+    references = _references(models, plan)
+    last: tuple[LabelledImage, ImageEmbedding] | None = None
+    for search in plan:
+        image = search.image.pixels()
+        started = time.perf_counter()
+        if last is None or last[0] is not search.image:
+            last = (search.image, models.sam.embed(image))
+        encode_s = time.perf_counter() - started
+        true = _true_masks(search)
+        runs = []
+        for method in methods:
+            asked = search.references if method.competes else _own_group(search)
+            found = method.find(models, [references[e.key] for e in asked], image, last[1], options)
+            judged = [episode for episode in search.judged if episode in asked]
+            runs.append(_image_run(search.image.name, method.name, judged, true, found, encode_s))
+        yield search, runs
+
+
+def _references(models: Models, plan: Sequence[Search]) -> dict[tuple[str, str], Reference]:
+    """The reference of each episode: one mask on its first image, encoded once for all labels."""
+    wanted = {episode.key: episode for search in plan for episode in search.references}
+    references = {}
+    last: tuple[LabelledImage, NDArray[np.uint8], ImageEmbedding] | None = None
+    for key, episode in sorted(wanted.items(), key=lambda item: item[1].reference.name):
+        image = episode.reference
+        if last is None or last[0] is not image:
+            pixels = image.pixels()
+            last = image, pixels, models.sam.embed(pixels)
+        mask = image.masks(episode.label)[episode.reference_id]
+        references[key] = build_reference(
+            models.sam, models.semantic, last[1], [mask], label=episode.label, embedding=last[2]
+        )
+    return references
+
+
+def _own_group(search: Search) -> tuple[Episode, ...]:
+    """The judged episodes of the image's own group."""
+    return tuple(episode for episode in search.judged if episode.group == search.image.group)
+
+
+def _true_masks(search: Search) -> dict[str, tuple[Rle, ...]]:
+    """The true masks of every judged class."""
+    return {
+        episode.label: tuple(encode(mask) for mask in search.image.masks(episode.label).values())
+        for episode in search.judged
+    }
+
+
+def _image_run(
+    image: str,
+    method: str,
+    judged: Sequence[Episode],
+    true: dict[str, tuple[Rle, ...]],
+    segmentation: Segmentation,
+    encode_s: float,
+) -> ImageRun:
+    """What a method found, judged class by class."""
+    found = [
+        Found(instance.label, encode(instance.mask), instance.confidence, instance.similarity)
+        for instance in segmentation.instances
+    ]
+    outcomes = tuple(
+        outcome(episode, tuple(f for f in found if f.label == episode.label), true[episode.label])
+        for episode in judged
+    )
+    seconds = {
+        "encode": encode_s + segmentation.seconds.encode,
+        "search": segmentation.seconds.search,
+        "check": segmentation.seconds.check,
+    }
+    return ImageRun(image, method, outcomes, seconds)
+
+
+def outcome(episode: Episode, found: tuple[Found, ...], true: tuple[Rle, ...]) -> Outcome:
+    """Match what was found with what is there."""
+    match = match_instances([instance.rle for instance in found], true)
+    return Outcome(episode.group, episode.label, found, true, match, tally(match, len(true)))
