@@ -105,17 +105,3 @@ def test_a_queue_that_was_lost_is_filled_again_from_label_studio(
     annotator.retrieve_predictions(project)
 
     assert stack.wait_for_tasks(project, [second])[second]["state"] == "done"
-
-
-def test_without_a_queue_the_web_process_answers_and_says_what_is_missing(
-    own_processes: Processes, environment: Environment
-) -> None:
-    redis_url = f"redis://127.0.0.1:{free_port()}/0"
-
-    stack = start_stack(own_processes, environment(redis_url=redis_url), name="no-queue", with_worker=False)
-    answer = requests.post(
-        f"{stack.url}/webhook", json={"action": "TASKS_CREATED", "project": {"id": 1}}, timeout=10
-    )
-
-    assert answer.status_code == 503
-    assert "REDIS_URL" in answer.text
