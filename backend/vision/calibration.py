@@ -1,0 +1,127 @@
+"""What the reference image says about likeness: how like itself the thing stays, how unlike is the ground."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate, normalize
+
+from backend.vision.sam import ImageEmbedding
+from backend.vision.semantics import SemanticEncoder, crop
+
+SHARE = 0.4  # of the way from the likeness of the ground up to the likeness of the thing to itself
+FEATURELESS = 0.6  # a thing that stays so like itself without any detail is only an outline to the encoder
+OUTLINE = 28  # a crop made coarser by this keeps the outline and no detail
+GROUND_QUANTILE = (
+    0.25  # the ground may show more of the thing, not annotated; a low quantile is surely ground
+)
+PLACES = 6  # along each axis
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticReference:
+    """One annotated object as the semantic encoder sees it.
+
+    Attributes:
+        vector: unit vector of the object, the mean of its turned and mirrored views, (D,) float.
+        least_similarity: cosine with *vector* from which a candidate counts as the same kind of thing.
+        weak: the encoder cannot tell the object from an outline or from its own background; the check steps
+            back.
+    """
+
+    vector: Tensor
+    least_similarity: float
+    weak: bool
+
+
+def semantic_reference(
+    encoder: SemanticEncoder, image: NDArray[np.uint8], logits: Tensor, embedding: ImageEmbedding
+) -> SemanticReference:
+    """Measure one annotated object against itself and against its background.
+
+    Args:
+        encoder: the semantic encoder.
+        image: the reference image, RGB, (H, W, 3) uint8.
+        logits: the reference mask over the padded square, above 0 where it is, (4h, 4w) float.
+        embedding: the reference image's embedding, for its frame.
+    """
+    size = encoder.input_size
+    thing = crop(image, logits, embedding, size=size, masked=True)
+    grounds = [
+        crop(image, moved, embedding, size=size, masked=True) for moved in elsewhere(logits, embedding)
+    ]
+    coarse = [coarser(thing, factor) for factor in (2, 4)]
+    blurred = coarser(thing, OUTLINE)
+    vectors = encoder.vectors(torch.stack([*turned(thing), *coarse, blurred, *grounds]))
+    views, scales, outline, ground = torch.split(vectors, [8, 2, 1, len(grounds)])
+    itself = min(float((views[1:] @ views[0]).mean()), float((scales @ views[0]).min()))
+    other = float((ground @ views[0]).quantile(GROUND_QUANTILE)) if len(ground) else 0.0
+    return SemanticReference(
+        vector=normalize(views.mean(dim=0), dim=0),
+        least_similarity=other + SHARE * (itself - other),
+        weak=itself <= other or float(outline @ views[0]) > FEATURELESS,
+    )
+
+
+def turned(pixels: Tensor) -> list[Tensor]:
+    """Show a crop turned by quarters and mirrored: eight views, the first is the crop itself."""
+    quarters = [torch.rot90(pixels, quarter, (1, 2)) for quarter in range(4)]
+    return quarters + [view.flip(2) for view in quarters]
+
+
+def coarser(pixels: Tensor, factor: int) -> Tensor:
+    """Take the detail out of a crop, as if it had been photographed from farther away.
+
+    Args:
+        pixels: (3, size, size) uint8.
+        factor: how many times fewer pixels each side keeps.
+    """
+    size = pixels.shape[-1]
+    few = interpolate(pixels[None], (max(1, size // factor),) * 2, mode="bilinear", antialias=True)
+    return interpolate(few, (size, size), mode="bilinear", antialias=True)[0]
+
+
+def elsewhere(logits: Tensor, embedding: ImageEmbedding) -> list[Tensor]:
+    """Move the outline of a mask to places of the image that it leaves free, smaller where there is no room.
+
+    Args:
+        logits: low-resolution logits, (4h, 4w) float.
+        embedding: the image they belong to.
+
+    Returns:
+        Logits of the moved outlines, each (4h, 4w) float, at most ``PLACES`` squared; none on a full image.
+    """
+    mask = logits > 0
+    for factor in (1, 2, 4):
+        outline = avg_pool2d(mask[None].float(), factor)[0] > 0.5
+        if outline.any() and (
+            places := free_places(trimmed(outline), mask, embedding.shown_hw(mask.shape[0]))
+        ):
+            return places
+    return []
+
+
+def free_places(outline: Tensor, taken: Tensor, shown_hw: tuple[int, int]) -> list[Tensor]:
+    """Lay an outline on a lattice of places, as logits, where it touches nothing taken."""
+    (height, width), (shown_height, shown_width) = outline.shape, shown_hw
+    places = []
+    for top in lattice(shown_height - height):
+        for left in lattice(shown_width - width):
+            moved = torch.zeros_like(taken)
+            moved[top : top + height, left : left + width] = outline
+            if not (moved & taken).any():
+                places.append(moved.float() - 0.5)
+    return places
+
+
+def lattice(room: int) -> list[int]:
+    """Evenly spread offsets from 0 to *room*, each once; none where there is no room."""
+    return sorted({round(step * room / (PLACES - 1)) for step in range(PLACES)}) if room >= 0 else []
+
+
+def trimmed(mask: Tensor) -> Tensor:
+    """Cut a mask down to its box."""
+    rows, columns = mask.any(dim=1).nonzero()[:, 0], mask.any(dim=0).nonzero()[:, 0]
+    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

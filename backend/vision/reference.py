@@ -1,0 +1,168 @@
+"""One-shot data: the annotated image and masks of a label, turned into what the search and the check need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backend.vision.calibration import SemanticReference, semantic_reference
+from backend.vision.errors import EmptyReferenceMaskError, MaskSizeError
+from backend.vision.finetune import mask_weights
+from backend.vision.location_prior import POSITIVE, cell_centres_xy, location_prior
+from backend.vision.sam import ImageEmbedding, Sam, to_grid
+from backend.vision.semantics import SemanticEncoder
+from backend.vision.similarity import similarity_map
+from backend.vision.target import cell_weights, target_embedding
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What one annotated image says about a label.
+
+    Attributes:
+        label: the annotator's name for the thing.
+        target: target embedding, the mean over all annotated objects, (C,) float.
+        least_location: cosine with *target* down to which a place is searched.
+        mask_weights: PerSAM-F's shares of part, whole and more, (3,) float.
+        semantic: one entry per annotated object.
+    """
+
+    label: str
+    target: Tensor
+    least_location: float
+    mask_weights: Tensor
+    semantic: tuple[SemanticReference, ...]
+
+    @property
+    def weak(self) -> bool:
+        """True where the semantic check cannot tell the thing from its background, and steps back."""
+        return all(one.weak for one in self.semantic)
+
+
+def build_reference(
+    sam: Sam,
+    semantic_encoder: SemanticEncoder,
+    image: NDArray[np.uint8],
+    masks: Sequence[NDArray[np.bool_]],
+    *,
+    label: str,
+    embedding: ImageEmbedding | None = None,
+) -> Reference:
+    """Turn the annotated objects of one label in one image into a reference.
+
+    Args:
+        sam: the model.
+        semantic_encoder: the encoder of the semantic check.
+        image: the reference image, RGB, (H, W, 3) uint8.
+        masks: one per annotated object, each (H, W); what is not zero is object, whether bool, 0/1 or 0/255.
+        label: the annotator's name for the thing.
+        embedding: of *image*, where the caller has it.
+
+    Raises:
+        EmptyReferenceMaskError: no mask, or one with no object.
+        MaskSizeError: a mask has another size than the image.
+    """
+    objects = [reference_mask(mask, image.shape[:2]) for mask in masks]
+    if not objects:
+        raise EmptyReferenceMaskError(
+            f"label {label!r}: expected at least one reference mask, got none; paint the object"
+        )
+    embedding = embedding or sam.embed(image)
+    together = to_grid(np.logical_or.reduce(objects), embedding)
+    targets = [target_embedding(embedding.features, to_grid(mask, embedding)) for mask in objects]
+    target = torch.stack(targets).mean(dim=0)
+    logits = [reference_logits(mask, embedding) for mask in objects]
+    return Reference(
+        label=label,
+        target=target,
+        least_location=least_location(embedding, target, together),
+        mask_weights=fitted_weights(sam, embedding, target, logits),
+        semantic=tuple(semantic_reference(semantic_encoder, image, one, embedding) for one in logits),
+    )
+
+
+def reference_mask(mask: NDArray[np.generic], size_hw: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Check one annotated mask, and binarise it.
+
+    Args:
+        mask: (H, W); what is not zero is object.
+        size_hw: size of its image.
+
+    Raises:
+        EmptyReferenceMaskError: nothing in it is object.
+        MaskSizeError: it has another size than the image.
+    """
+    if mask.shape != tuple(size_hw):
+        raise MaskSizeError(
+            f"reference mask: expected (height, width) = {tuple(size_hw)} as its image, got {mask.shape}; "
+            "export the mask at the size of the image"
+        )
+    binary = np.asarray(mask != 0)
+    if not binary.any():
+        raise EmptyReferenceMaskError(
+            f"reference mask of {mask.shape}: expected at least one painted pixel, got none; paint the object"
+        )
+    return binary
+
+
+def reference_logits(mask: NDArray[np.bool_], embedding: ImageEmbedding) -> Tensor:
+    """Bring a reference mask into the frame of the mask decoder's answers.
+
+    Args:
+        mask: (H, W) bool.
+        embedding: the reference image.
+
+    Returns:
+        Above 0 where the mask covers at least half of a low-resolution pixel, or most of what it covers at
+        all, (4h, 4w) float.
+    """
+    coverage = to_grid(mask, embedding, side=4 * embedding.grid_hw[0])
+    return coverage - min(0.5, float(coverage.max()) * 0.5)
+
+
+def least_location(embedding: ImageEmbedding, target: Tensor, coverage: Tensor) -> float:
+    """Similarity halfway between the object and the rest of its own image: there the search ends.
+
+    Args:
+        embedding: the reference image.
+        target: target embedding, (C,) float.
+        coverage: share of each cell that annotated objects cover, (h, w) float.
+
+    Returns:
+        Halfway between the object's mean and the median of the rest (which may show more of the things, not
+        annotated); the object's least similar cell where there is no rest.
+    """
+    similarity = similarity_map(embedding.features, target, embedding.valid)
+    weights = cell_weights(coverage)
+    rest = similarity[embedding.valid & (coverage == 0)]
+    if not len(rest):
+        return float(similarity[weights > 0].min())
+    return (float((similarity * weights).sum()) + float(rest.median())) / 2
+
+
+def fitted_weights(sam: Sam, embedding: ImageEmbedding, target: Tensor, logits: Sequence[Tensor]) -> Tensor:
+    """Fit PerSAM-F's weights on the most similar place of the reference image.
+
+    Args:
+        sam: the model.
+        embedding: the reference image.
+        target: target embedding, (C,) float.
+        logits: annotated objects in the decoder's frame, each (4h, 4w) float.
+
+    Returns:
+        Shares of part, whole and more, (3,) float.
+    """
+    weights = []
+    for one in logits:
+        coverage = (one > 0).float()
+        inside = torch.nn.functional.adaptive_avg_pool2d(coverage[None], embedding.grid_hw)[0]
+        inside = inside == inside.max() if float(inside.max()) < 0.5 else inside >= 0.5
+        similarity = similarity_map(embedding.features, target, embedding.valid)
+        prior = location_prior(similarity, inside)
+        points_xy = cell_centres_xy(prior.cells_xy[:1], embedding)
+        answer = sam.decode(embedding, points_xy=points_xy[None], labels=torch.tensor([[POSITIVE]]))
+        weights.append(mask_weights(answer.logits[0], coverage))
+    return torch.stack(weights).mean(dim=0)

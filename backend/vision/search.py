@@ -1,0 +1,71 @@
+"""The search for several instances: segment the most similar place, take it out of the map, look again."""
+
+from torch import Tensor
+
+from backend.vision.candidate import Candidate, candidate
+from backend.vision.guidance import GuidanceMode, target_guidance
+from backend.vision.location_prior import LocationPrior, location_prior
+from backend.vision.sam import ImageEmbedding, Sam
+from backend.vision.segment import segment_target, segment_weighted
+from backend.vision.similarity import similarity_map
+
+
+def search_instances(
+    sam: Sam,
+    embedding: ImageEmbedding,
+    target: Tensor,
+    *,
+    least_similarity: float,
+    guidance: GuidanceMode,
+    max_instances: int,
+    mask_weights: Tensor | None = None,
+) -> list[Candidate]:
+    """Find every place that looks like the target, one after the other, in one embedding.
+
+    The report's loop: segment the best place, suppress its area in the similarity map, go on until nothing
+    more is similar. No fixed count decides.
+
+    Args:
+        sam: the model.
+        embedding: the test image.
+        target: target embedding, (C,) float.
+        least_similarity: the loop ends when no place left is more similar than this.
+        guidance: how the target guides the first prediction.
+        max_instances: bound on the rounds.
+        mask_weights: PerSAM-F's share of each of the three masks, (3,) float; None predicts as PerSAM does.
+
+    Returns:
+        Candidates in the order they were found; they may overlap.
+    """
+    valid = embedding.valid
+    similarity = left = similarity_map(embedding.features, target, valid)
+    found: list[Candidate] = []
+    for _ in range(max_instances):
+        prior = location_prior(left, valid)
+        if prior.similarity <= least_similarity:
+            break
+        if mask_weights is None:
+            guide = target_guidance(guidance, left, valid, target)
+            mask = segment_target(sam, embedding, prior, guidance=guide)
+        else:
+            mask = segment_weighted(sam, embedding, prior, weights=mask_weights)
+        found.append(candidate(mask, similarity))
+        left = suppressed(left, found[-1].cells, prior)
+    return found
+
+
+def suppressed(similarity: Tensor, cells: Tensor, prior: LocationPrior) -> Tensor:
+    """Take a found object out of a similarity map.
+
+    Args:
+        similarity: cosine of each cell with the target, (h, w) float.
+        cells: cells of the found mask, (h, w) bool.
+        prior: where it was found; that cell goes in any case, so that the search moves on.
+
+    Returns:
+        The map with the least similarity on those cells, (h, w) float.
+    """
+    taken = cells.clone()
+    column, row = prior.positive_xy
+    taken[row, column] = True
+    return similarity.masked_fill(taken, float(similarity.min()))
