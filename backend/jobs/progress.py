@@ -105,6 +105,7 @@ class Progress:
             pipe.hget(keys.project, "config")
             pipe.hset(keys.project, "config", digest)
             pipe.expire(keys.project, SECONDS_TO_LIVE)
+            pipe.zadd(PROJECTS, {str(project_id): self._now_s()}, nx=True)
             before, *_ = pipe.execute()
         return cast("bytes | None", before) != digest.encode()
 

@@ -1,0 +1,16 @@
+"""``oneshot benchmark``: the figures of the README, measured on this machine."""
+
+import click
+
+from backend.cli.benchmark_web import web
+
+
+@click.group()
+def benchmark() -> None:
+    """Measure this program on this machine.
+
+    Example: oneshot benchmark web --requests 1000
+    """
+
+
+benchmark.add_command(web)

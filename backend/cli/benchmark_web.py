@@ -1,0 +1,158 @@
+"""``oneshot benchmark web``: whether Label Studio is answered at once while workers compute."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from backend.demo.processes import Child, Processes
+
+CORES = 2
+WARM_UP_REQUESTS = 20
+IMPORT_RUNS = 5
+TARGETS = {
+    "resident_mb": 150.0,
+    "import_s": 1.0,
+    "health_p99_ms": 50.0,
+    "webhook_p99_ms": 50.0,
+}
+BURNER = "while True: pass"
+IMPORTS = """
+import time
+start = time.perf_counter()
+import backend.cli.main, backend.cli.web, backend.web.server, backend.web.app
+print(time.perf_counter() - start)
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What Label Studio sends, again and again."""
+
+    name: str
+    method: str
+    path: str
+    body: bytes = b""
+
+
+@click.command()
+@click.option(
+    "--requests", default=500, show_default=True, type=click.IntRange(min=100), help="Requests of a kind."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def web(*, requests: int, as_json: bool) -> None:
+    """Measure the web process while two cores are busy: memory, imports, the times of its answers.
+
+    Example: oneshot benchmark web --requests 1000
+    """
+    figures = web_figures(requests=requests)
+    missed = [name for name, target in TARGETS.items() if figures[name] > target]
+    if as_json:
+        click.echo(json.dumps({**figures, "targets": TARGETS, "missed": missed}))
+    else:
+        for name, value in figures.items():
+            target = f"at most {TARGETS[name]:g}" if name in TARGETS else ""
+            click.echo(f"{name:16} {value:9.2f}   {target}{'   MISSED' if name in missed else ''}")
+    if missed:
+        raise click.exceptions.Exit(1)
+
+
+def web_figures(*, requests: int) -> dict[str, float]:
+    """Resident memory in MB (10^6 bytes), seconds of the imports, milliseconds of the answers by percentile.
+
+    The web process, its Valkey, one endless loop per core and this client share two cores, and each request
+    comes on a connection of its own, as Label Studio's do.
+    """
+    from backend.demo.processes import Processes
+
+    figures = {"import_s": import_s()}
+    with two_cores(), tempfile.TemporaryDirectory() as folder, Processes(Path(folder)) as processes:
+        child, port = start_web(processes)
+        for core in range(CORES):
+            processes.start(f"burner-{core}", [sys.executable, "-c", BURNER])
+        for request in (Request("health", "GET", "/health"), Request("webhook", "POST", "/webhook", event())):
+            times_ms = sorted(
+                [answer_ms(port, request) for _ in range(WARM_UP_REQUESTS + requests)][WARM_UP_REQUESTS:]
+            )
+            figures |= {f"{request.name}_p{share}_ms": percentile(times_ms, share) for share in (50, 99)}
+        figures["resident_mb"] = resident_mb(child.process.pid)
+    return figures
+
+
+def import_s() -> float:
+    """Seconds that the imports of the web process take, the files being in memory."""
+    runs = [
+        subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, check=True, text=True).stdout
+        for _ in range(IMPORT_RUNS)
+    ]
+    return min(map(float, runs))
+
+
+@contextmanager
+def two_cores() -> Iterator[None]:
+    """Keep this process, and what it starts, on two cores."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:CORES])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def start_web(processes: "Processes") -> "tuple[Child, int]":
+    """Start the web process on a Valkey of its own, and wait until it answers."""
+    from backend.demo.processes import free_port
+    from backend.demo.valkey import start_valkey
+
+    port = free_port()
+    environment = os.environ | {"REDIS_URL": start_valkey(processes), "ONESHOT_BASIC_AUTH_USER": ""}
+    command = [sys.executable, "-m", "backend.cli", "web", "--host", "127.0.0.1", "--port", str(port)]
+    child = processes.start("web", command, environment=environment)
+    child.wait_healthy(f"http://127.0.0.1:{port}/health")
+    return child, port
+
+
+def event() -> bytes:
+    """A submitted annotation of 20 regions, some 200 kB: the body of a webhook."""
+    region = {"type": "brushlabels", "value": {"format": "rle", "rle": list(range(256)) * 10}}
+    annotation = {"id": 1, "task": 1, "project": 2, "result": [region] * 20, "was_cancelled": False}
+    project = {"id": 2, "title": "benchmark", "label_config": "<View/>" * 100}
+    return json.dumps({"action": "ANNOTATION_CREATED", "annotation": annotation, "project": project}).encode()
+
+
+def answer_ms(port: int, request: Request) -> float:
+    """Milliseconds from the connection to the last byte of the answer."""
+    start = time.perf_counter()
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(request.method, request.path, request.body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    if response.status != 200:
+        raise click.ClickException(f"expected {request.path} to answer 200, got {response.status}")
+    return (time.perf_counter() - start) * 1000
+
+
+def percentile(ascending: list[float], share: int) -> float:
+    """The value that *share* percent of the values do not exceed."""
+    return ascending[min(len(ascending) - 1, len(ascending) * share // 100)]
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS"))
