@@ -48,7 +48,7 @@ class Request:
 
 @click.command()
 @click.option(
-    "--requests", default=500, show_default=True, type=click.IntRange(min=100), help="Requests of a kind."
+    "--requests", default=500, show_default=True, type=click.IntRange(min=1), help="Requests a page."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def web(*, requests: int, as_json: bool) -> None:

@@ -28,8 +28,9 @@ def _serve(settings: Settings, *, host: str, port: int) -> None:
     from backend.jobs.queue import JobQueue
     from backend.jobs.version import checkpoint_slug
     from backend.web.app import create_app
-    from backend.web.server import listen, run
+    from backend.web.server import end_on_sigterm, listen
 
+    end_on_sigterm()
     connection = connect(settings.redis_url)
     queue = JobQueue(connection, tasks_per_job=settings.oneshot_tasks_per_job)
     checkpoint = checkpoint_slug(settings.oneshot_sam)
@@ -44,7 +45,7 @@ def _serve(settings: Settings, *, host: str, port: int) -> None:
         queue.ping()
     except QueueUnavailableError as exc:
         logger.warning("%s; until it answers, /health says 503", exc)
-    run(server)
+    server.run()
 
 
 def _credentials(settings: Settings) -> tuple[str, str] | None:

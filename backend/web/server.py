@@ -31,10 +31,9 @@ def listen(app: Flask, *, host: str, port: int) -> Any:  # noqa: ANN401 - waitre
     )
 
 
-def run(server: Any) -> None:  # noqa: ANN401 - waitress has no types
-    """Answer requests until SIGTERM or Ctrl-C; what was begun is finished."""
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this process like Ctrl-C, after what was begun, also as the first of a container."""
     signal.signal(signal.SIGTERM, _exit)
-    server.run()
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
