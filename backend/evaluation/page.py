@@ -77,11 +77,11 @@ def _thumbnail(shot: Shot, side: int) -> Image.Image:
     window = _square_window(np.logical_or.reduce(shot.masks))
     marks = [Mark(np.ascontiguousarray(mask[window]), shot.colour) for mask in shot.masks]
     crop = draw_marks(np.ascontiguousarray(shot.image[window]), marks, longest_side=side)
-    canvas = Image.new("RGB", (side, crop.height + CAPTION_SIZE + MARGIN // 2), BACKGROUND)
+    canvas = Image.new("RGB", (side, crop.height + CAPTION_SIZE + MARGIN), BACKGROUND)
     canvas.paste(crop, ((side - crop.width) // 2, 0))
     caption = ImageDraw.Draw(canvas)
     caption.text(
-        (side // 2, canvas.height - 2),
+        (side // 2, canvas.height - CAPTION_SIZE // 3),
         f"reference: {shot.label}",
         font=font_of(CAPTION_SIZE * min(1, side / 200)),
         fill=shot.colour,
