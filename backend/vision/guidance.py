@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 GuidanceMode = Literal["none", "hf", "exact"]
+
+NO_CONTRAST = 1e-4  # a smaller deviation of cosines is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ def target_guidance(
     if mode == "none":
         return None
     inside = similarity[valid]
-    standard = (similarity - inside.mean()) / inside.std(correction=0).clamp(min=1e-6)
+    standard = (similarity - inside.mean()) / inside.std(correction=0).clamp(min=NO_CONTRAST)
     standard = standard.where(valid, standard[valid].min())
     return Guidance(mode, standard.sigmoid(), target_embedding)
 
@@ -56,9 +57,8 @@ def guided_softmax(logits: Tensor, guidance: Guidance | None) -> Tensor:
     Returns:
         Shares that sum to 1 over the cells, (..., h * w), in the dtype of *logits*.
     """
-    if guidance is None:
-        return logits.softmax(-1, dtype=torch.float32).to(logits.dtype)
-    similarity = guidance.attention_similarity.flatten().float()
-    if guidance.mode == "exact":
-        logits = logits.softmax(-1, dtype=torch.float32)
-    return (logits + similarity).softmax(-1).to(guidance.target_embedding.dtype)
+    scores = logits.float()
+    if guidance is not None:
+        scores = scores.softmax(-1) if guidance.mode == "exact" else scores
+        scores = scores + guidance.attention_similarity.flatten()
+    return scores.softmax(-1).to(logits.dtype)

@@ -157,7 +157,7 @@ def _masks(decoder: SamMaskDecoder, content: Tensor, weights: Tensor) -> Tensor:
     fine = _upscale(decoder.upscale_conv1, content)  # (n, h * w, 4, C / 4)
     fine = decoder.activation(F.layer_norm(fine, norm.normalized_shape, norm.weight, norm.bias, norm.eps))
     fine = decoder.activation(_upscale(decoder.upscale_conv2, fine))  # (n, h * w, 4, 4, C / 8)
-    masks = weights @ fine.flatten(1, 3).transpose(1, 2)  # (n, m, h * w * 16)
+    masks: Tensor = weights @ fine.flatten(1, 3).transpose(1, 2)  # (n, m, h * w * 16)
     masks = masks.view(*masks.shape[:2], side, side, 2, 2, 2, 2)  # y, x, then halves and quarters of the cell
     return masks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(*masks.shape[:2], 4 * side, 4 * side)
 
