@@ -3,6 +3,7 @@
 import click
 
 from backend.cli.benchmark_web import web
+from backend.cli.benchmark_worker import worker
 
 
 @click.group()
@@ -14,3 +15,4 @@ def benchmark() -> None:
 
 
 benchmark.add_command(web)
+benchmark.add_command(worker)
