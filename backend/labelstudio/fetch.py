@@ -1,8 +1,31 @@
 """Image bytes from wherever a task's data points to, through one guarded fetcher."""
 
-from collections.abc import Callable
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from urllib.parse import unquote_to_bytes
 
+import httpcore
+import httpx
+
+from backend.labelstudio.errors import (
+    FetchRefusedError,
+    ImageUnavailableError,
+    LabelStudioUnavailableError,
+    TokenRefusedError,
+    TransientError,
+)
 from backend.labelstudio.images import ImageLimits
+from backend.labelstudio.network import Deadline, GuardedBackend, is_public
+from backend.labelstudio.retry_after import retry_after_s
+
+_CLOUD = ("s3", "gs", "azure-blob")
+_MOST_REDIRECTS = 5
+_WHOLE_TRANSFER = 4  # times the timeout of one step
+_BUSY = frozenset({408, 425, 429})
+_EXPECTED = "expected the address of an image: /data/…, http(s)://…, data:…, s3://…, gs://… or azure-blob://…"
 
 
 class ImageFetcher:
@@ -13,20 +36,210 @@ class ImageFetcher:
             one that may be private.
         authorise: the ``Authorization`` header's value for Label Studio, asked for at every request.
         limits: bounds on what is fetched.
-        timeout_s: seconds a connection, a pause between two pieces, and the whole transfer may take.
+        timeout_s: seconds a connection or a pause between two pieces may take; a whole transfer may
+            take four times as long.
+        is_public: whether a numeric address may be connected to that is not Label Studio's.
     """
 
     def __init__(
-        self, label_studio_url: str, authorise: Callable[[], str], *, limits: ImageLimits, timeout_s: float
+        self,
+        label_studio_url: str,
+        authorise: Callable[[], str],
+        *,
+        limits: ImageLimits,
+        timeout_s: float,
+        is_public: Callable[[str], bool] = is_public,
     ) -> None:
-        raise NotImplementedError
+        self._label_studio = httpx.URL(label_studio_url)
+        self._authorise = authorise
+        self._limits = limits
+        self._timeout_s = timeout_s
+        self._is_public = is_public
+        self._ssl_context = httpx.create_ssl_context()
 
     def fetch(self, uri: str, *, task_id: int | None = None) -> bytes:
         """The bytes at *uri*: an upload, a local file, http(s), a data URI, cloud storage (with *task_id*).
 
         Raises:
-            ImageUnavailableError: the server does not answer, or says that it may later.
+            ImageUnavailableError: the image's server does not answer, or says that it may later.
+            LabelStudioUnavailableError: the same of Label Studio.
             FetchRefusedError: the address may not be fetched, is gone, or is too large.
             TokenRefusedError: Label Studio refused the token.
         """
-        raise NotImplementedError
+        uri = uri.strip()
+        if uri[:5].lower() == "data:":
+            return self._data_uri_bytes(uri)
+        url = self._address(uri, task_id)
+        deadline = Deadline.after(self._timeout_s * _WHOLE_TRANSFER)
+        for _ in range(_MOST_REDIRECTS + 1):
+            reply = self._get(url, deadline)
+            if isinstance(reply, bytes):
+                return reply
+            url = reply
+        raise FetchRefusedError(
+            f"expected at most {_MOST_REDIRECTS} redirects, got another one to {_shown(url)}"
+        )
+
+    def _address(self, uri: str, task_id: int | None) -> httpx.URL:
+        scheme, separator, _ = uri.partition("://")
+        if separator and scheme.lower() in _CLOUD:
+            return self._presign_address(uri, task_id)
+        if uri.startswith("/") and not uri.startswith("//"):
+            return self._on_label_studio(uri)
+        if separator and scheme.lower() in ("http", "https"):
+            return _parsed(uri)
+        raise FetchRefusedError(f"{_EXPECTED}, got {scheme[:20] + '://…' if separator else uri[:80]!r}")
+
+    def _presign_address(self, uri: str, task_id: int | None) -> httpx.URL:
+        """Where Label Studio's storage answers with the image, or with a redirect to it."""
+        if task_id is None:
+            raise FetchRefusedError(
+                "images in cloud storage come through Label Studio's task, got no task id"
+            )
+        encoded = base64.urlsafe_b64encode(uri.encode()).decode()
+        return self._on_label_studio(f"/tasks/{task_id}/presign/?fileuri={encoded}")
+
+    def _on_label_studio(self, path: str) -> httpx.URL:
+        """*path* on Label Studio; below its own path if it has one and *path* does not have it yet."""
+        prefix = self._label_studio.path.rstrip("/")
+        if prefix and not path.startswith(prefix + "/"):
+            path = prefix + path
+        origin = self._label_studio.copy_with(username="", password="", path="/", query=None, fragment=None)
+        return _parsed(str(origin).rstrip("/") + path)
+
+    def _data_uri_bytes(self, uri: str) -> bytes:
+        head, separator, body = uri.partition(",")
+        if not separator:
+            raise FetchRefusedError(
+                "expected a data URI like data:image/png;base64,…, got one without a comma"
+            )
+        if len(body) > 3 * self._limits.max_bytes:  # every byte may be written as %XX
+            raise FetchRefusedError(self._too_large(f"a data URI of {len(body)} characters"))
+        data = unquote_to_bytes(body)
+        if head.lower().endswith(";base64"):
+            try:
+                data = base64.b64decode(data)
+            except binascii.Error as exc:
+                raise FetchRefusedError(f"expected base64 in the data URI: {exc}") from exc
+        if len(data) > self._limits.max_bytes:
+            raise FetchRefusedError(self._too_large(f"a data URI of {len(data)}"))
+        return data
+
+    def _get(self, url: httpx.URL, deadline: Deadline) -> bytes | httpx.URL:
+        """The body at *url*, or where it redirects to."""
+        own = _origin(url) == _origin(self._label_studio)
+        backend = GuardedBackend(deadline, (lambda _: True) if own else self._is_public)
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
+        with (
+            _translated(url, own=own),
+            httpcore.ConnectionPool(self._ssl_context, network_backend=backend) as pool,
+            pool.stream(
+                "GET",
+                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=self._headers(url, own=own),
+                extensions={"timeout": timeouts},
+            ) as response,
+        ):
+            headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+            if response.status in (301, 302, 303, 307, 308) and b"location" in headers:
+                return _parsed_redirect(url, headers[b"location"])
+            if own and response.status == 500:
+                _check_whether_gone(url, response)
+            _check_status(url, response.status, headers.get(b"retry-after"), own=own)
+            return self._body(url, response, headers)
+
+    def _headers(self, url: httpx.URL, *, own: bool) -> dict[bytes | str, bytes | str]:
+        headers: dict[bytes | str, bytes | str] = {
+            "Host": url.netloc,
+            "User-Agent": "label-studio-oneshot",
+            "Accept": "image/*,*/*;q=0.8",
+            "Accept-Encoding": "identity",
+        }
+        if own:
+            headers["Authorization"] = self._authorise()
+        elif url.userinfo:
+            credentials = f"{url.username}:{url.password}".encode()
+            headers["Authorization"] = "Basic " + base64.b64encode(credentials).decode()
+        return headers
+
+    def _body(self, url: httpx.URL, response: httpcore.Response, headers: dict[bytes, str]) -> bytes:
+        if headers.get(b"content-encoding", "identity").lower() != "identity":
+            raise FetchRefusedError(f"expected the image as it is, {_shown(url)} sends it compressed")
+        declared = headers.get(b"content-length", "")
+        if declared.isdecimal() and int(declared) > self._limits.max_bytes:
+            raise FetchRefusedError(self._too_large(f"{declared} at {_shown(url)}"))
+        body = bytearray()
+        for piece in response.iter_stream():
+            body += piece
+            if len(body) > self._limits.max_bytes:
+                raise FetchRefusedError(self._too_large(f"more at {_shown(url)}"))
+        return bytes(body)
+
+    def _too_large(self, came: str) -> str:
+        return f"expected an image of at most {self._limits.max_bytes} bytes, got {came}"
+
+
+def _check_whether_gone(url: httpx.URL, response: httpcore.Response) -> None:
+    """Label Studio 1.23 answers 500 with this error, not 404, when an uploaded file was deleted."""
+    start = b"".join(islice(response.iter_stream(), 4))
+    if b"has no attribute 'has_permission'" in start:
+        raise FetchRefusedError(f"the image is gone: Label Studio has no upload {_shown(url)} (any more)")
+
+
+def _check_status(url: httpx.URL, status: int, retry_after: str | None, *, own: bool) -> None:
+    if status == 200:
+        return
+    came = f"got HTTP status {status} from {_shown(url)}"
+    if status >= 500 or status in _BUSY:
+        raise _unavailable(f"expected an image, {came}", own=own, retry_after=retry_after)
+    if own and status in (401, 403):
+        raise TokenRefusedError(
+            f"Label Studio refused the API key for an image, {came}: check LABEL_STUDIO_API_KEY"
+        )
+    if own and status == 404:
+        raise FetchRefusedError(
+            f"the image is gone, {came}: it was deleted, or no storage of the project holds it (any more)"
+        )
+    raise FetchRefusedError(f"expected an image, {came}")
+
+
+def _unavailable(message: str, *, own: bool, retry_after: str | None = None) -> TransientError:
+    error = LabelStudioUnavailableError if own else ImageUnavailableError
+    return error(message, retry_after_s=retry_after_s(retry_after))
+
+
+@contextmanager
+def _translated(url: httpx.URL, *, own: bool) -> Iterator[None]:
+    try:
+        yield
+    except httpcore.TimeoutException as exc:
+        raise _unavailable(f"{_shown(url)} takes too long: {exc or type(exc).__name__}", own=own) from exc
+    except (httpcore.NetworkError, httpcore.ProtocolError) as exc:
+        raise _unavailable(f"{_shown(url)} cannot be read: {exc or type(exc).__name__}", own=own) from exc
+
+
+def _parsed(uri: str) -> httpx.URL:
+    try:
+        url = httpx.URL(uri)
+    except (httpx.InvalidURL, UnicodeError) as exc:
+        raise FetchRefusedError(f"{_EXPECTED}, got one that cannot be understood") from exc
+    if url.scheme not in ("http", "https") or not url.host:
+        raise FetchRefusedError(f"{_EXPECTED}, got {url.scheme}://… without a host, or not http(s)")
+    return url
+
+
+def _parsed_redirect(url: httpx.URL, location: str) -> httpx.URL:
+    try:
+        return _parsed(str(url.join(location)))
+    except httpx.InvalidURL as exc:
+        raise FetchRefusedError(f"{_shown(url)} redirects to an address that cannot be understood") from exc
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    return url.scheme, url.host.lower().rstrip("."), url.port or {"http": 80}.get(url.scheme, 443)
+
+
+def _shown(url: httpx.URL) -> str:
+    """*url* for a message: without the credentials that its user part, query or fragment may hold."""
+    address = f"{url.scheme}://{url.netloc.decode('ascii')}{url.path}"
+    return (address if len(address) <= 200 else address[:200] + "…") + ("?…" if url.query else "")

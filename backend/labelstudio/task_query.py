@@ -1,0 +1,51 @@
+"""Queries of Label Studio's task list, in the Data Manager's filter language."""
+
+import json
+from collections.abc import Sequence
+
+Filter = dict[str, str | float | bool | list[str]]
+
+
+def task_query(filters: Sequence[Filter], *, after_id: int) -> str:
+    """The ``query`` of tasks that pass all *filters*, by id, from the one after *after_id* on.
+
+    Going on from an id, not a page number, loses no task when others leave the list meanwhile.
+    """
+    items = [*filters, _filter("id", "greater", "Number", after_id)]
+    return json.dumps({"ordering": ["tasks:id"], "filters": {"conjunction": "and", "items": items}})
+
+
+def selection_query(task_ids: Sequence[int]) -> str:
+    """The ``query`` of these tasks."""
+    return json.dumps({"ordering": ["tasks:id"], "selectedItems": {"all": False, "included": list(task_ids)}})
+
+
+def not_annotated() -> Filter:
+    """No annotation that counts: skipped tasks pass."""
+    return _filter("total_annotations", "equal", "Number", 0)
+
+
+def annotated() -> list[Filter]:
+    """Any annotation; it is the filter on the ids that makes Label Studio list them."""
+    return [
+        _filter("total_annotations", "greater", "Number", 0),
+        _filter("annotations_ids", "empty", "String", value=False),
+    ]
+
+
+def without_prediction_of(model_version: str) -> Filter:
+    """No prediction whose version contains *model_version*."""
+    return _filter("predictions_model_versions", "not_contains", "List", [model_version])
+
+
+def label_queries(label: str) -> list[Filter]:
+    """Filters of which one is passed by each task that has an annotation with *label*, and by some others.
+
+    The filter searches the JSON text, where SQLite has letters beyond ASCII escaped and PostgreSQL has not.
+    """
+    texts = dict.fromkeys([json.dumps(label), json.dumps(label, ensure_ascii=False)])
+    return [_filter("annotations_results", "contains", "String", text) for text in texts]
+
+
+def _filter(column: str, operator: str, kind: str, value: str | float | bool | list[str]) -> Filter:  # noqa: FBT001
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}

@@ -1,0 +1,83 @@
+"""API keys: legacy tokens, sent as they are, and personal access tokens, exchanged for short-lived ones."""
+
+import base64
+import binascii
+import json
+import threading
+import time
+from typing import Any
+
+import httpx
+
+from backend.labelstudio.errors import TokenRefusedError
+from backend.labelstudio.sdk_errors import check_status, label_studio_errors
+
+_MARGIN_S = 30  # an access token is exchanged this long before it expires
+_UNKNOWN_LIFE_S = 60
+
+
+class ApiKey:
+    """One user's API key for one Label Studio.
+
+    The SDK does the same for its own requests; what it keeps is private to it.
+
+    Args:
+        url: Label Studio's address, without a slash at its end.
+        key: a legacy token or a personal access token.
+        http: the client that exchanges tokens.
+
+    Raises:
+        TokenRefusedError: *key* cannot be one.
+    """
+
+    def __init__(self, url: str, key: str, http: httpx.Client) -> None:
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise TokenRefusedError(
+                "expected an API key of Label Studio, got "
+                + ("one with spaces or odd characters" if key else "none")
+                + ": set LABEL_STUDIO_API_KEY to a personal access token (Account & Settings) or a legacy one"
+            )
+        self._url = url
+        self._key = key
+        self._http = http
+        self._is_personal = _claims(key) is not None
+        self._lock = threading.Lock()
+        self._access = ""
+        self._expires = 0.0
+
+    def authorisation(self) -> str:
+        """The ``Authorization`` header's value, valid now.
+
+        Raises:
+            TokenRefusedError: Label Studio does not exchange the personal access token.
+            TransientError: it does not answer now.
+        """
+        if not self._is_personal:
+            return f"Token {self._key}"
+        with self._lock:
+            if time.time() > self._expires - _MARGIN_S:
+                self._access = self._exchanged()
+                expires = (_claims(self._access) or {}).get("exp")
+                self._expires = expires if isinstance(expires, int) else time.time() + _UNKNOWN_LIFE_S
+            return f"Bearer {self._access}"
+
+    def _exchanged(self) -> str:
+        with label_studio_errors(self._url, "exchange the personal access token"):
+            reply = self._http.post(f"{self._url}/api/token/refresh/", json={"refresh": self._key})
+            check_status(reply, 200)
+            access = reply.json().get("access")
+        if not isinstance(access, str) or not access.isascii():
+            raise TokenRefusedError(f"expected an access token from Label Studio at {self._url}, got none")
+        return access
+
+
+def _claims(token: str) -> dict[str, Any] | None:
+    """The payload of a JSON web token, unverified; None if *token* is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError):
+        return None
+    return claims if isinstance(claims, dict) else None
