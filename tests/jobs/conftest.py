@@ -11,9 +11,10 @@ from backend.jobs.queue import JobQueue
 
 
 @pytest.fixture
-def connection(valkey: str) -> Iterator[Redis]:
+def connection(shared_valkey: str) -> Iterator[Redis]:
     """A connection to an empty Valkey."""
-    with connect(valkey) as connection:
+    with connect(shared_valkey) as connection:
+        connection.flushall()
         yield connection
 
 
