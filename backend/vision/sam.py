@@ -217,7 +217,7 @@ def preprocess(image: NDArray[np.uint8], resized_hw: tuple[int, int], input_size
     Returns:
         Pixels for the image encoder, (1, 3, input_size, input_size) float.
     """
-    pixels = torch.from_numpy(np.require(image, requirements="CW")).permute(2, 0, 1)[None]
+    pixels = torch.from_numpy(np.require(image, requirements=("C", "W"))).permute(2, 0, 1)[None]
     pixels = F.interpolate(pixels, resized_hw, mode="bilinear", antialias=True).float()
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (PIXEL_MEAN, PIXEL_STD))
     height, width = resized_hw
@@ -257,7 +257,7 @@ def to_grid(mask: NDArray[np.bool_], embedding: ImageEmbedding, *, side: int | N
         _overlap(size, resized * side / embedding.input_size, side)
         for size, resized in zip(embedding.size_hw, embedding.resized_hw, strict=True)
     )
-    pixels = torch.from_numpy(np.require(mask, requirements="CW"))
+    pixels = torch.from_numpy(np.require(mask, requirements=("C", "W")))
     starts = range(0, len(mask), MASK_ROWS_PER_PASS)
     strips = [pixels[start : start + MASK_ROWS_PER_PASS].float() @ columns.T for start in starts]
     return (rows @ torch.cat(strips)).clamp(0, 1).to(embedding.features.device)
