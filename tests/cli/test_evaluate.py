@@ -1,0 +1,95 @@
+"""``oneshot evaluate`` on the real weights, on a data set of a few coins."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from backend.cli.evaluate import evaluate
+from backend.cli.main import main
+from backend.evaluation.coins import coin_ids, coins_image
+from backend.evaluation.methods import METHODS
+
+CROPS = {"a": (slice(4, 90), slice(10, 130)), "b": (slice(88, 152), slice(10, 130))}
+BARE = (slice(76, 102), slice(62, 242))
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images with two coins each, and one of bare ground."""
+    folder = tmp_path_factory.mktemp("data") / "few_coins"
+    (folder / "images").mkdir(parents=True)
+    (folder / "instances").mkdir()
+    entries = {}
+    for name, window in {**CROPS, "bare": BARE}.items():
+        ids = coin_ids()[window].astype(np.uint8)
+        Image.fromarray(coins_image()[window]).save(folder / "images" / f"{name}.png")
+        Image.fromarray(ids).save(folder / "instances" / f"{name}.png")
+        entries[name] = {"instances": {str(number): "coin" for number in np.unique(ids) if number}}
+    (folder / "meta.json").write_text(json.dumps({"images": entries}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(dataset: Path, weights: Path) -> Result:  # noqa: ARG001 - fetched before
+    """One run with everything written."""
+    out = dataset.parent
+    arguments = ["--json", str(out / "figures.json"), "--overlays", str(out / "overlays")]
+    return CliRunner().invoke(main, ["evaluate", str(dataset), *arguments])
+
+
+@pytest.mark.weights
+def test_it_tells_each_image_and_prints_both_methods(result: Result) -> None:
+    assert result.exit_code == 0, result.output
+    assert "few_coins 1/2 b: pipeline 2 of 2, 0 false, " in result.output
+    assert "few_coins 2/2 bare: pipeline 0 of 0, 0 false, " in result.output
+    assert all(f"│ few_coins │ {method}" in result.output for method in METHODS)
+
+
+@pytest.mark.weights
+@pytest.mark.usefixtures("result")
+def test_the_figures_are_written_with_what_they_were_taken_with(dataset: Path) -> None:
+    figures = json.loads((dataset.parent / "figures.json").read_text())
+
+    methods = figures["datasets"][0]["methods"]
+    assert figures["settings"]["labels"] == "all"
+    assert list(methods) == ["pipeline", "loop"]
+    assert (methods["pipeline"]["f1"], methods["pipeline"]["effort"]) == (1, 0)
+    assert methods["pipeline"]["counts"]["absent_false"] == 0
+    assert methods["pipeline"]["counts"]["absent_images"] == 1
+    assert all(seconds > 0 for seconds in methods["pipeline"]["seconds_per_image"].values())
+    assert methods["loop"]["images"][0]["class"] == "coin"
+
+
+@pytest.mark.weights
+@pytest.mark.usefixtures("result")
+def test_every_run_is_drawn(dataset: Path) -> None:
+    pictures = sorted(
+        str(p.relative_to(dataset.parent / "overlays")) for p in dataset.parent.rglob("overlays/**/*.png")
+    )
+
+    assert pictures == [
+        f"few_coins/{method}/{name}.coin.png" for method in ("loop", "pipeline") for name in ("b", "bare")
+    ]
+
+
+def test_the_methods_on_offer_are_the_methods_there_are() -> None:
+    """Named in the command without importing torch."""
+    option = next(parameter for parameter in evaluate.params if parameter.name == "methods")
+
+    assert list(getattr(option.type, "choices", [])) == list(METHODS)
+
+
+def test_a_data_set_that_is_none_is_one_line_before_any_model_is_loaded(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["evaluate", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert "a data set is `coins`, or a folder with images/NAME.jpg" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_without_a_data_set_it_is_bad_usage() -> None:
+    assert CliRunner().invoke(main, ["evaluate"]).exit_code == 2
