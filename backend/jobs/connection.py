@@ -44,5 +44,6 @@ def redis_errors() -> Iterator[None]:
     try:
         yield
     except RedisError as exc:
-        message = f"expected Redis to answer, got {type(exc).__name__}: {exc}; start it, or correct REDIS_URL"
+        came = f"{type(exc).__name__}: {exc}".rstrip(".")
+        message = f"expected Redis to answer, got {came}; start it, or correct REDIS_URL"
         raise QueueUnavailableError(message) from exc
