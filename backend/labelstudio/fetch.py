@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
@@ -55,7 +57,6 @@ class ImageFetcher:
         self._limits = limits
         self._timeout_s = timeout_s
         self._is_public = is_public
-        self._ssl_context = httpx.create_ssl_context()
 
     def fetch(self, uri: str, *, task_id: int | None = None) -> bytes:
         """The bytes at *uri*: an upload, a local file, http(s), a data URI, cloud storage (with *task_id*).
@@ -79,6 +80,11 @@ class ImageFetcher:
         raise FetchRefusedError(
             f"expected at most {_MOST_REDIRECTS} redirects, got another one to {_shown(url)}"
         )
+
+    @cached_property
+    def _ssl_context(self) -> ssl.SSLContext:
+        """Made when it is first needed: that takes a while."""
+        return httpx.create_ssl_context()
 
     def _address(self, uri: str, task_id: int | None) -> httpx.URL:
         scheme, separator, _ = uri.partition("://")
@@ -129,10 +135,11 @@ class ImageFetcher:
         """The body at *url*, or where it redirects to."""
         own = _origin(url) == _origin(self._label_studio)
         backend = GuardedBackend(deadline, (lambda _: True) if own else self._is_public)
+        ssl_context = self._ssl_context if url.scheme == "https" else None
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
         with (
             _translated(url, own=own),
-            httpcore.ConnectionPool(self._ssl_context, network_backend=backend) as pool,
+            httpcore.ConnectionPool(ssl_context, network_backend=backend) as pool,
             pool.stream(
                 "GET",
                 httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),

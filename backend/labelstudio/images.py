@@ -57,7 +57,7 @@ def decode_image(data: bytes, *, limits: ImageLimits) -> NDArray[np.uint8]:
         raise ImageRefusedError(f"expected an image of at most {limits.max_bytes} bytes, got {len(data)}")
     with _open(data) as image:
         _check_size(image.size, limits)
-        return np.array(_rgb(_upright(image)))
+        return np.asarray(_rgb(_upright(image)))
 
 
 @contextmanager
