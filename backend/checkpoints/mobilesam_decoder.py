@@ -50,12 +50,10 @@ def mobilesam_decoder(path: Path) -> SamModel:
     graph = onnx.load(path).graph
     constants = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in graph.initializer}
     weights = {_renamed(name): weight for name, weight in _weights(graph, constants)}
-    weights["shared_image_embedding.positional_embedding"] = weights[
-        "prompt_encoder.shared_embedding.positional_embedding"
-    ]
     model = _empty_model()
     result = model.load_state_dict(weights, strict=False)
-    missing = [name for name in result.missing_keys if not name.startswith("vision_encoder.")]
+    elsewhere = ("vision_encoder.", "shared_image_embedding.")  # not needed; tied to the prompt encoder's
+    missing = [name for name in result.missing_keys if not name.startswith(elsewhere)]
     if missing or result.unexpected_keys:
         raise DamagedDownloadError(f"{path.name}: missing {missing}, unexpected {result.unexpected_keys}")
     return model

@@ -120,7 +120,7 @@ def test_each_of_several_prompts_is_guided() -> None:
 
 
 def test_softmax_twice_by_hand() -> None:
-    """Logits 0 and ln 3 are shares 1/4 and 3/4; similarities that make them ln 4 and ln 6 give 0.4 and 0.6."""
+    """Logits 0 and ln 3 are shares 1/4 and 3/4; similarities that make them ln 4, ln 6 give 0.4 and 0.6."""
     logits = torch.tensor([[0.0, math.log(3)]])
     similarity = torch.tensor([[math.log(4) - 0.25, math.log(6) - 0.75]])
 

@@ -1,0 +1,29 @@
+"""EfficientNet-Lite0 opens with its weights."""
+
+import numpy as np
+import torch
+from skimage.data import coffee
+
+from backend.checkpoints.efficientnet import open_efficientnet_lite0
+
+ESPRESSO, CUP = 967, 968  # classes of ImageNet
+
+
+def test_features_are_dense() -> None:
+    """One vector for each 32 x 32 pixels, height before width."""
+    with torch.no_grad():
+        features = open_efficientnet_lite0()(torch.zeros(2, 3, 64, 96))
+
+    assert features.shape == (2, 1280, 2, 3)
+
+
+def test_the_weights_are_those_trained_on_imagenet() -> None:
+    """Its own classifier sees a cup of espresso in the picture of one."""
+    encoder = open_efficientnet_lite0()
+    picture = coffee()[38:390, 138:490][::2, ::2].astype(np.float32)
+    pixels = torch.from_numpy((picture - 127) / 128).permute(2, 0, 1)[None]
+
+    with torch.no_grad():
+        classes = encoder.network.get_submodule("_fc")(encoder(pixels[..., :160, :160]).mean((2, 3)))
+
+    assert set(classes[0].topk(5).indices.tolist()) & {ESPRESSO, CUP}
