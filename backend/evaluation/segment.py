@@ -151,9 +151,16 @@ def _overlay(
         Mark(
             instance.mask,
             colours[instance.label] if len(colours) > 1 else instance_colour(number),
-            (f"{number} · {instance.confidence:.2f}", str(number)),
+            _tags(number, instance, name=len(colours) > 1),
         )
         for number, instance in enumerate(instances, start=1)
     ]
     title = Path(predicted.file_name).name
     return png_bytes(page(draw_marks(image, marks), shots, title=title, subtitle=summary(predicted)))
+
+
+def _tags(number: int, instance: Instance, *, name: bool) -> tuple[str, ...]:
+    """Number, label where there are several, and confidence, or as much of it as fits."""
+    short = f"{number} · {instance.confidence:.2f}"
+    named = (f"{number} {instance.label} · {instance.confidence:.2f}",) if name else ()
+    return *named, short, str(number)
