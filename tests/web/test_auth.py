@@ -1,5 +1,7 @@
 """Basic auth on every page."""
 
+import base64
+
 import pytest
 from redis import Redis
 
@@ -36,3 +38,17 @@ def test_user_name_and_password_open_the_pages(connection: Redis) -> None:
     assert client.get("/health", auth=("ada", "pässword")).status_code == 200
     body = {"project": 2, "action": "START_TRAINING"}
     assert client.post("/webhook", json=body, auth=("ada", "pässword")).status_code == 200
+
+
+def test_label_studio_sends_letters_beyond_ascii_as_latin_1(connection: Redis) -> None:
+    client = backend_on(connection, ("ada", "pässword")).client
+    header = "Basic " + base64.b64encode("ada:pässword".encode("latin-1")).decode()
+
+    assert client.get("/health", headers={"Authorization": header}).status_code == 200
+
+
+def test_letters_beyond_latin_1_are_taken_as_utf_8(connection: Redis) -> None:
+    client = backend_on(connection, ("ada", "пароль")).client
+
+    assert client.get("/health", auth=("ada", "пароль")).status_code == 200
+    assert client.get("/health", auth=("ada", "")).status_code == 401
