@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 from backend.demo.errors import DemoProcessError, DemoSetupError
 
@@ -163,8 +164,9 @@ class Processes:
 
 def answers(url: str, *, auth: tuple[str, str] | None = None) -> bool:
     """Whether *url* answers with a 2xx status, now."""
+    credentials = HTTPBasicAuth(auth[0].encode(), auth[1].encode()) if auth else None
     try:
-        return requests.get(url, timeout=PROBE_TIMEOUT_S, auth=auth, allow_redirects=False).ok
+        return requests.get(url, timeout=PROBE_TIMEOUT_S, auth=credentials, allow_redirects=False).ok
     except requests.RequestException:
         return False
 

@@ -17,7 +17,8 @@ def _is_known(credentials: Credentials) -> bool:
     """Compare in full whatever differs first, so that the time taken tells nothing."""
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     given = _decoded(encoded) if scheme.lower() == "basic" else b""
-    return any([hmac.compare_digest(given, pair) for pair in _as_sent(credentials)])
+    matches = [hmac.compare_digest(given, pair) for pair in _as_sent(credentials)]
+    return any(matches)
 
 
 def _decoded(encoded: str) -> bytes:
@@ -28,7 +29,7 @@ def _decoded(encoded: str) -> bytes:
 
 
 def _as_sent(credentials: Credentials) -> list[bytes]:
-    """Give ``user:password`` as browsers and our webhook send it, UTF-8, and as Label Studio does, Latin-1."""
+    """Give ``user:password`` in UTF-8, as browsers send it, and in Latin-1, as Label Studio does."""
     pair = ":".join(credentials)
     try:
         return [pair.encode(), pair.encode("latin-1")]
