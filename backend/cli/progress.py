@@ -20,14 +20,15 @@ def progress(title: str, total: int) -> Iterator[Callable[[str], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
-    )
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
     with bar:
         task = bar.add_task(title, total=total)
 
         def done(line: str) -> None:
-            click.echo(line)
+            if sys.stdout.isatty():  # through the bar, or both would write over each other
+                bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                click.echo(line)
             bar.advance(task)
 
         yield done
