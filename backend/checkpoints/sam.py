@@ -9,11 +9,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, SamModel
-from transformers.utils.logging import disable_progress_bar
 
 from backend.checkpoints.device import usable_device
 from backend.checkpoints.errors import UnusableCheckpointError
 from backend.checkpoints.mobilesam import DECODER, ENCODER, fetch_mobilesam
+from backend.checkpoints.progress import without_disk_progress
 
 MOBILESAM = "mobilesam"
 ONNXRUNTIME_ERRORS_ONLY = 3
@@ -52,7 +52,6 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu", threads: int = 
         UnusableCheckpointError: no such checkpoint, a broken one, or one of another architecture.
         UnusableDeviceError: the device is not there.
     """
-    disable_progress_bar()  # transformers draws one while it reads weights from the disk
     where = usable_device(device)
     if name == MOBILESAM:
         folder = fetch_mobilesam(cache_dir)
@@ -76,6 +75,7 @@ class OnnxEncoder:
         options.intra_op_num_threads = threads
         options.log_severity_level = ONNXRUNTIME_ERRORS_ONLY
         options.enable_cpu_mem_arena = False  # the arena keeps hundreds of megabytes between images
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores, too
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self._device = device
@@ -95,6 +95,7 @@ def _load(name: str, cache_dir: Path, device: torch.device) -> SamModel:
             raise UnusableCheckpointError(
                 f"expected a SAM checkpoint in {name}, got architecture {architecture!r}"
             )
+        without_disk_progress()
         model, report = SamModel.from_pretrained(name, cache_dir=hub, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as exc:
         raise UnusableCheckpointError(
