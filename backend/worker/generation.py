@@ -45,6 +45,10 @@ class GenerationCache:
             self._by_key.move_to_end(key)
         return self._by_key.get(key)
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._by_key.clear()
+
     def put(self, generation: Generation) -> None:
         """Keep *generation*, and drop the one that was not used for longest if there are too many."""
         key = (generation.project_id, generation.model_version)

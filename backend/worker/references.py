@@ -105,7 +105,7 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
         )
     except (FetchRefusedError, ImageRefusedError, VisionError) as exc:
         attempt.unusable[picked.annotation_id] = (
-            f"annotation {picked.annotation_id} of task {picked.task_id} cannot serve as reference: {exc}"
+            f"annotation {picked.annotation_id} of task {picked.task_id} cannot serve: {exc}"
         )
     else:
         attempt.built[picked.annotation_id, picked.label] = built

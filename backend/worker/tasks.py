@@ -14,12 +14,7 @@ from backend.jobs.errors import JobsError
 from backend.jobs.payloads import PredictTasks, SyncProject
 from backend.jobs.progress import TaskProgress, TaskState
 from backend.labelstudio.client import Task
-from backend.labelstudio.errors import (
-    LabelStudioUnavailableError,
-    NotFoundError,
-    PermanentError,
-    TransientError,
-)
+from backend.labelstudio.errors import NotFoundError, PermanentError, TransientError
 from backend.vision.errors import VisionError
 from backend.worker import sync
 from backend.worker.context import JobContext, current_job
@@ -102,8 +97,8 @@ def _predict_one(job: JobContext, payload: PredictTasks, generation: Generation,
         return _STALE
     try:
         outcome = predict_task(job.worker, generation, task)
-    except (LabelStudioUnavailableError, JobsError, JobTimeoutException, RedisError):
-        raise  # the next task would fare no better now
+    except (JobsError, JobTimeoutException, RedisError):
+        raise  # the next task would fare no better
     except StaleGenerationError:
         return _STALE
     except (TransientError, PushBusyError) as exc:
