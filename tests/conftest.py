@@ -22,6 +22,7 @@ from backend.demo.processes import Processes
 from backend.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+os.environ.setdefault("GOMP_SPINCOUNT", "0")  # as the command does: idle threads leave the cores to others
 LABEL_STUDIO_ENVIRONMENT = ROOT / ".venv-label-studio"
 ARTEFACTS = ROOT / ".artefacts"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -1,5 +1,6 @@
 """The command ``oneshot``: one file per subcommand, loaded when it is asked for."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -79,4 +80,5 @@ def main() -> None:
 
     Example: oneshot segment --reference coin.jpg --mask coin.png --out found *.jpg
     """
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # before torch: its idle threads must not keep busy cores
     configure_logging(Settings().oneshot_log_level)
