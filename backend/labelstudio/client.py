@@ -67,11 +67,15 @@ class LabelStudio:
 
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 30) -> None:
         self._url = url.rstrip("/")
-        self._http = httpx.Client(timeout=timeout_s, follow_redirects=False)
+        self._http = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=self._authorised)
         self._key = ApiKey(self._url, api_key, self._http)
-        with self._errors("use the API key"):
-            sdk: Any = label_studio_sdk.LabelStudio  # hardly typed: what it returns is checked here
-            self._sdk = sdk(base_url=self._url + "/", api_key=api_key, httpx_client=self._http, max_retries=0)
+        sdk: Any = label_studio_sdk.LabelStudio  # hardly typed: what it returns is checked here
+        self._sdk = sdk(
+            base_url=self._url,
+            api_key="unused",  # the HTTP client authorises every request
+            httpx_client=self._http,
+            max_retries=0,
+        )
 
     def authorisation(self) -> str:
         """The ``Authorization`` header's value, valid now (``ImageFetcher``'s *authorise*)."""
@@ -200,6 +204,10 @@ class LabelStudio:
     ) -> None:
         self.close()
 
+    def _authorised(self, request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = self.authorisation()
+        return request
+
     def _errors(self, doing: str) -> AbstractContextManager[None]:
         return label_studio_errors(self._url, doing)
 
@@ -244,7 +252,6 @@ class LabelStudio:
             reply = self._http.post(
                 f"{self._url}/api/projects/{project_id}/import/predictions",
                 json=list(predictions),
-                headers={"Authorization": self.authorisation()},
             )
             check_status(reply, 201)
             return int(reply.json().get("created", 0))

@@ -49,6 +49,10 @@ def label_studio_errors(url: str, doing: str) -> Iterator[None]:
         raise LabelStudioUnavailableError(
             f"{where} is unreachable ({exc or type(exc).__name__}); check LABEL_STUDIO_URL, and that it runs"
         ) from exc
+    except (AttributeError, TypeError, LookupError) as exc:  # nor does it check what the JSON is
+        raise RequestRefusedError(
+            f"{where} answers what cannot be understood; check that LABEL_STUDIO_URL is Label Studio's"
+        ) from exc
     except (ValueError, httpx.InvalidURL) as exc:  # the SDK reads some answers as JSON unguarded
         raise RequestRefusedError(
             f"{where} answers no JSON; check that LABEL_STUDIO_URL is Label Studio's"
@@ -94,4 +98,4 @@ def _detail(body: object) -> str:
     if isinstance(body, dict):
         body = body.get("validation_errors") or body.get("detail") or body
     text = " ".join(str(body).split()).rstrip(".")
-    return "a web page" if text[:9].lower() in ("<!doctype", "<html>") else text[:_MOST_DETAIL]
+    return "a web page" if text.lower().startswith(("<!doctype", "<html")) else text[:_MOST_DETAIL]

@@ -19,7 +19,7 @@ _UNKNOWN_LIFE_S = 60
 class ApiKey:
     """One user's API key for one Label Studio.
 
-    The SDK does the same for its own requests; what it keeps is private to it.
+    Serves the SDK's requests and the fetcher's alike: what the SDK would keep for itself is private to it.
 
     Args:
         url: Label Studio's address, without a slash at its end.
@@ -63,7 +63,9 @@ class ApiKey:
 
     def _exchanged(self) -> str:
         with label_studio_errors(self._url, "exchange the personal access token"):
-            reply = self._http.post(f"{self._url}/api/token/refresh/", json={"refresh": self._key})
+            reply = self._http.post(
+                f"{self._url}/api/token/refresh/", json={"refresh": self._key}, auth=httpx.Auth()
+            )
             check_status(reply, 200)
             access = reply.json().get("access")
         if not isinstance(access, str) or not access.isascii():

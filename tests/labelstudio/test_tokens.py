@@ -1,0 +1,90 @@
+"""Legacy and personal access tokens, as the Authorization header."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from backend.labelstudio.errors import LabelStudioUnavailableError, RequestRefusedError, TokenRefusedError
+from backend.labelstudio.tokens import ApiKey
+from tests.labelstudio.loopback import Answer, Asked, Loopback, json_answer
+
+REFRESH = "/api/token/refresh/"
+
+
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=5) as client:
+        yield client
+
+
+def _token(**claims: object) -> str:
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in
+                    (b'{"alg":"none"}', json.dumps(claims).encode(), b"signature"))  # fmt: skip
+
+
+def test_a_legacy_token_is_sent_as_it_is(http: httpx.Client) -> None:
+    assert ApiKey("http://127.0.0.1:1", "0123456789abcdef", http).authorisation() == "Token 0123456789abcdef"
+
+
+def test_a_legacy_token_with_dots_is_no_personal_one(http: httpx.Client) -> None:
+    assert ApiKey("http://127.0.0.1:1", "a.b.c", http).authorisation() == "Token a.b.c"
+
+
+def test_a_personal_token_is_exchanged_once_while_the_access_token_lives(
+    http: httpx.Client, label_studio_double: Loopback
+) -> None:
+    personal, access = _token(exp=4_102_444_800), _token(exp=int(time.time()) + 300)
+    label_studio_double.answers[REFRESH] = json_answer({"access": access})
+    key = ApiKey(label_studio_double.url, personal, http)
+
+    assert [key.authorisation() for _ in range(3)] == [f"Bearer {access}"] * 3
+    assert [json.loads(each.body) for each in label_studio_double.asked] == [{"refresh": personal}]
+
+
+def test_it_is_exchanged_again_before_the_access_token_expires(
+    http: httpx.Client, label_studio_double: Loopback
+) -> None:
+    ages = iter([20, 300])
+
+    def exchange(_: Asked) -> Answer:
+        return json_answer({"access": _token(exp=int(time.time()) + next(ages))})
+
+    label_studio_double.answers[REFRESH] = exchange
+    key = ApiKey(label_studio_double.url, _token(exp=4_102_444_800), http)
+
+    for _ in range(3):
+        key.authorisation()
+
+    assert len(label_studio_double.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (json_answer({"detail": "Token is blacklisted"}, 401), TokenRefusedError, "Token is blacklisted"),
+        (json_answer({"access": None}), TokenRefusedError, "expected an access token"),
+        (json_answer([]), RequestRefusedError, "answers what cannot be understood"),
+        (Answer(b"<html>"), RequestRefusedError, "answers no JSON"),
+        (Answer(status=503), LabelStudioUnavailableError, "status 503"),
+        (Answer(reset=True), LabelStudioUnavailableError, "is unreachable"),
+    ],
+)
+def test_a_failed_exchange_is_told(
+    http: httpx.Client, label_studio_double: Loopback, answer: Answer, error: type[Exception], message: str
+) -> None:
+    label_studio_double.answers[REFRESH] = answer
+
+    with pytest.raises(error, match=message):
+        ApiKey(label_studio_double.url, _token(exp=4_102_444_800), http).authorisation()
+
+
+@pytest.mark.parametrize("key", ["", "two words", "café", "line\nbreak", "tab\there"])
+def test_what_cannot_be_a_key_is_refused_without_repeating_it(http: httpx.Client, key: str) -> None:
+    with pytest.raises(TokenRefusedError, match="set LABEL_STUDIO_API_KEY") as caught:
+        ApiKey("http://127.0.0.1:1", key, http)
+
+    assert not key or key not in str(caught.value)
