@@ -17,8 +17,8 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width
 REASONS = {
     "truncated.png": "truncated|broken|damaged",
     "wide.png": "20000|20,000",
-    "vector.svg": "SVG|svg|no image|not an image",
-    "text.png": "no image|not an image|cannot identify",
+    "vector.svg": "SVG",
+    "text.png": "got a text file",
     "gone": "404|gone|not found|no such",
 }
 

@@ -29,7 +29,7 @@ def test_masks_of_rotated_photographs_lie_on_what_is_shown(
     stack: Stack, annotator: Annotator, coins: dict[str, DemoImage]
 ) -> None:
     """Both ways: a mask of what is shown serves as reference, and what is shown gets its masks."""
-    reference, test_image = coins["coins-1"], coins["coins-5"]
+    reference, test_image = coins["coins-1"], coins["coins-7"]
     project = annotator.create_project("Photographs on their side")
     first, second = annotator.upload(
         project, {"first.jpg": stored_on_its_side(reference), "second.jpg": stored_on_its_side(test_image)}
