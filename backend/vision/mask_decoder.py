@@ -136,8 +136,8 @@ def _write_image(attention: SamAttention, image: ImageTokens, keys: Tensor, valu
     heads = attention.num_attention_heads
     key = attention.k_proj(keys).view(n, t, heads, -1) * attention.scaling
     folded = torch.einsum("nthd,hdc->nhtc", key, attention.q_proj.weight.view(heads, -1, channels))
-    bias = torch.einsum("nthd,hd->nht", key, attention.q_proj.bias.view(heads, -1))
-    logits = torch.baddbmm(bias.view(n, -1, 1), folded.flatten(1, 2), _each(image.placed, n).transpose(1, 2))
+    bias = torch.einsum("nthd,hd->nht", key, attention.q_proj.bias.view(heads, -1)).reshape(n, -1, 1)
+    logits = torch.baddbmm(bias, folded.flatten(1, 2), _each(image.placed, n).transpose(1, 2))
     shares = logits.view(n, heads, t, -1).softmax(2, dtype=torch.float32).to(logits.dtype)
     value = attention.v_proj(values).view(n, t, heads, -1)
     written = torch.einsum("nthd,chd->nhtc", value, attention.out_proj.weight.view(channels, heads, -1))

@@ -1,0 +1,31 @@
+"""Prompts get the same answers together, as on a GPU, and one by one, as on a CPU."""
+
+import pytest
+import torch
+
+from backend.vision.guidance import Guidance
+from backend.vision.mask_decoder import MaskDecoder
+from tests.tiny_sam import CHANNELS, SIDE, tiny_sam_model
+
+PROMPTS, TOKENS = 3, 2
+
+
+@pytest.mark.parametrize("guided", [False, True], ids=["unguided", "guided"])
+@pytest.mark.parametrize("images", [1, PROMPTS], ids=["one content for all", "one content each"])
+def test_prompts_together_get_the_answers_they_get_alone(images: int, guided: bool) -> None:
+    """A prompt with a mask has image tokens of its own; prompts without share them."""
+    generator = torch.Generator().manual_seed(0)
+    content = torch.randn(images, SIDE * SIDE, CHANNELS, generator=generator)
+    prompts = torch.randn(PROMPTS, TOKENS, CHANNELS, generator=generator)
+    similarity = torch.rand(SIDE, SIDE, generator=generator)
+    guidance = Guidance("exact", similarity, torch.randn(CHANNELS, generator=generator)) if guided else None
+    decode = MaskDecoder(tiny_sam_model())
+
+    logits, iou = decode(content, prompts, multimask=True, guidance=guidance)
+
+    assert logits.shape == (PROMPTS, 3, 4 * SIDE, 4 * SIDE)
+    for i in range(PROMPTS):
+        own = content[i % images][None]
+        alone, alone_iou = decode(own, prompts[i : i + 1], multimask=True, guidance=guidance)
+        torch.testing.assert_close(logits[i : i + 1], alone, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(iou[i : i + 1], alone_iou, rtol=1e-4, atol=1e-4)
