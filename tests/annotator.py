@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -11,12 +12,7 @@ from numpy.typing import NDArray
 
 from backend.demo.label_studio import LabelStudioServer
 
-LABEL_CONFIG = """
-<View>
-  <Image name="image" value="$image"/>
-  <BrushLabels name="label" toName="image"><Label value="Coin"/></BrushLabels>
-</View>
-"""
+LABEL_CONFIG = (Path(__file__).parent.parent / "label_config.xml").read_text()
 mask_to_rle = cast("Callable[[NDArray[np.uint8]], list[int]]", brush.mask2rle)
 TIMEOUT_S = 120  # Label Studio waits for our web process in turn
 

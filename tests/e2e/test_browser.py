@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import FloatRect, Page, expect, sync_playwright
+from scipy.ndimage import binary_erosion
 
 from backend.demo.coins import DemoImage
 from backend.demo.label_studio import LabelStudioServer
@@ -61,7 +62,8 @@ def coloured(screenshot: bytes, image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def paint(page: Page, box: FloatRect, mask: NDArray[np.bool_]) -> None:
-    """Brush over *mask* line by line with the mouse."""
+    """Brush over *mask* line by line with the mouse, keeping half the brush's width from its edge."""
+    mask = binary_erosion(mask, iterations=2)
     scale = box["height"] / mask.shape[0]
     for y in range(int(box["y"]), int(box["y"] + box["height"]), STROKE_SPACING):
         columns = np.flatnonzero(mask[int((y - box["y"]) / scale)])
@@ -99,7 +101,7 @@ def test_an_annotator_corrects_a_predicted_mask_and_submits(
     artefacts: Path,
 ) -> None:
     """Selected in the list, rubbed along its middle, submitted; and no new generation comes of it."""
-    task, version = coin_project.tasks["coins-5"], stack.project(coin_project.id)["model_version"]
+    task, version = coin_project.tasks["coins-3"], stack.project(coin_project.id)["model_version"]
     (prediction,) = [row for row in annotator.predictions(coin_project.id) if row["task"] == task]
     box = open_task(page, label_studio, coin_project.id, task)
 
