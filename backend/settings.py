@@ -38,7 +38,7 @@ class Settings(BaseSettings):
         default="mobilesam", min_length=1, description="`mobilesam`, or a transformers SAM checkpoint: hub id or folder",
     )
     oneshot_guidance: Literal["none", "hf", "exact"] = Field(
-        default="exact", description="target-guided attention: off, as transformers has it, or as PerSAM published it",
+        default="hf", description="target-guided attention: off, as transformers has it, or as PerSAM published it",
     )
     oneshot_min_similarity: float | None = Field(
         default=None, ge=-1, le=1, description="least semantic similarity of an instance; unset: follows from the reference",

@@ -1,5 +1,6 @@
 """What the reference image says about likeness: how like itself the thing stays, how unlike is the ground."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,15 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, normalize
 
+from backend.vision.candidate import cell_coverage
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import SemanticEncoder, crop
 
-SHARE = 0.4  # of the way from the likeness of the ground up to the likeness of the thing to itself
+SHARE = 1 / 3  # of the way from the likeness of the ground up to the likeness of the thing to itself
 FEATURELESS = 0.6  # a thing that stays so like itself without any detail is only an outline to the encoder
 OUTLINE = 28  # a crop made coarser by this keeps the outline and no detail
-GROUND_QUANTILE = (
-    0.25  # the ground may show more of the thing, not annotated; a low quantile is surely ground
-)
+QUARTER = 4  # one place in four counts as ground: the image may show more of the things, not annotated
+CORNER = 0.6  # of a crop's side, for views of a corner
 PLACES = 6  # along each axis
 
 
@@ -37,7 +38,11 @@ class SemanticReference:
 
 
 def semantic_reference(
-    encoder: SemanticEncoder, image: NDArray[np.uint8], logits: Tensor, embedding: ImageEmbedding
+    encoder: SemanticEncoder,
+    image: NDArray[np.uint8],
+    logits: Tensor,
+    embedding: ImageEmbedding,
+    similarity: Tensor,
 ) -> SemanticReference:
     """Measure one annotated object against itself and against its background.
 
@@ -46,22 +51,27 @@ def semantic_reference(
         image: the reference image, RGB, (H, W, 3) uint8.
         logits: the reference mask over the padded square, above 0 where it is, (4h, 4w) float.
         embedding: the reference image's embedding, for its frame.
+        similarity: the reference image's own similarity map, (h, w) float.
     """
     size = encoder.input_size
     thing = crop(image, logits, embedding, size=size, masked=True)
-    grounds = [
-        crop(image, moved, embedding, size=size, masked=True) for moved in elsewhere(logits, embedding)
+    places = least_like(elsewhere(logits, embedding), similarity)
+    views = [
+        turned(thing),
+        [coarser(thing, factor) for factor in (2, 4)],
+        corners(thing),
+        [coarser(thing, OUTLINE)],
+        [crop(image, place, embedding, size=size, masked=True) for place in places],
     ]
-    coarse = [coarser(thing, factor) for factor in (2, 4)]
-    blurred = coarser(thing, OUTLINE)
-    vectors = encoder.vectors(torch.stack([*turned(thing), *coarse, blurred, *grounds]))
-    views, scales, outline, ground = torch.split(vectors, [8, 2, 1, len(grounds)])
-    itself = min(float((views[1:] @ views[0]).mean()), float((scales @ views[0]).min()))
-    other = float((ground @ views[0]).quantile(GROUND_QUANTILE)) if len(ground) else 0.0
+    vectors = encoder.vectors(torch.stack([view for some in views for view in some]))
+    turns, scales, parts, outline, ground = torch.split(vectors, [len(some) for some in views])
+    likeness = [float((some @ turns[0]).mean()) for some in (turns[1:], parts)]
+    itself = min(*likeness, float((scales @ turns[0]).min()))
+    other = float((ground @ turns[0]).median()) if len(ground) else 0.0
     return SemanticReference(
-        vector=normalize(views.mean(dim=0), dim=0),
+        vector=normalize(turns.mean(dim=0), dim=0),
         least_similarity=other + SHARE * (itself - other),
-        weak=itself <= other or float(outline @ views[0]) > FEATURELESS,
+        weak=itself <= other or float(outline @ turns[0]) > FEATURELESS,
     )
 
 
@@ -81,6 +91,32 @@ def coarser(pixels: Tensor, factor: int) -> Tensor:
     size = pixels.shape[-1]
     few = interpolate(pixels[None], (max(1, size // factor),) * 2, mode="bilinear", antialias=True)
     return interpolate(few, (size, size), mode="bilinear", antialias=True)[0]
+
+
+def corners(pixels: Tensor) -> list[Tensor]:
+    """Show the four corners of a crop at its size: as much as another thing of the kind may share with it."""
+    size = pixels.shape[-1]
+    side = round(size * CORNER)
+    starts = (0, size - side)
+    cuts = [pixels[:, top : top + side, left : left + side] for top in starts for left in starts]
+    return list(interpolate(torch.stack(cuts), (size, size), mode="bilinear", antialias=True))
+
+
+def least_like(places: list[Tensor], similarity: Tensor) -> list[Tensor]:
+    """Keep the quarter of the places that show least of the thing, so that what is kept is surely ground.
+
+    Args:
+        places: logits of moved outlines, each (4h, 4w) float.
+        similarity: the reference image's own similarity map, (h, w) float.
+
+    Returns:
+        One place in four, at least one unless there are none.
+    """
+    if not places:
+        return []
+    coverage = cell_coverage(torch.stack(places) > 0, similarity.shape[0])
+    most = similarity.where(coverage > 0, -torch.inf).amax(dim=(1, 2))
+    return [places[i] for i in most.argsort()[: math.ceil(len(places) / QUARTER)].tolist()]
 
 
 def elsewhere(logits: Tensor, embedding: ImageEmbedding) -> list[Tensor]:

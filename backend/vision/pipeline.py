@@ -45,7 +45,7 @@ class SearchOptions:
         fine_tuned: predict as PerSAM-F does, with the mask weights fitted on the reference.
     """
 
-    guidance: GuidanceMode = "exact"
+    guidance: GuidanceMode = "hf"
     min_similarity: float | None = None
     max_instances: int = 300
     semantic_check: bool = True

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.vision.calibration import SemanticReference, semantic_reference
+from backend.vision.candidate import HALF_COVERED, cell_coverage
 from backend.vision.errors import EmptyReferenceMaskError, MaskSizeError
 from backend.vision.finetune import mask_weights
 from backend.vision.location_prior import POSITIVE, cell_centres_xy, location_prior
@@ -74,13 +75,16 @@ def build_reference(
     together = to_grid(np.logical_or.reduce(objects), embedding)
     targets = [target_embedding(embedding.features, to_grid(mask, embedding)) for mask in objects]
     target = torch.stack(targets).mean(dim=0)
+    similarity = similarity_map(embedding.features, target, embedding.valid)
     logits = [reference_logits(mask, embedding) for mask in objects]
     return Reference(
         label=label,
         target=target,
-        least_location=least_location(embedding, target, together),
-        mask_weights=fitted_weights(sam, embedding, target, logits),
-        semantic=tuple(semantic_reference(semantic_encoder, image, one, embedding) for one in logits),
+        least_location=least_location(similarity, together, embedding.valid),
+        mask_weights=fitted_weights(sam, embedding, similarity, logits),
+        semantic=tuple(
+            semantic_reference(semantic_encoder, image, one, embedding, similarity) for one in logits
+        ),
     )
 
 
@@ -120,36 +124,37 @@ def reference_logits(mask: NDArray[np.bool_], embedding: ImageEmbedding) -> Tens
         all, (4h, 4w) float.
     """
     coverage = to_grid(mask, embedding, side=4 * embedding.grid_hw[0])
-    return coverage - min(0.5, float(coverage.max()) * 0.5)
+    return coverage - min(HALF_COVERED, float(coverage.max()) / 2)
 
 
-def least_location(embedding: ImageEmbedding, target: Tensor, coverage: Tensor) -> float:
+def least_location(similarity: Tensor, coverage: Tensor, valid: Tensor) -> float:
     """Similarity halfway between the object and the rest of its own image: there the search ends.
 
     Args:
-        embedding: the reference image.
-        target: target embedding, (C,) float.
+        similarity: the reference image's own similarity map, (h, w) float.
         coverage: share of each cell that annotated objects cover, (h, w) float.
+        valid: cells that show some of the image, (h, w) bool.
 
     Returns:
         Halfway between the object's mean and the median of the rest (which may show more of the things, not
         annotated); the object's least similar cell where there is no rest.
     """
-    similarity = similarity_map(embedding.features, target, embedding.valid)
     weights = cell_weights(coverage)
-    rest = similarity[embedding.valid & (coverage == 0)]
+    rest = similarity[valid & (coverage == 0)]
     if not len(rest):
         return float(similarity[weights > 0].min())
     return (float((similarity * weights).sum()) + float(rest.median())) / 2
 
 
-def fitted_weights(sam: Sam, embedding: ImageEmbedding, target: Tensor, logits: Sequence[Tensor]) -> Tensor:
+def fitted_weights(
+    sam: Sam, embedding: ImageEmbedding, similarity: Tensor, logits: Sequence[Tensor]
+) -> Tensor:
     """Fit PerSAM-F's weights on the most similar place of the reference image.
 
     Args:
         sam: the model.
         embedding: the reference image.
-        target: target embedding, (C,) float.
+        similarity: the reference image's own similarity map, (h, w) float.
         logits: annotated objects in the decoder's frame, each (4h, 4w) float.
 
     Returns:
@@ -157,12 +162,9 @@ def fitted_weights(sam: Sam, embedding: ImageEmbedding, target: Tensor, logits: 
     """
     weights = []
     for one in logits:
-        coverage = (one > 0).float()
-        inside = torch.nn.functional.adaptive_avg_pool2d(coverage[None], embedding.grid_hw)[0]
-        inside = inside == inside.max() if float(inside.max()) < 0.5 else inside >= 0.5
-        similarity = similarity_map(embedding.features, target, embedding.valid)
-        prior = location_prior(similarity, inside)
+        inside = cell_coverage(one[None] > 0, similarity.shape[0])[0]
+        prior = location_prior(similarity, inside >= min(HALF_COVERED, float(inside.max())))
         points_xy = cell_centres_xy(prior.cells_xy[:1], embedding)
         answer = sam.decode(embedding, points_xy=points_xy[None], labels=torch.tensor([[POSITIVE]]))
-        weights.append(mask_weights(answer.logits[0], coverage))
+        weights.append(mask_weights(answer.logits[0], (one > 0).float()))
     return torch.stack(weights).mean(dim=0)
