@@ -5,6 +5,7 @@ What `make setup` installs must be there: a test that needs it fails without it,
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 os.environ.setdefault("GOMP_SPINCOUNT", "0")  # as the command does: idle threads leave the cores to others
 LABEL_STUDIO_ENVIRONMENT = ROOT / ".venv-label-studio"
 ARTEFACTS = ROOT / ".artefacts"
+STARTED = time.time()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -36,8 +38,14 @@ def artefacts() -> Path:
 
 
 @pytest.fixture(scope="session")
+def local_files_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder whose subfolders Label Studio may serve as local files."""
+    return tmp_path_factory.mktemp("local-files")
+
+
+@pytest.fixture(scope="session")
 def label_studio(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, local_files_root: Path
 ) -> Iterator[LabelStudioServer]:
     """The real Label Studio, one for the session, on data of its own; it has one user and no project."""
     try:
@@ -49,7 +57,12 @@ def label_studio(
     data_dir = tmp_path_factory.mktemp("label-studio") / "data"
     copy_data_dir(template, data_dir)
     with Processes(ARTEFACTS / "logs") as processes:
-        yield start_label_studio(processes, environment=LABEL_STUDIO_ENVIRONMENT, data_dir=data_dir)
+        yield start_label_studio(
+            processes,
+            environment=LABEL_STUDIO_ENVIRONMENT,
+            data_dir=data_dir,
+            local_files_root=local_files_root,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -96,8 +109,8 @@ def chromium() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say where the screenshots are."""
-    pictures = sorted(ARTEFACTS.glob("*.png"))
+    """Say where the screenshots of this run are."""
+    pictures = sorted(path for path in ARTEFACTS.glob("*.png") if path.stat().st_mtime >= STARTED)
     if pictures:
         terminalreporter.section("screenshots to look at")
         for picture in pictures:

@@ -46,6 +46,7 @@ def start_label_studio(
     data_dir: Path,
     port: int | None = None,
     account: LabelStudioAccount | None = None,
+    local_files_root: Path | None = None,
     timeout_s: float = FIRST_START_TIMEOUT_S,
 ) -> LabelStudioServer:
     """Start Label Studio and wait until it answers.
@@ -56,6 +57,7 @@ def start_label_studio(
         data_dir: its database, uploads and secret key; made if missing.
         port: where it listens; None picks a free one.
         account: the user made by the first start on *data_dir*.
+        local_files_root: folder whose subfolders may be added as local storage; None: no local files.
         timeout_s: seconds until it must answer; the first start takes 25 to 60.
 
     Raises:
@@ -70,7 +72,7 @@ def start_label_studio(
     child = processes.start(
         "label-studio",
         [_executable(environment), "start", *options],
-        environment=_environment(data_dir, port, account),
+        environment=_environment(data_dir, port, account) | _local_files(local_files_root),
         folder=data_dir,
     )
     url = f"http://127.0.0.1:{port}"
@@ -152,3 +154,12 @@ def _environment(data_dir: Path, port: int, account: LabelStudioAccount) -> dict
         "FRONTEND_SENTRY_DSN": "",
     }
     return passed_on | {f"LABEL_STUDIO_{name}": value for name, value in settings.items()}
+
+
+def _local_files(root: Path | None) -> dict[str, str]:
+    if root is None:
+        return {}
+    return {
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(root.absolute()),
+    }

@@ -99,7 +99,7 @@ def test_an_empty_mask_is_no_reference(
     (task,) = annotator.upload(project, {"first.png": coins["coins-1"].png()})
     annotator.connect(project, stack.url)
 
-    annotator.annotate(task, [brush_region(np.zeros((84, 240), bool))])
+    annotator.annotate(task, [brush_region(np.zeros_like(coins["coins-1"].masks[0]))])
     stack.wait_for(lambda: bool(stack.project(project).get("reason")), what="a reason")
     stack.wait_until_idle()
 
