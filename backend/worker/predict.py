@@ -21,6 +21,7 @@ from backend.worker.generation import Generation
 
 _PUSH_LOCK = "oneshot:push-lock:{}:{}"
 _PUSH_LOCK_S = 120  # longer than Label Studio may take to answer; a killed worker holds up a task no longer
+_PUSH_WAIT_S = 10  # then the job's other tasks have their turn
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _push_lock(connection: Redis, project_id: int, task_id: int) -> Iterator[Non
         connection,
         _PUSH_LOCK.format(project_id, task_id),
         timeout=_PUSH_LOCK_S,
-        blocking_timeout=_PUSH_LOCK_S,
+        blocking_timeout=_PUSH_WAIT_S,
     )
     with redis_errors():
         if not lock.acquire():

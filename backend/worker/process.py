@@ -8,6 +8,7 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
+from rq.exceptions import AbandonedJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.job_lifecycle import call_exception_handlers
@@ -22,7 +23,7 @@ from backend.labelstudio.errors import LabelStudioError
 from backend.worker.background import Background
 from backend.worker.context import JobContext, WorkerContext, current_job
 from backend.worker.errors import WorkerError
-from backend.worker.outcomes import note_failure
+from backend.worker.outcomes import explain, note_failure
 from backend.worker.scheduling import Scheduler
 
 MAINTENANCE_S = 20  # how often a worker looks for jobs whose worker was killed
@@ -146,6 +147,8 @@ class OneshotWorker(SimpleWorker):
     def _note_failure(
         self, job: Job, kind: type[BaseException], error: BaseException | None, _: TracebackType | None
     ) -> bool:
+        if issubclass(kind, AbandonedJobError):
+            logger.warning("job %s: %s", job.id, explain(kind()))
         note_failure(self._context, job, error or kind())
         return True
 

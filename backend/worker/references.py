@@ -13,6 +13,7 @@ from backend.labelstudio.label_config import BrushControl, brush_control
 from backend.labelstudio.references import PickedReference, PickedReferences, pick_references
 from backend.vision.errors import VisionError
 from backend.vision.reference import Reference, build_reference
+from backend.vision.sam import ImageEmbedding
 from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation, generation_version
 
@@ -37,10 +38,17 @@ class Lesson:
 
 @dataclass(eq=False)
 class _Attempt:
-    """The references built so far, and the annotations that cannot serve, by annotation id."""
+    """What was learned so far.
+
+    Attributes:
+        built: references by annotation id and label.
+        unusable: why an annotation cannot serve, by its id.
+        images: reference images with their embeddings by task id: several labels may share one.
+    """
 
     built: dict[tuple[int, str], Reference] = field(default_factory=dict)
     unusable: dict[int, str] = field(default_factory=dict)
+    images: dict[int, tuple[NDArray[np.uint8], ImageEmbedding]] = field(default_factory=dict)
 
 
 def learn(context: WorkerContext, project: Project) -> Lesson:
@@ -99,9 +107,13 @@ def _references(
 
 def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -> None:
     try:
-        image = _image(context, picked)
+        if picked.task_id not in attempt.images:
+            attempt.images[picked.task_id] = _embedded_image(context, picked)
+        image, embedding = attempt.images[picked.task_id]
         built = build_reference(
-            context.models.sam, context.models.semantic, image, picked.masks, label=picked.label
+            *(context.models.sam, context.models.semantic, image, picked.masks),
+            label=picked.label,
+            embedding=embedding,
         )
     except (FetchRefusedError, ImageRefusedError, VisionError) as exc:
         attempt.unusable[picked.annotation_id] = (
@@ -111,9 +123,12 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
         attempt.built[picked.annotation_id, picked.label] = built
 
 
-def _image(context: WorkerContext, picked: PickedReference) -> NDArray[np.uint8]:
+def _embedded_image(
+    context: WorkerContext, picked: PickedReference
+) -> tuple[NDArray[np.uint8], ImageEmbedding]:
     data = context.fetcher.fetch(picked.image_uri, task_id=picked.task_id)
-    return decode_image(data, limits=context.limits)
+    image = decode_image(data, limits=context.limits)
+    return image, context.models.sam.embed(image)
 
 
 def _refusals(picked: PickedReferences, attempt: _Attempt) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from redis import Redis
 
@@ -53,18 +54,19 @@ def context(connection: Redis) -> WorkerContext:
 
 
 @pytest.fixture
-def label_studio() -> Iterator[FakeLabelStudio]:
+def fake() -> Iterator[FakeLabelStudio]:
     """A fake Label Studio with three tasks, the first of them annotated."""
-    with serve(FakeLabelStudio()) as fake:
+    with serve(FakeLabelStudio()) as served:
         for _ in range(3):
-            fake.add_task(disc())
-        fake.annotate(1, disc_mask())
-        yield fake
+            served.add_task(disc())
+        served.annotate(1, disc_mask())
+        yield served
 
 
 @pytest.fixture(scope="session")
 def models() -> Models:
-    """A tiny random SAM, and a semantic encoder that sees mean colours."""
+    """A tiny random SAM, and a semantic encoder that sees mean colours; more threads would only wait."""
+    torch.set_num_threads(1)
     return Models(sam=tiny_sam(), semantic=SemanticEncoder(lambda pixels: pixels))
 
 
@@ -77,12 +79,10 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def full_context(
-    context: WorkerContext, label_studio: FakeLabelStudio, models: Models
-) -> Iterator[WorkerContext]:
+def full_context(context: WorkerContext, fake: FakeLabelStudio, models: Models) -> Iterator[WorkerContext]:
     """What every job of a worker finds."""
-    with LabelStudio(label_studio.url, TOKEN, timeout_s=5) as client:
-        fetcher = ImageFetcher(label_studio.url, client.authorisation, limits=context.limits, timeout_s=5)
+    with LabelStudio(fake.url, TOKEN, timeout_s=5) as client:
+        fetcher = ImageFetcher(fake.url, client.authorisation, limits=context.limits, timeout_s=5)
         yield replace(context, label_studio=client, fetcher=fetcher, models=models)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from flask import Flask, Response, request
@@ -23,6 +23,7 @@ LABEL_CONFIG = """
 """
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PROJECT = 7
+mask_to_rle = cast("Callable[[NDArray[np.uint8]], list[int]]", brush.mask2rle)
 Reply = Response | dict[str, Any] | list[Any] | tuple[Any, int]
 
 
@@ -82,7 +83,7 @@ def png(image: NDArray[np.uint8]) -> bytes:
 def region(mask: NDArray[np.bool_]) -> dict[str, Any]:
     """A brush region as Label Studio stores it."""
     height, width = mask.shape
-    rle = brush.mask2rle(mask.astype(np.uint8) * 255)
+    rle = mask_to_rle(mask.astype(np.uint8) * 255)
     return {
         "id": "painted1",
         "type": "brushlabels",
@@ -143,11 +144,9 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
     def tasks() -> Reply:
         rows = [_task(fake, task_id) for task_id in sorted(fake.tasks)]
         found = _selected(rows, json.loads(request.args["query"]))
+        if request.args.get("fields") == "all":
+            found = [row | {"annotations": fake.annotations.get(row["id"], [])} for row in found]
         return {"tasks": found, "total": len(found), "total_annotations": 0, "total_predictions": 0}
-
-    @app.get("/api/tasks/<int:task_id>/annotations/")
-    def annotations(task_id: int) -> Reply:
-        return [{"task": task_id, **annotation} for annotation in fake.annotations.get(task_id, [])]
 
     @app.get("/data/upload/<path:path>")
     def upload(path: str) -> Reply:
@@ -184,7 +183,6 @@ def _task(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
         "data": fake.tasks[task_id],
         "total_annotations": len(annotations),
         "annotations_ids": ",".join(str(each["id"]) for each in annotations),
-        "annotations_results": json.dumps([each["result"] for each in annotations]),
         "predictions_model_versions": stored,
     }
 

@@ -24,25 +24,25 @@ def reasons(project: dict[str, Any]) -> dict[int, str | None]:
 
 
 def test_one_annotation_predicts_every_other_task(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
 
-    assert label_studio.predicted() == [2, 3]
+    assert fake.predicted() == [2, 3]
     assert set(states(project)) == {2, 3}
     assert set(states(project).values()) <= FINISHED
-    assert {each["model_version"] for each in label_studio.predictions} == {project["model_version"]}
+    assert {each["model_version"] for each in fake.predictions} == {project["model_version"]}
     assert project["references"] == [{"label": "Coin", "task": 1, "annotation": 1, "instances": 1}]
 
 
 def test_what_is_pushed_are_masks_of_the_size_of_the_image(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
 
-    regions = [region for each in label_studio.predictions for region in each["result"]]
+    regions = [region for each in fake.predictions for region in each["result"]]
     assert sum(task["instances"] for task in project["tasks"]) == len(regions)
     for region in regions:
         mask = decode_rle(region["value"]["rle"], SIZE_HW)
@@ -51,21 +51,21 @@ def test_what_is_pushed_are_masks_of_the_size_of_the_image(
 
 
 def test_a_second_sync_changes_nothing(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     full_context.queue.enqueue_sync(PROJECT)
     first = run_jobs()
-    stored = list(label_studio.predictions)
+    stored = list(fake.predictions)
 
     full_context.queue.enqueue_sync(PROJECT)
     second = run_jobs()
 
-    assert label_studio.predictions == stored
+    assert fake.predictions == stored
     assert second["model_version"] == first["model_version"]
 
 
 def test_a_job_run_twice_leaves_one_prediction(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     full_context.queue.enqueue_sync(PROJECT)
     version = run_jobs()["model_version"]
@@ -73,29 +73,29 @@ def test_a_job_run_twice_leaves_one_prediction(
     full_context.queue.enqueue_tasks(PROJECT, version, [2, 3])
     run_jobs()
 
-    assert label_studio.predicted() == [2, 3]
+    assert fake.predicted() == [2, 3]
 
 
 def test_bad_images_fail_alone_with_their_reasons(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     """All are in one job or two, before and after a good image."""
     good = png(disc())
     bad = {
-        label_studio.add_task(good[: len(good) // 2]): "",
-        label_studio.add_task(png(np.zeros((2, 20_000, 3), np.uint8))): "20000",
-        label_studio.add_task(b"<svg xmlns='http://www.w3.org/2000/svg'/>"): "",
-        label_studio.add_task(b"a text file"): "",
-        label_studio.add_task(good, uri=f"/data/upload/{PROJECT}/gone.png"): "gone",
-        label_studio.add_task(good, uri="ftp://example.com/image.png"): "ftp",
-        label_studio.add_task(good, uri="http://127.0.0.1:9/image.png"): "127.0.0.1",
+        fake.add_task(good[: len(good) // 2]): "",
+        fake.add_task(png(np.zeros((2, 20_000, 3), np.uint8))): "20000",
+        fake.add_task(b"<svg xmlns='http://www.w3.org/2000/svg'/>"): "",
+        fake.add_task(b"a text file"): "",
+        fake.add_task(good, uri=f"/data/upload/{PROJECT}/gone.png"): "gone",
+        fake.add_task(good, uri="ftp://example.com/image.png"): "ftp",
+        fake.add_task(good, uri="http://127.0.0.1:9/image.png"): "127.0.0.1",
     }
-    last = label_studio.add_task(disc())
+    last = fake.add_task(disc())
 
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
 
-    assert label_studio.predicted() == [2, 3, last]
+    assert fake.predicted() == [2, 3, last]
     for task, words in bad.items():
         assert states(project)[task] == "failed"
         assert words in str(reasons(project)[task])
@@ -103,9 +103,9 @@ def test_bad_images_fail_alone_with_their_reasons(
 
 
 def test_a_task_without_an_image_says_so(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    label_studio.tasks[3] = {"text": "no image here"}
+    fake.tasks[3] = {"text": "no image here"}
 
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
@@ -114,7 +114,7 @@ def test_a_task_without_an_image_says_so(
 
 
 def test_label_studio_failing_for_a_moment_is_tried_again(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     """It fails while task 2 is pushed: task 3 goes on, and after a pause only task 2 is done again."""
     pushes: list[str] = []
@@ -125,22 +125,22 @@ def test_label_studio_failing_for_a_moment_is_tried_again(
         pushes.append(path)
         return 503 if len(pushes) == 1 else None
 
-    label_studio.broken = fail_first_push
+    fake.broken = fail_first_push
     full_context.queue.enqueue_sync(PROJECT)
     between = run_jobs(jobs=2)
     assert states(between)[2] == "queued"
     assert "503" in str(reasons(between)[2])
     project = run_jobs(jobs=1)
 
-    assert label_studio.predicted() == [2, 3]
+    assert fake.predicted() == [2, 3]
     assert set(states(project).values()) <= FINISHED
     assert len(pushes) == 3
 
 
 def test_what_label_studio_refuses_is_not_tried_again(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    label_studio.broken = lambda path: 400 if path.endswith("import/predictions") else None
+    fake.broken = lambda path: 400 if path.endswith("import/predictions") else None
 
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
@@ -150,74 +150,74 @@ def test_what_label_studio_refuses_is_not_tried_again(
 
 
 def test_a_task_that_a_person_annotated_meanwhile_is_skipped(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     full_context.queue.enqueue_sync(PROJECT)
     run_jobs(jobs=1)
-    label_studio.annotate(3, disc_mask(), parent_prediction=99)
+    fake.annotate(3, disc_mask(), parent_prediction=99)
     project = run_jobs()
 
-    assert label_studio.predicted() == [2]
+    assert fake.predicted() == [2]
     assert states(project)[3] == "skipped"
 
 
 def test_a_task_that_was_deleted_is_forgotten(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     full_context.queue.enqueue_sync(PROJECT)
     run_jobs(jobs=1)
-    del label_studio.tasks[3]
+    del fake.tasks[3]
     project = run_jobs()
 
     assert set(states(project)) == {2}
 
 
 def test_a_job_of_an_older_generation_does_nothing(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     """The mask is repainted while the first generation's tasks wait."""
     full_context.queue.enqueue_sync(PROJECT)
     old = run_jobs(jobs=1)["model_version"]
-    label_studio.annotations.clear()
-    label_studio.annotate(1, disc_mask()[:, ::-1])
+    fake.annotations.clear()
+    fake.annotate(1, disc_mask()[:, ::-1])
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
 
     assert project["model_version"] != old
-    assert {each["model_version"] for each in label_studio.predictions} == {project["model_version"]}
-    assert label_studio.predicted() == [2, 3]
+    assert {each["model_version"] for each in fake.predictions} == {project["model_version"]}
+    assert fake.predicted() == [2, 3]
 
 
 def test_another_process_rebuilds_the_references(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     full_context.queue.enqueue_sync(PROJECT)
     run_jobs(jobs=1)
     full_context.generations.clear()
     run_jobs()
 
-    assert label_studio.predicted() == [2, 3]
+    assert fake.predicted() == [2, 3]
 
 
 def test_a_missed_change_of_the_reference_is_noticed_by_another_process(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
     """Its webhook never came; the process that has to rebuild the references asks for a sync."""
     full_context.queue.enqueue_sync(PROJECT)
     old = run_jobs(jobs=1)["model_version"]
     full_context.generations.clear()
-    label_studio.annotations.clear()
-    label_studio.annotate(1, disc_mask()[:, ::-1])
+    fake.annotations.clear()
+    fake.annotate(1, disc_mask()[:, ::-1])
     project = run_jobs()
 
     assert project["model_version"] != old
-    assert {each["model_version"] for each in label_studio.predictions} == {project["model_version"]}
+    assert {each["model_version"] for each in fake.predictions} == {project["model_version"]}
 
 
 def test_without_an_annotation_the_project_waits_for_one(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    label_studio.annotations.clear()
+    fake.annotations.clear()
 
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
@@ -227,9 +227,9 @@ def test_without_an_annotation_the_project_waits_for_one(
 
 
 def test_without_brush_labels_the_project_says_so(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    label_studio.label_config = label_studio.label_config.replace("BrushLabels", "RectangleLabels")
+    fake.label_config = fake.label_config.replace("BrushLabels", "RectangleLabels")
 
     full_context.queue.enqueue_sync(PROJECT)
 
@@ -248,30 +248,30 @@ def test_without_brush_labels_the_project_says_so(
     ],
 )
 def test_a_reference_that_cannot_serve_is_told_and_a_later_annotation_heals_it(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs, image: bytes | None
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs, image: bytes | None
 ) -> None:
-    path = label_studio.tasks[1]["image"]
+    path = fake.tasks[1]["image"]
     if image is None:
-        del label_studio.files[path]
+        del fake.files[path]
     else:
-        label_studio.files[path] = image
+        fake.files[path] = image
     full_context.queue.enqueue_sync(PROJECT)
     reason = run_jobs()["reason"]
 
-    label_studio.annotate(2, disc_mask())
+    fake.annotate(2, disc_mask())
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
 
     assert "annotation 1 of task 1" in reason
     assert project["references"] == [{"label": "Coin", "task": 2, "annotation": 2, "instances": 1}]
-    assert label_studio.predicted() == [3]
+    assert fake.predicted() == [3]
 
 
 def test_an_empty_mask_is_no_reference(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    label_studio.annotations.clear()
-    label_studio.annotate(1, np.zeros(SIZE_HW, bool))
+    fake.annotations.clear()
+    fake.annotate(1, np.zeros(SIZE_HW, bool))
 
     full_context.queue.enqueue_sync(PROJECT)
 
@@ -286,9 +286,9 @@ def test_a_project_that_is_gone_is_forgotten(full_context: WorkerContext, run_jo
 
 
 def test_a_refused_token_is_said_on_the_project(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    label_studio.broken = lambda _: 401
+    fake.broken = lambda _: 401
 
     full_context.queue.enqueue_sync(PROJECT)
 
@@ -297,16 +297,16 @@ def test_a_refused_token_is_said_on_the_project(
 
 
 def test_a_sync_is_tried_again_when_label_studio_is_back(
-    full_context: WorkerContext, label_studio: FakeLabelStudio, run_jobs: RunJobs
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    label_studio.broken = lambda _: 502
+    fake.broken = lambda _: 502
     full_context.queue.enqueue_sync(PROJECT)
     project = run_jobs()
     assert "502" in project["error"]
     assert full_context.queue.depths()["retrying"] == 1
 
-    label_studio.broken = lambda _: None
+    fake.broken = lambda _: None
     project = run_jobs(jobs=2)
 
     assert project["error"] is None
-    assert label_studio.predicted() == [2, 3]
+    assert fake.predicted() == [2, 3]
