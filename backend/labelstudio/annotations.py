@@ -1,8 +1,8 @@
 """A project's annotations in the order of their creation, downloaded only as far as they are looked at."""
 
 import re
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backend.labelstudio.references import Annotation
@@ -10,51 +10,63 @@ from backend.labelstudio.references import Annotation
 if TYPE_CHECKING:
     from backend.labelstudio.client import LabelStudio
 
+_MOST_AT_ONCE = 16  # tasks; annotations may be large
+
+
+@dataclass(frozen=True)
+class AnnotatedTask:
+    """A task, the ids of its annotations, and how many of them count: all that a list of tasks tells."""
+
+    id: int
+    annotation_ids: str
+    count: int
+
 
 class ProjectAnnotations:
-    """The finished annotations of one project, as ``references.pick_references`` wants them."""
+    """The annotations of one project, as ``references.pick_references`` wants them.
+
+    To be kept: it remembers which tasks have nothing but accepted predictions, and downloads those once.
+    """
 
     def __init__(self, client: "LabelStudio", project_id: int) -> None:
         self._client = client
         self._project_id = project_id
+        self._accepted: set[AnnotatedTask] = set()
 
-    def starred(self) -> list[Annotation]:
-        """Those with a ground-truth star, in the order of their creation."""
-        return self._starred
+    def ground_truths(self) -> int:
+        """How many have a ground-truth star."""
+        return self._client.project(self._project_id).ground_truths
 
-    def with_label(self, label: str) -> Iterator[Annotation]:
-        """Those of tasks that have an annotation with *label*, in the order of their creation."""
-        return self._in_order(label)
-
-    @cached_property
-    def _starred(self) -> list[Annotation]:
-        """Label Studio cannot list them, but it counts them."""
-        count = self._client.project(self._project_id).ground_truths
-        starred: list[Annotation] = []
-        annotations = self._in_order(None) if count else iter(())
-        for annotation in annotations:
-            if annotation.ground_truth:
-                starred.append(annotation)
-            if len(starred) == count:
-                break
-        return starred
-
-    def _in_order(self, label: str | None) -> Iterator[Annotation]:
-        """By id, which Label Studio counts up; a task's annotations are downloaded with the first of them."""
-        waiting: dict[int, dict[int, Annotation]] = {}
-        for annotation_id, task_id in self._index(label):
-            if task_id not in waiting:
-                downloaded = self._client.task_annotations(self._project_id, task_id)
-                waiting[task_id] = {annotation.id: annotation for annotation in downloaded}
-            annotation = waiting[task_id].pop(annotation_id, None)
+    def in_order(self) -> Iterator[Annotation]:
+        """Those that people made, by id, which Label Studio counts up."""
+        index = self._index()
+        downloaded: dict[int, dict[int, Annotation]] = {}
+        at_once = 1
+        for position, (annotation_id, task) in enumerate(index):
+            if task.id not in downloaded:
+                following = dict.fromkeys(each for _, each in index[position:] if each.id not in downloaded)
+                downloaded |= self._download(list(following)[:at_once])
+                at_once = min(at_once * 4, _MOST_AT_ONCE)
+            annotation = downloaded[task.id].pop(annotation_id, None)
             if annotation is not None:
                 yield annotation
 
-    def _index(self, label: str | None) -> list[tuple[int, int]]:
-        """Annotation and task id of each annotation of the tasks with *label*."""
-        index = {
-            (int(annotation_id), task_id)
-            for task_id, annotation_ids in self._client.iter_annotated_tasks(self._project_id, label)
-            for annotation_id in re.findall(r"\d+", annotation_ids)
-        }
-        return sorted(index)
+    def _index(self) -> list[tuple[int, AnnotatedTask]]:
+        """Id and task of each annotation that may be a person's."""
+        tasks = set(self._client.iter_annotated_tasks(self._project_id))
+        self._accepted &= tasks
+        index = [(int(each), task) for task in tasks - self._accepted for each in _ids(task)]
+        return sorted(index, key=lambda entry: entry[0])
+
+    def _download(self, tasks: Sequence[AnnotatedTask]) -> dict[int, dict[int, Annotation]]:
+        """The annotations that people made, by task and by id."""
+        found: dict[int, dict[int, Annotation]] = {task.id: {} for task in tasks}
+        for annotation in self._client.task_annotations(self._project_id, list(found)):
+            if annotation.is_made_by_a_person:
+                found[annotation.task_id][annotation.id] = annotation
+        self._accepted |= {task for task in tasks if not found[task.id]}
+        return found
+
+
+def _ids(task: AnnotatedTask) -> list[str]:
+    return re.findall(r"\d+", task.annotation_ids)

@@ -6,14 +6,13 @@ Never ``GET /api/tasks/{id}``: Label Studio would call our own ``/predict`` to a
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 import label_studio_sdk
 
-from backend.labelstudio.annotations import ProjectAnnotations
+from backend.labelstudio.annotations import AnnotatedTask, ProjectAnnotations
 from backend.labelstudio.errors import NotFoundError, PredictionRefusedError
 from backend.labelstudio.predictions import check_predictions
 from backend.labelstudio.references import Annotation
@@ -21,7 +20,6 @@ from backend.labelstudio.sdk_errors import check_status, label_studio_errors
 from backend.labelstudio.task_query import (
     Filter,
     annotated,
-    label_queries,
     not_annotated,
     selection_query,
     task_query,
@@ -68,6 +66,7 @@ class LabelStudio:
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 30) -> None:
         self._url = url.rstrip("/")
         self._http = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=self._authorised)
+        self._annotations: dict[int, ProjectAnnotations] = {}
         self._key = ApiKey(self._url, api_key, self._http)
         sdk: Any = label_studio_sdk.LabelStudio  # hardly typed: what it returns is checked here
         self._sdk = sdk(
@@ -103,31 +102,18 @@ class LabelStudio:
         )
 
     def annotations(self, project_id: int) -> ProjectAnnotations:
-        """The finished annotations of the project, for ``references.pick_references``."""
-        return ProjectAnnotations(self, project_id)
+        """The annotations of the project, for ``references.pick_references``."""
+        return self._annotations.setdefault(project_id, ProjectAnnotations(self, project_id))
 
-    def task_annotations(self, project_id: int, task_id: int) -> list[Annotation]:
-        """The finished annotations of one task; none if it was deleted."""
-        tasks = self.tasks(project_id, [task_id])
-        if not tasks:
-            return []
-        try:
-            with self._errors(f"read the annotations of task {task_id}"):
-                found = self._sdk.annotations.list(id=task_id)
-        except NotFoundError:
-            return []
-        return [_annotation(each, tasks[0]) for each in found]
+    def task_annotations(self, project_id: int, task_ids: Sequence[int]) -> list[Annotation]:
+        """The annotations of those of *task_ids* (at most 100) that still exist."""
+        page = self._task_page(project_id, selection_query(task_ids), fields="all")
+        return [_annotation(each, _task(task)) for task in page for each in task.annotations or []]
 
-    def iter_annotated_tasks(self, project_id: int, label: str | None = None) -> Iterator[tuple[int, str]]:
-        """Id of each annotated task and the ids of its annotations in one text.
-
-        Args:
-            project_id: the project's id.
-            label: leave out tasks that have no annotation with this label; some are left nevertheless.
-        """
-        for more in [[]] if label is None else [[each] for each in label_queries(label)]:
-            for task in self._iter_tasks(project_id, [*annotated(), *more]):
-                yield task.id, str(task.annotations_ids or "")
+    def iter_annotated_tasks(self, project_id: int) -> Iterator[AnnotatedTask]:
+        """The tasks that have an annotation, by id."""
+        for task in self._iter_tasks(project_id, annotated()):
+            yield AnnotatedTask(task.id, str(task.annotations_ids or ""), task.total_annotations or 0)
 
     def iter_unfinished_tasks(self, project_id: int, model_version: str) -> Iterator[Task]:
         """The tasks without a person's annotation and without a prediction of *model_version*, by id."""
@@ -219,13 +205,13 @@ class LabelStudio:
             if len(page) < _PAGE:
                 return
 
-    def _task_page(self, project_id: int, query: str) -> list[Any]:
-        """Up to ``_PAGE`` tasks, without annotations and predictions, with their addresses as stored."""
+    def _task_page(self, project_id: int, query: str, *, fields: str = "task_only") -> list[Any]:
+        """Up to ``_PAGE`` tasks, with their addresses as stored; *fields* "all" adds the annotations."""
         with self._errors(f"list the tasks of project {project_id}"):
             pager = self._sdk.tasks.list(
                 project=project_id,
                 query=query,
-                fields="task_only",
+                fields=fields,
                 resolve_uri=False,
                 page=1,
                 page_size=_PAGE,
@@ -261,14 +247,14 @@ def _task(task: Any) -> Task:  # noqa: ANN401 - the SDK's type is made at run ti
     return Task(task.id, task.data or {}, bool(task.total_annotations))
 
 
-def _annotation(annotation: Any, task: Task) -> Annotation:  # noqa: ANN401 - the SDK's type is made at run time
+def _annotation(annotation: Any, task: Task) -> Annotation:  # noqa: ANN401 - a dict or the SDK's type
+    fields = annotation if isinstance(annotation, Mapping) else annotation.model_dump()
     return Annotation(
-        id=annotation.id,
+        id=int(fields["id"]),
         task_id=task.id,
         task_data=task.data,
-        created_at=annotation.created_at or datetime.now(UTC),
-        result=tuple(region for region in annotation.result or [] if isinstance(region, Mapping)),
-        was_cancelled=bool(annotation.was_cancelled),
-        ground_truth=bool(annotation.ground_truth),
-        parent_prediction=annotation.parent_prediction,
+        result=tuple(region for region in fields.get("result") or [] if isinstance(region, Mapping)),
+        was_cancelled=bool(fields.get("was_cancelled")),
+        ground_truth=bool(fields.get("ground_truth")),
+        parent_prediction=fields.get("parent_prediction"),
     )

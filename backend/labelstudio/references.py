@@ -1,9 +1,7 @@
 """Which annotations are the one shot."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,21 +19,25 @@ class Annotation:
     id: int
     task_id: int
     task_data: Mapping[str, Any]
-    created_at: datetime
     result: tuple[Mapping[str, Any], ...]
     was_cancelled: bool = False
     ground_truth: bool = False
     parent_prediction: int | None = None
 
+    @property
+    def is_made_by_a_person(self) -> bool:
+        """Whether it is finished, and no prediction that a person has merely accepted."""
+        return not self.was_cancelled and self.parent_prediction is None
+
 
 class Annotations(Protocol):
     """The annotations of one project, downloaded as far as they are iterated."""
 
-    def starred(self) -> Iterable[Annotation]:
-        """Those with a ground-truth star, in the order of their creation."""
+    def ground_truths(self) -> int:
+        """How many have a ground-truth star."""
 
-    def with_label(self, label: str) -> Iterable[Annotation]:
-        """Those that may have a region of *label*, in the order of their creation."""
+    def in_order(self) -> Iterable[Annotation]:
+        """All of them, in the order of their creation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,27 +80,41 @@ def pick_references(
         control: the brush control of its label config.
         passed_over: ids of annotations that turned out to be of no use.
     """
-    search = _Search(control)
-    for label in control.labels:
-        candidates = chain(annotations.starred(), annotations.with_label(label))
-        search.pick(label, (each for each in candidates if each.id not in passed_over))
+    search = _Search(control, stars_left=annotations.ground_truths())
+    for annotation in annotations.in_order():
+        search.look_at(annotation, usable=annotation.is_made_by_a_person and annotation.id not in passed_over)
+        if search.is_over:
+            break
+    picked = {label: search.picked[label] for label in control.labels if label in search.picked}
     refusals = tuple(search.refusals.values())
-    return PickedReferences(search.picked, refusals, "" if search.picked else _reason(refusals, control))
+    return PickedReferences(picked, refusals, "" if picked else _reason(refusals, control))
 
 
 @dataclass(eq=False)
 class _Search:
+    """What was found in the annotations looked at so far, and how many stars are still to come."""
+
     control: BrushControl
+    stars_left: int
     picked: dict[str, PickedReference] = field(default_factory=dict)
+    starred: set[str] = field(default_factory=set)
     refusals: dict[int, str] = field(default_factory=dict)
 
-    def pick(self, label: str, candidates: Iterator[Annotation]) -> None:
-        for annotation in candidates:
-            if _is_made_by_a_person(annotation):
-                reference = self._reference(annotation, label)
-                if reference is not None:
-                    self.picked[label] = reference
-                    return
+    @property
+    def is_over(self) -> bool:
+        """Whether no annotation to come can change anything."""
+        found = self.picked if self.stars_left <= 0 else self.starred
+        return len(found) == len(self.control.labels)
+
+    def look_at(self, annotation: Annotation, *, usable: bool) -> None:
+        self.stars_left -= annotation.ground_truth
+        taken = self.starred if annotation.ground_truth else self.picked
+        for label in self.control.labels if usable else ():
+            reference = None if label in taken else self._reference(annotation, label)
+            if reference is not None:
+                self.picked[label] = reference
+                if annotation.ground_truth:
+                    self.starred.add(label)
 
     def _reference(self, annotation: Annotation, label: str) -> PickedReference | None:
         try:
@@ -107,11 +123,6 @@ class _Search:
         except (RegionError, RleError) as exc:
             self.refusals[annotation.id] = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"
             return None
-
-
-def _is_made_by_a_person(annotation: Annotation) -> bool:
-    """Whether it is finished, and no prediction that a person has merely accepted."""
-    return not annotation.was_cancelled and annotation.parent_prediction is None
 
 
 def _picked(

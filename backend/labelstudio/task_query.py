@@ -38,14 +38,5 @@ def without_prediction_of(model_version: str) -> Filter:
     return _filter("predictions_model_versions", "not_contains", "List", [model_version])
 
 
-def label_queries(label: str) -> list[Filter]:
-    """Filters of which one is passed by each task that has an annotation with *label*, and by some others.
-
-    The filter searches the JSON text, where SQLite has letters beyond ASCII escaped and PostgreSQL has not.
-    """
-    texts = dict.fromkeys([json.dumps(label), json.dumps(label, ensure_ascii=False)])
-    return [_filter("annotations_results", "contains", "String", text) for text in texts]
-
-
 def _filter(column: str, operator: str, kind: str, value: str | float | bool | list[str]) -> Filter:  # noqa: FBT001
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}

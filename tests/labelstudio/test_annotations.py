@@ -1,38 +1,39 @@
 """The order of a project's annotations, and how few of them are downloaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 from typing import cast
 
-from backend.labelstudio.annotations import ProjectAnnotations
+from backend.labelstudio.annotations import AnnotatedTask, ProjectAnnotations
 from backend.labelstudio.client import LabelStudio, Project
 from backend.labelstudio.references import Annotation
 
 
 @dataclass
 class OneProject:
-    """The part of the client that is asked: annotation ids by task, and which have a star."""
+    """The part of the client that is asked: annotation ids by task, and which are accepted predictions."""
 
     ids: dict[int, list[int]]
-    stars: tuple[int, ...] = ()
-    downloaded: list[int] = field(default_factory=list)
+    accepted: set[int] = field(default_factory=set)
+    downloads: list[list[int]] = field(default_factory=list)
 
     def project(self, project_id: int) -> Project:
         """As the client's."""
-        return Project(project_id, "title", "<View/>", "", ground_truths=len(self.stars))
+        return Project(project_id, "title", "<View/>", "", ground_truths=5)
 
-    def iter_annotated_tasks(self, project_id: int, label: str | None) -> Iterator[tuple[int, str]]:  # noqa: ARG002
+    def iter_annotated_tasks(self, project_id: int) -> Iterator[AnnotatedTask]:  # noqa: ARG002
         """As the client's."""
-        return ((task, ", ".join(map(str, ids))) for task, ids in self.ids.items())
+        for task, ids in self.ids.items():
+            yield AnnotatedTask(task, ", ".join(map(str, ids)), len(ids))
 
-    def task_annotations(self, project_id: int, task_id: int) -> list[Annotation]:  # noqa: ARG002
+    def task_annotations(self, project_id: int, task_ids: Sequence[int]) -> list[Annotation]:  # noqa: ARG002
         """As the client's."""
-        self.downloaded.append(task_id)
+        self.downloads.append(list(task_ids))
         return [
-            Annotation(each, task_id, {}, datetime.now(UTC), (), ground_truth=each in self.stars)
-            for each in self.ids[task_id]
+            Annotation(each, task, {}, (), parent_prediction=1 if each in self.accepted else None)
+            for task in task_ids
+            for each in self.ids[task]
         ]
 
 
@@ -43,27 +44,58 @@ def _annotations(project: OneProject) -> ProjectAnnotations:
 def test_they_come_in_the_order_of_their_creation_across_tasks() -> None:
     project = OneProject({1: [9, 2], 2: [5], 3: [1, 12]})
 
-    assert [each.id for each in _annotations(project).with_label("Coin")] == [1, 2, 5, 9, 12]
-    assert project.downloaded == [3, 1, 2]  # each task once
+    assert [each.id for each in _annotations(project).in_order()] == [1, 2, 5, 9, 12]
 
 
-def test_only_what_is_looked_at_is_downloaded() -> None:
+def test_the_first_comes_alone_and_later_ones_in_growing_batches() -> None:
     project = OneProject({task: [task] for task in range(1, 100)})
-
-    assert [each.id for each in islice(_annotations(project).with_label("Coin"), 2)] == [1, 2]
-    assert project.downloaded == [1, 2]
-
-
-def test_without_stars_none_are_looked_for() -> None:
-    project = OneProject({1: [1], 2: [2]})
-
-    assert _annotations(project).starred() == []
-    assert project.downloaded == []
-
-
-def test_stars_are_looked_for_once_and_until_all_are_found() -> None:
-    project = OneProject({task: [task] for task in range(1, 100)}, stars=(2, 4))
     annotations = _annotations(project)
 
-    assert [[each.id for each in annotations.starred()] for _ in range(2)] == [[2, 4], [2, 4]]
-    assert project.downloaded == [1, 2, 3, 4]
+    first = [each.id for each in islice(annotations.in_order(), 1)]
+    after_one = list(project.downloads)
+    every = [each.id for each in annotations.in_order()]
+
+    assert (first, after_one) == ([1], [[1]])
+    assert every == list(range(1, 100))
+    assert [len(each) for each in project.downloads[1:]] == [1, 4, 16, 16, 16, 16, 16, 14]
+
+
+def test_a_task_with_several_annotations_is_downloaded_once() -> None:
+    project = OneProject({1: [1, 3], 2: [2]})
+
+    list(_annotations(project).in_order())
+
+    assert project.downloads == [[1], [2]]
+
+
+def test_tasks_with_accepted_predictions_only_are_downloaded_once_for_all() -> None:
+    """A reviewed project has thousands; none of them teaches."""
+    project = OneProject({1: [1], 2: [2, 3], 3: [4]}, accepted={1, 2, 4})
+    annotations = _annotations(project)
+
+    assert [[each.id for each in annotations.in_order()] for _ in range(2)] == [[3], [3]]
+    assert [sorted(each) for each in project.downloads] == [[1], [2, 3], [2]]
+
+
+def test_a_task_that_gets_another_annotation_is_looked_at_again() -> None:
+    project = OneProject({1: [1]}, accepted={1})
+    annotations = _annotations(project)
+    list(annotations.in_order())
+
+    project.ids[1].append(2)
+
+    assert [each.id for each in annotations.in_order()] == [2]
+
+
+def test_an_annotation_deleted_meanwhile_is_left_out() -> None:
+    project = OneProject({1: [1], 2: [2]})
+    found = _annotations(project).in_order()
+
+    first = next(found).id
+    project.ids[2].clear()
+
+    assert [first, *(each.id for each in found)] == [1]
+
+
+def test_stars_are_counted_by_label_studio() -> None:
+    assert _annotations(OneProject({})).ground_truths() == 5

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,17 @@ MASK = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
 
 @dataclass
 class Stored:
-    """Annotations in the order of their creation; counts those that were asked for."""
+    """Annotations in the order of their creation; counts those that were looked at."""
 
     annotations: list[Annotation]
     read: int = 0
 
-    def starred(self) -> list[Annotation]:
+    def ground_truths(self) -> int:
         """As the protocol says."""
-        return [each for each in self.annotations if each.ground_truth]
+        return sum(each.ground_truth for each in self.annotations)
 
-    def with_label(self, label: str) -> Iterator[Annotation]:  # noqa: ARG002
-        """All of them: the picker looks at the labels itself."""
+    def in_order(self) -> Iterator[Annotation]:
+        """As the protocol says."""
         for annotation in self.annotations:
             self.read += 1
             yield annotation
@@ -47,7 +46,6 @@ def _annotation(annotation_id: int, *result: dict[str, Any], **changes: Any) -> 
         "id": annotation_id,
         "task_id": 100 + annotation_id,
         "task_data": {"image": f"/data/upload/1/{annotation_id}.png"},
-        "created_at": datetime(2026, 1, annotation_id, tzinfo=UTC),
         "result": result,
     }
     return Annotation(**{**fields, **changes})
@@ -159,4 +157,35 @@ def test_no_more_annotations_are_read_than_needed() -> None:
 
     pick_references(stored, CONTROL)
 
-    assert stored.read == 2  # one for each label
+    assert stored.read == 1
+
+
+def test_all_are_read_for_a_label_that_nobody_painted() -> None:
+    stored = Stored([_annotation(each, _region()) for each in range(1, 20)])
+
+    assert pick_references(stored, CONTROL).by_label["Coin"].annotation_id == 1
+    assert stored.read == 19
+
+
+def test_stars_are_looked_for_until_every_label_has_one_or_none_is_left() -> None:
+    """Label Studio stars every imported annotation: the first must end the search."""
+    both = [_annotation(each, _region(), _region("Nut"), ground_truth=True) for each in range(1, 20)]
+    late = [
+        _annotation(1, _region(), _region("Nut")),
+        _annotation(2),
+        _annotation(3, _region(), ground_truth=True),
+    ]
+    imported, painted = Stored(both), Stored([*late, _annotation(4, _region(), _region("Nut"))])
+
+    pick_references(imported, CONTROL)
+    picked = pick_references(painted, CONTROL).by_label
+
+    assert imported.read == 1
+    assert painted.read == 3
+    assert (picked["Coin"].annotation_id, picked["Nut"].annotation_id) == (3, 1)
+
+
+def test_the_first_of_two_stars_wins() -> None:
+    first, second = (_annotation(each, _region(), ground_truth=True) for each in (2, 3))
+
+    assert _picked(_annotation(1, _region()), first, second) == {"Coin": 2}

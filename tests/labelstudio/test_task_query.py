@@ -3,7 +3,6 @@
 import json
 
 from backend.labelstudio.task_query import (
-    label_queries,
     not_annotated,
     selection_query,
     task_query,
@@ -25,8 +24,3 @@ def test_all_filters_and_the_id_must_hold() -> None:
 
 def test_chosen_tasks_are_listed_by_id() -> None:
     assert json.loads(selection_query([3, 1]))["selectedItems"] == {"all": False, "included": [3, 1]}
-
-
-def test_a_label_is_looked_for_as_each_database_writes_it() -> None:
-    assert [each["value"] for each in label_queries("Coin")] == ['"Coin"']
-    assert [each["value"] for each in label_queries("Münze")] == [r'"M\u00fcnze"', '"Münze"']
