@@ -107,9 +107,11 @@ def test_an_annotator_corrects_a_predicted_mask_and_submits(
 
     page.locator(REGION_ROW).first.click()
     page.get_by_label("eraser").click()
-    page.mouse.move(box["x"], box["y"] + box["height"] / 2)
+    first = region_mask(prediction["result"][0])
+    y = box["y"] + box["height"] * np.nonzero(first)[0].mean() / first.shape[0]
+    page.mouse.move(box["x"], y)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2, steps=20)
+    page.mouse.move(box["x"] + box["width"] - 1, y, steps=20)
     page.mouse.up()
     page.screenshot(path=artefacts / "task-corrected.png")
     with page.expect_response(lambda response: f"/tasks/{task}/annotations" in response.url):
