@@ -13,7 +13,7 @@ import httpx
 import label_studio_sdk
 
 from backend.labelstudio.annotations import AnnotatedTask, ProjectAnnotations
-from backend.labelstudio.errors import NotFoundError, PredictionRefusedError
+from backend.labelstudio.errors import NotFoundError, PredictionRefusedError, RequestRefusedError
 from backend.labelstudio.predictions import check_predictions
 from backend.labelstudio.references import Annotation
 from backend.labelstudio.sdk_errors import check_status, label_studio_errors
@@ -61,10 +61,14 @@ class LabelStudio:
         url: Label Studio's address.
         api_key: a personal access token or a legacy token.
         timeout_s: seconds one step of a request may take.
+
+    Raises:
+        RequestRefusedError: *url* cannot be one.
+        TokenRefusedError: *api_key* cannot be one.
     """
 
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 30) -> None:
-        self._url = url.rstrip("/")
+        self._url = _address(url)
         self._http = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=self._authorised)
         self._annotations: dict[int, ProjectAnnotations] = {}
         self._key = ApiKey(self._url, api_key, self._http)
@@ -241,6 +245,17 @@ class LabelStudio:
             )
             check_status(reply, 201)
             return int(reply.json().get("created", 0))
+
+
+def _address(url: str) -> str:
+    """*url* without a slash at its end, and without credentials, which would stand in messages."""
+    try:
+        parsed = httpx.URL(url).copy_with(username="", password="")
+    except httpx.InvalidURL as exc:
+        raise RequestRefusedError(f"expected LABEL_STUDIO_URL like http://localhost:8080: {exc}") from exc
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise RequestRefusedError("expected LABEL_STUDIO_URL like http://localhost:8080, got none of http(s)")
+    return str(parsed).rstrip("/")
 
 
 def _task(task: Any) -> Task:  # noqa: ANN401 - the SDK's type is made at run time
