@@ -13,12 +13,12 @@ from PIL import Image
 from backend.evaluation.coins import coin_ids, coins_image
 
 CROPS_TOP_LEFT_BOTTOM_RIGHT = {
-    "coins-1": (10, 6, 94, 246),  # the reference image: four coins, of which one is annotated
+    "coins-1": (20, 124, 150, 243),  # the reference image: four coins, of which one is annotated
     "coins-2": (4, 241, 152, 376),
     "coins-3": (88, 14, 227, 182),
     "coins-4": (80, 177, 160, 241),
-    "coins-5": (152, 182, 226, 384),
-    "coins-6": (226, 80, 299, 384),
+    "coins-5": (4, 300, 226, 384),
+    "coins-6": (152, 77, 299, 384),
     "coins-7": (150, 8, 299, 78),
     "coins-8": (76, 62, 102, 242),
 }
@@ -28,7 +28,7 @@ COIN_COUNTS = {
     "coins-3": 6,
     "coins-4": 1,
     "coins-5": 3,
-    "coins-6": 5,
+    "coins-6": 10,
     "coins-7": 2,
     "coins-8": 0,
 }

@@ -75,7 +75,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     with only_one(options.data_dir), running_stage(options, console) as stage:
         _play(stage, options, files)
         if not options.once:
-            console.print("\nCtrl-C stops everything")
+            say(console, "\nCtrl-C stops everything")
             run_until_interrupted(stage.processes)
 
 
@@ -84,7 +84,7 @@ def running_stage(options: DemoOptions, console: Console) -> Iterator[Stage]:
     """Start the queue, Label Studio, the web process and a worker; stop them at the end."""
     logs = options.data_dir / "logs"
     with Processes(logs) as processes:
-        console.print(f"Starting the queue and Label Studio (its first start takes a minute; logs in {logs})")
+        say(console, f"Starting the queue and Label Studio (its first start takes a minute; logs in {logs})")
         redis_url = start_valkey(processes)
         server = start_label_studio(
             processes,
@@ -92,12 +92,12 @@ def running_stage(options: DemoOptions, console: Console) -> Iterator[Stage]:
             data_dir=options.data_dir / "label-studio",
             port=_port(console, LABEL_STUDIO_PORT, "Label Studio"),
         )
-        console.print("Starting the web process and a worker")
+        say(console, "Starting the web process and a worker")
         port = _port(console, WEB_PORT, "the web process")
         services = Services(server.url, server.token, redis_url, host="127.0.0.1", port=port)
         web_url = start_services(processes, services, more_settings={"ONESHOT_BASIC_AUTH_USER": ""})
         yield Stage(console, processes, server, web_url)
-        console.print("Stopping")
+        say(console, "Stopping")
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def _play(stage: Stage, options: DemoOptions, files: list[tuple[str, bytes]]) ->
     ) as project:
         names = project.import_images(files)
         project.connect_backend(stage.web_url)
-        stage.console.print(f"{len(names)} images imported, the backend is connected")
+        say(stage.console, f"{len(names)} images imported, the backend is connected")
         status = partial(project_status, stage.web_url, project.id)
         if options.images:
             _wait_for_painting(stage, project, status)
@@ -147,13 +147,14 @@ def _paint_one_coin(stage: Stage, project: DemoProject, names: Mapping[int, str]
     reference = demo_images()[0]
     task = next(task for task, name in names.items() if name == f"{reference.name}.png")
     project.annotate(task, reference_mask(reference))
-    stage.console.print(f"One coin painted on {names[task]} and submitted")
+    say(stage.console, f"One coin painted on {names[task]} and submitted")
 
 
 def _wait_for_painting(stage: Stage, project: DemoProject, status: Callable[[], ProjectStatus]) -> None:
     _print_address(stage, project)
-    stage.console.print(
-        "Now paint one object with the brush, on any image, and press Submit. Waiting for it ..."
+    say(
+        stage.console,
+        "Now paint one object with the brush, on any image, and press Submit. Waiting for it ...",
     )
     wait_for_reference(status, still_running=stage.processes.require_running)
 
@@ -181,13 +182,18 @@ def _row(project: DemoProject, outcome: TaskOutcome, image: str, model_version: 
 
 def _print_address(stage: Stage, project: DemoProject) -> None:
     login = f"log in as {stage.server.email} with the password {stage.server.password}"
-    stage.console.print(f"\nThe project: {project.url}\n{login}", highlight=False)
+    say(stage.console, f"\nThe project: {project.url}\n{login}")
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line as it is: neither coloured nor broken, so that addresses and paths can be copied."""
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _port(console: Console, preferred: int, program: str) -> int:
     port = port_near(preferred)
     if port != preferred:
-        console.print(f"Port {preferred} is in use: {program} takes {port}")
+        say(console, f"Port {preferred} is in use: {program} takes {port}")
     return port
 
 
