@@ -69,12 +69,21 @@ class WebhookEvent:
         action = body.get("action")
         if not isinstance(action, str):
             raise FieldError(f"expected action to be the name of an event, got {_shown(action)}")
-        if action not in SYNC_ACTIONS:
+        if action not in SYNC_ACTIONS or _accepts_prediction(action, body.get("annotation")):
             return cls(action, None)
         deleted = body.get("tasks") if action == "TASKS_DELETED" else []
         if not isinstance(deleted, list):
             raise FieldError(f"expected tasks to be a list, got {_shown(deleted)}")
         return cls(action, _project_id(body), tuple(_id_of(task, "task") for task in deleted))
+
+
+def _accepts_prediction(action: str, annotation: object) -> bool:
+    """Whether a reviewer has submitted a prediction: never a reference, and one such event comes per task."""
+    return (
+        action == "ANNOTATION_CREATED"
+        and isinstance(annotation, dict)
+        and annotation.get("parent_prediction") is not None
+    )
 
 
 def _project_id(body: dict[str, Any]) -> int:

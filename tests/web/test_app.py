@@ -151,6 +151,15 @@ def test_other_events_are_ignored(backend: Backend, action: str) -> None:
     assert backend.syncs() == []
 
 
+def test_a_prediction_that_a_reviewer_accepts_leads_to_no_sync(backend: Backend) -> None:
+    """It can never be a reference, and Label Studio sends one event for each task that is reviewed."""
+    annotation = {"id": 7, "task": 3, "parent_prediction": 5, "result": []}
+    body = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": {"id": 2}}
+
+    assert backend.client.post("/webhook", json=body).status_code == 200
+    assert backend.queue.depths()["sync"] == 0
+
+
 def test_deleted_tasks_disappear_from_the_status(backend: Backend) -> None:
     backend.synced(2)
     for task_id in (5, 6):
