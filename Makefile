@@ -7,6 +7,7 @@ PYTHON ?= python3
 EXTRAS := web,worker,embedded,evaluation,dev
 LABEL_STUDIO_VERSION := 1.23.2
 PYTEST_ARGS ?=
+# What is given as `make NAME=value` reaches the commands as an environment variable.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup weights demo up test chromium python clean
@@ -30,7 +31,7 @@ weights: .venv/.installed
 	@if [ "$${ONESHOT_SAM:-mobilesam}" = mobilesam ]; then .venv/bin/oneshot checkpoints fetch; fi
 
 demo: setup
-	@exec .venv/bin/oneshot demo $(if $(ONCE),--once) $(if $(IMAGES),--images '$(IMAGES)')
+	@exec .venv/bin/oneshot demo $(if $(ONCE),--once) $(if $(IMAGES),--images "$$IMAGES") $(if $(LABEL),--label "$$LABEL")
 
 up: .venv/.installed weights
 	@exec .venv/bin/oneshot up
