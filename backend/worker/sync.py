@@ -82,7 +82,7 @@ def _queue_unfinished(context: WorkerContext, generation: Generation, lock: Lock
     task_ids = (task.id for task in context.label_studio.iter_unfinished_tasks(project_id, version))
     queued = 0
     for batch in _batches(task_ids, _BATCH):
-        queued += context.queue.enqueue_tasks(project_id, version, batch)
+        queued += context.queue.enqueue_tasks(project_id, version, batch, retry_failed=False)
         with redis_errors():
             lock.reacquire()
     return queued

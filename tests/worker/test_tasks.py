@@ -8,6 +8,7 @@ import pytest
 
 from backend.labelstudio.brush_rle import decode_rle
 from backend.worker.context import WorkerContext
+from backend.worker.sync import sync_project
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio, png
 
@@ -100,6 +101,18 @@ def test_bad_images_fail_alone_with_their_reasons(
         assert states(project)[task] == "failed"
         assert words in str(reasons(project)[task])
         assert reasons(project)[task]
+
+
+def test_a_failed_task_is_tried_again_when_asked_for_and_not_at_every_sync(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """A sync follows every annotation; a bad image must not be fetched anew each time."""
+    bad = fake.add_task(b"a text file")
+    full_context.queue.enqueue_sync(PROJECT)
+    version = run_jobs()["model_version"]
+
+    assert sync_project(full_context, PROJECT).queued == 0
+    assert full_context.queue.enqueue_tasks(PROJECT, version, [bad]) == 1
 
 
 def test_a_task_without_an_image_says_so(
