@@ -62,9 +62,9 @@ def demo_images() -> list[DemoImage]:
 
 
 def reference_mask(reference: DemoImage) -> NDArray[np.bool_]:
-    """The coin that the demo annotates: the one of median area, (H, W) bool."""
+    """The coin that the demo annotates: the lower median by area, (H, W) bool."""
     by_area = sorted(reference.masks, key=np.count_nonzero)
-    return by_area[len(by_area) // 2]
+    return by_area[(len(by_area) - 1) // 2]
 
 
 def _cut(
