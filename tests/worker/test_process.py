@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +46,11 @@ def queue(connection: Redis) -> Queue:
 @pytest.fixture
 def worker(connection: Redis, context: WorkerContext) -> OneshotWorker:
     return OneshotWorker([NAME], connection=connection, context=context)
+
+
+def test_a_worker_is_named_after_its_host_and_process(worker: OneshotWorker) -> None:
+    """The status page shows the name: a person must find the process that it means."""
+    assert worker.name.startswith(f"{socket.gethostname()}-{os.getpid()}-")
 
 
 def test_a_job_finds_its_context(worker: OneshotWorker, queue: Queue, define: Define) -> None:
