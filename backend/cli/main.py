@@ -56,8 +56,20 @@ def errors_as_one_line() -> Iterator[None]:
         if exc.title != Settings.__name__:
             raise
         raise click.UsageError(settings_message(exc)) from exc
+    except ModuleNotFoundError as exc:
+        if (exc.name or "backend").startswith("backend"):
+            raise
+        raise click.ClickException(missing_package_message(exc)) from exc
     except own_errors() as exc:
         raise click.ClickException(str(exc)) from exc
+
+
+def missing_package_message(error: ModuleNotFoundError) -> str:
+    """Say that an extra is missing: web and worker are installed apart where they run apart."""
+    return (
+        f"the Python package {error.name} is not installed here; `make setup` installs everything, and "
+        "`pip install '.[web]'`, `'.[worker]'`, `'.[embedded]'` or `'.[evaluation]'` what one role needs"
+    )
 
 
 def settings_message(error: ValidationError) -> str:

@@ -47,6 +47,11 @@ def test_an_error_of_our_own_trees_becomes_a_message(index: int) -> None:
         raise error
 
 
+def test_a_missing_extra_is_said() -> None:
+    with pytest.raises(click.ClickException, match="package torch is not installed"), errors_as_one_line():
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+
 def test_an_error_that_is_not_ours_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), errors_as_one_line():
         raise ZeroDivisionError
