@@ -18,37 +18,66 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     label_studio_url: str = Field(
-        default="http://localhost:8080", pattern=r"^https?://[^\s/]+(/\S*)?$",
+        default="http://localhost:8080",
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
         description="Label Studio's address as the worker reaches it",
     )
     label_studio_api_key: SecretStr = Field(
-        default=SecretStr(""), description="a personal access token or a legacy token of the user who pushes predictions",
+        default=SecretStr(""),
+        description="a personal access token or a legacy token of the user who pushes predictions",
     )
     redis_url: str = Field(
-        default="redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://\S+$", description="the queue (Redis 5 or Valkey 7.2 up)",
+        default="redis://127.0.0.1:6379/0",
+        pattern=r"^(rediss?|unix)://\S+$",
+        description="the queue (Redis 5 or Valkey 7.2 up)",
     )
     oneshot_host: str = Field(default="0.0.0.0", description="address the web process listens on")  # noqa: S104
     oneshot_port: int = Field(default=9090, ge=1, le=65535, description="port the web process listens on")
-    oneshot_basic_auth_user: str = Field(default="", description="user name asked for on every page; empty: no auth")
-    oneshot_basic_auth_password: SecretStr = Field(default=SecretStr(""), description="password that goes with it")
+    oneshot_basic_auth_user: str = Field(
+        default="", description="user name asked for on every page; empty: no auth"
+    )
+    oneshot_basic_auth_password: SecretStr = Field(
+        default=SecretStr(""), description="password that goes with it"
+    )
     oneshot_cache: Path = Field(
-        default_factory=lambda: platformdirs.user_cache_path("label-studio-oneshot"), description="folder for model weights",
+        default_factory=lambda: platformdirs.user_cache_path("label-studio-oneshot"),
+        description="folder for model weights",
     )
     oneshot_sam: str = Field(
-        default="mobilesam", min_length=1, description="`mobilesam`, or a transformers SAM checkpoint: hub id or folder",
+        default="mobilesam",
+        min_length=1,
+        description="`mobilesam`, or a transformers SAM checkpoint: hub id or folder",
     )
     oneshot_guidance: Literal["none", "hf", "exact"] = Field(
-        default="hf", description="target-guided attention: off, as transformers has it, or as PerSAM published it",
+        default="hf",
+        description="target-guided attention: off, as transformers has it, or as PerSAM published it",
     )
     oneshot_min_similarity: float | None = Field(
-        default=None, ge=-1, le=1, description="least semantic similarity of an instance; unset: follows from the reference",
+        default=None,
+        ge=-1,
+        le=1,
+        description="least semantic similarity of an instance; unset: follows from the reference",
     )
-    oneshot_max_instances: int = Field(default=300, ge=1, le=5000, description="bound on instances per image and label")
-    oneshot_device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run")
-    oneshot_threads: int = Field(default=0, ge=0, le=256, description="CPU threads of one worker; 0: all cores")
+    oneshot_max_instances: int = Field(
+        default=300, ge=1, le=5000, description="bound on instances per image and label"
+    )
+    oneshot_device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"
+    )
+    oneshot_threads: int = Field(
+        default=0, ge=0, le=256, description="CPU threads of one worker; 0: all cores"
+    )
     oneshot_tasks_per_job: int = Field(default=4, ge=1, le=64, description="tasks that one job predicts")
-    oneshot_fetch_timeout_s: float = Field(default=30, gt=0, le=600, description="seconds to wait for an image or for Label Studio")
-    oneshot_max_image_bytes: int = Field(default=64 * 2**20, ge=2**10, description="largest image file, in bytes")
-    oneshot_max_image_side: int = Field(default=16_384, ge=64, description="longest side of an image, in pixels")
+    oneshot_fetch_timeout_s: float = Field(
+        default=30, gt=0, le=600, description="seconds to wait for an image or for Label Studio"
+    )
+    oneshot_max_image_bytes: int = Field(
+        default=64 * 2**20, ge=2**10, description="largest image file, in bytes"
+    )
+    oneshot_max_image_side: int = Field(
+        default=16_384, ge=64, description="longest side of an image, in pixels"
+    )
     oneshot_max_image_pixels: int = Field(default=100_000_000, ge=4096, description="most pixels of an image")
-    oneshot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="what goes to the log")
+    oneshot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="what goes to the log"
+    )
