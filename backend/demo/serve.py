@@ -36,10 +36,11 @@ def serve(options: ServeOptions, console: Console) -> None:
             options.label_studio_url, options.label_studio_api_key, redis_url, options.host, options.port
         )
         url = start_services(processes, services)
-        console.print(
+        text = (
             f"Connect {url} in Label Studio: project, Settings, Model, Connect Model\n"
-            f"What it does: {url}/   Logs: {options.logs}   Ctrl-C stops everything",
-            highlight=False,
+            f"What it does: {url}/   Logs: {options.logs}   Ctrl-C stops everything"
         )
-        run_until_interrupted(processes)
+        run_until_interrupted(
+            processes, lambda: console.print(text, highlight=False, markup=False, soft_wrap=True)
+        )
         console.print("Stopping")

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from backend.demo.errors import DemoSetupError
@@ -53,13 +53,14 @@ def start_services(
     return f"http://{_reachable(services.host)}:{services.port}"
 
 
-def run_until_interrupted(processes: Processes) -> None:
-    """Return at Ctrl-C.
+def run_until_interrupted(processes: Processes, announce: Callable[[], None]) -> None:
+    """Announce that everything runs, and return at Ctrl-C.
 
     Raises:
         DemoProcessError: one of the programs ended.
     """
     try:
+        announce()
         while True:
             processes.require_running()
             time.sleep(1)

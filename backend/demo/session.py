@@ -75,8 +75,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     with only_one(options.data_dir), running_stage(options, console) as stage:
         _play(stage, options, files)
         if not options.once:
-            say(console, "\nCtrl-C stops everything")
-            run_until_interrupted(stage.processes)
+            run_until_interrupted(stage.processes, lambda: say(console, "\nCtrl-C stops everything"))
 
 
 @contextmanager
