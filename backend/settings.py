@@ -1,7 +1,7 @@
 """Every knob, typed and bounded: the only reader of the environment.
 
-Only the composition roots (the command line, the web process, the worker) construct ``Settings``. Below them, functions
-take the plain values they need.
+Only the composition roots (the command line, the web process, the worker) construct ``Settings``. Below them,
+functions take the plain values they need.
 """
 
 from pathlib import Path
