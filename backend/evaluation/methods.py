@@ -49,7 +49,7 @@ def find_by_loop(
     options: SearchOptions,
 ) -> Segmentation:
     """The report's loop with its own stop rule, label by label, without the semantic check."""
-    unchecked = replace(options, semantic_check=False)
+    unchecked = replace(options, search="loop", semantic_check=False)
     instances: list[Instance] = []
     seconds = StageSeconds(0, 0, 0)
     for reference in references:

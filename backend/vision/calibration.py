@@ -1,6 +1,5 @@
 """What the reference image says about likeness: how like itself the thing stays, how unlike is the ground."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, normalize
 
-from backend.vision.candidate import cell_coverage
+from backend.vision.candidate import HALF_COVERED, cell_coverage
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import SemanticEncoder, crop
 
-SHARE = 1 / 3  # of the way from the likeness of the ground up to the likeness of the thing to itself
+SHARE = 0.4  # of the way from the likeness of the ground up to the likeness of the thing to itself
 FEATURELESS = 0.6  # a thing that stays so like itself without any detail is only an outline to the encoder
 OUTLINE = 28  # a crop made coarser by this keeps the outline and no detail
-QUARTER = 4  # one place in four counts as ground: the image may show more of the things, not annotated
+GROUNDS = 9  # places that count as ground: few, for the image may show more of the things, not annotated
 CORNER = 0.6  # of a crop's side, for views of a corner
 PLACES = 6  # along each axis
 
@@ -103,40 +102,41 @@ def corners(pixels: Tensor) -> list[Tensor]:
 
 
 def least_like(places: list[Tensor], similarity: Tensor) -> list[Tensor]:
-    """Keep the quarter of the places that show least of the thing, so that what is kept is surely ground.
+    """Keep the places that show least of the thing, so that what is kept is surely ground.
 
     Args:
         places: logits of moved outlines, each (4h, 4w) float.
         similarity: the reference image's own similarity map, (h, w) float.
 
     Returns:
-        One place in four, at least one unless there are none.
+        At most ``GROUNDS`` of the places, by the most similar cell that each covers.
     """
     if not places:
         return []
     coverage = cell_coverage(torch.stack(places) > 0, similarity.shape[0])
     most = similarity.where(coverage > 0, -torch.inf).amax(dim=(1, 2))
-    return [places[i] for i in most.argsort()[: math.ceil(len(places) / QUARTER)].tolist()]
+    return [places[i] for i in most.argsort()[:GROUNDS].tolist()]
 
 
 def elsewhere(logits: Tensor, embedding: ImageEmbedding) -> list[Tensor]:
-    """Move the outline of a mask to places of the image that it leaves free, smaller where there is no room.
+    """Move the outline of a mask, whole, halved and quartered, to places that the mask leaves free.
 
     Args:
         logits: low-resolution logits, (4h, 4w) float.
         embedding: the image they belong to.
 
     Returns:
-        Logits of the moved outlines, each (4h, 4w) float, at most ``PLACES`` squared; none on a full image.
+        Logits of the moved outlines, each (4h, 4w) float; none on a full image.
     """
     mask = logits > 0
-    for factor in (1, 2, 4):
-        outline = avg_pool2d(mask[None].float(), factor)[0] > 0.5
-        if outline.any() and (
-            places := free_places(trimmed(outline), mask, embedding.shown_hw(mask.shape[0]))
-        ):
-            return places
-    return []
+    shown_hw = embedding.shown_hw(mask.shape[0])
+    outlines = [avg_pool2d(mask[None].float(), factor)[0] > HALF_COVERED for factor in (1, 2, 4)]
+    return [
+        place
+        for outline in outlines
+        if outline.any()
+        for place in free_places(trimmed(outline), mask, shown_hw)
+    ]
 
 
 def free_places(outline: Tensor, taken: Tensor, shown_hw: tuple[int, int]) -> list[Tensor]:

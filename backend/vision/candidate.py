@@ -23,6 +23,7 @@ class Candidate:
         stability: IoU of the mask cut a little higher with the mask cut a little lower, in [0, 1].
         cells: cells of the embedding's grid that it covers at least by half, (h, w) bool.
         location: mean similarity of what it covers with the target, in [-1, 1].
+        finder: index of the reference it was found for.
     """
 
     logits: Tensor
@@ -30,6 +31,7 @@ class Candidate:
     stability: float
     cells: Tensor
     location: float
+    finder: int
 
     @property
     def mask(self) -> Tensor:
@@ -37,12 +39,13 @@ class Candidate:
         return self.logits > 0
 
 
-def candidate(mask: Mask, similarity: Tensor) -> Candidate:
+def candidate(mask: Mask, similarity: Tensor, *, finder: int) -> Candidate:
     """Measure a decoded mask.
 
     Args:
         mask: from the mask decoder.
         similarity: cosine of each cell with the target, (h, w) float.
+        finder: index of the reference it was found for.
     """
     coverage = cell_coverage(mask.logits[None] > 0, similarity.shape[0])[0]
     area = float(coverage.sum())
@@ -52,6 +55,7 @@ def candidate(mask: Mask, similarity: Tensor) -> Candidate:
         stability=float(stability(mask.logits[None])),
         cells=coverage >= HALF_COVERED,
         location=float((similarity * coverage).sum()) / area if area else -1.0,
+        finder=finder,
     )
 
 

@@ -37,11 +37,10 @@ class Claim:
         return math.pow(product, 1 / 3)
 
 
-def unchecked(references: Sequence[Reference], found: Sequence[Sequence[Candidate]]) -> list[Claim]:
-    """Give every candidate to the label whose search found it."""
+def unchecked(references: Sequence[Reference], candidates: Sequence[Candidate]) -> list[Claim]:
+    """Give every candidate to the label it was found for."""
     return [
-        Claim(reference.label, candidate, min(max(candidate.location, -1.0), 1.0))
-        for reference, candidates in zip(references, found, strict=True)
+        Claim(references[candidate.finder].label, candidate, min(max(candidate.location, -1.0), 1.0))
         for candidate in candidates
     ]
 
@@ -49,7 +48,7 @@ def unchecked(references: Sequence[Reference], found: Sequence[Sequence[Candidat
 def checked(
     encoder: SemanticEncoder,
     references: Sequence[Reference],
-    found: Sequence[Sequence[Candidate]],
+    candidates: Sequence[Candidate],
     image: NDArray[np.uint8],
     embedding: ImageEmbedding,
     *,
@@ -60,29 +59,24 @@ def checked(
     Args:
         encoder: the semantic encoder.
         references: one or more per label.
-        found: candidates of each reference's search.
+        candidates: of all labels.
         image: the test image, RGB, (H, W, 3) uint8.
         embedding: its embedding.
-        min_similarity: least cosine for all labels; None takes each reference's own, and lets the check
-            step back where a reference is weak.
+        min_similarity: least cosine for all labels; None takes each reference's own, and lets the check step
+            back where a reference is weak.
 
     Returns:
         Claims in the order of the candidates; they may overlap.
     """
-    claims = unchecked(references, found)
-    if not claims:
+    if not candidates:
         return []
-    crops = [
-        crop(image, claim.candidate.logits, embedding, size=encoder.input_size, masked=True)
-        for claim in claims
+    size = encoder.input_size
+    crops = [crop(image, candidate.logits, embedding, size=size, masked=True) for candidate in candidates]
+    claims = [
+        judge(candidate, vector, references, min_similarity=min_similarity)
+        for candidate, vector in zip(candidates, encoder.vectors(torch.stack(crops)), strict=True)
     ]
-    vectors = encoder.vectors(torch.stack(crops))
-    finders = [i for i, candidates in enumerate(found) for _ in candidates]
-    judged = [
-        judge(claim.candidate, vector, references, finder=finder, min_similarity=min_similarity)
-        for claim, vector, finder in zip(claims, vectors, finders, strict=True)
-    ]
-    return [claim for claim in judged if claim is not None]
+    return [claim for claim in claims if claim is not None]
 
 
 def judge(
@@ -90,17 +84,15 @@ def judge(
     vector: Tensor,
     references: Sequence[Reference],
     *,
-    finder: int,
     min_similarity: float | None,
 ) -> Claim | None:
     """Decide which label a candidate belongs to.
 
     Args:
-        candidate: the mask.
+        candidate: the mask; where the reference it was found for is weak, it stays with that unless another
+            claims it.
         vector: its unit semantic vector, (D,) float.
         references: that compete for it.
-        finder: index of the reference whose search found it; keeps it where that reference is weak and no
-            other claims it.
         min_similarity: least cosine for all, or None.
     """
     objects = [(reference, one) for reference in references for one in reference.semantic]
@@ -110,7 +102,8 @@ def judge(
     least = closest.least_similarity if min_similarity is None else min_similarity
     if similarity >= least:
         return Claim(reference.label, candidate, similarity)
-    if min_similarity is None and references[finder].weak:
-        own = max(c for c, (owner, _) in zip(cosines, objects, strict=True) if owner is references[finder])
-        return Claim(references[finder].label, candidate, own)
+    finder = references[candidate.finder]
+    if min_similarity is None and finder.weak:
+        own = max(c for c, (owner, _) in zip(cosines, objects, strict=True) if owner is finder)
+        return Claim(finder.label, candidate, own)
     return None

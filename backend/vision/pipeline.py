@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.search import search_instances
 from backend.vision.semantics import SemanticEncoder
+from backend.vision.sweep import sweep_instances
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,16 @@ class SearchOptions:
     """How to search; the defaults are what measures best.
 
     Attributes:
-        guidance: how the target guides the first prediction.
+        search: ``loop`` as the report has it, label by label; ``sweep`` looks for all labels at once.
+        guidance: how the target guides the first prediction of the loop.
         min_similarity: least semantic cosine of an instance; None: follows from each reference.
-        max_instances: bound on the rounds of the search, per image and reference; never what ends it
+        max_instances: bound on the rounds of a search; never what ends it
             normally.
         semantic_check: off, every candidate of the search is an instance.
         fine_tuned: predict as PerSAM-F does, with the mask weights fitted on the reference.
     """
 
+    search: Literal["loop", "sweep"] = "sweep"
     guidance: GuidanceMode = "hf"
     min_similarity: float | None = None
     max_instances: int = 300
@@ -94,42 +98,48 @@ def find_instances(
     times = [time.perf_counter()]
     embedding = embedding or models.sam.embed(image)
     times.append(time.perf_counter())
-    found = [candidates(models.sam, embedding, reference, options) for reference in references]
+    candidates = searched(models.sam, embedding, references, options)
     times.append(time.perf_counter())
-    claims = claimed(models.semantic, references, found, image, embedding, options)
+    claims = claimed(models.semantic, references, candidates, image, embedding, options)
     instances = tuple(instance(models.sam, embedding, claim) for claim in without_doubles(claims))
     times.append(time.perf_counter())
     encode, search, check = (after - before for before, after in itertools.pairwise(times))
     return Segmentation(instances, StageSeconds(encode, search, check))
 
 
-def candidates(
-    sam: Sam, embedding: ImageEmbedding, reference: Reference, options: SearchOptions
+def searched(
+    sam: Sam, embedding: ImageEmbedding, references: Sequence[Reference], options: SearchOptions
 ) -> list[Candidate]:
-    """Search the image for one reference."""
-    return search_instances(
-        sam,
-        embedding,
-        reference.target,
-        least_similarity=reference.least_location,
-        guidance=options.guidance,
-        max_instances=options.max_instances,
-        mask_weights=reference.mask_weights if options.fine_tuned else None,
-    )
+    """Search the image for all references."""
+    if options.search == "sweep":
+        return sweep_instances(sam, embedding, references, max_instances=options.max_instances)
+    return [
+        candidate
+        for finder, reference in enumerate(references)
+        for candidate in search_instances(
+            sam,
+            embedding,
+            reference,
+            finder=finder,
+            guidance=options.guidance,
+            max_instances=options.max_instances,
+            fine_tuned=options.fine_tuned,
+        )
+    ]
 
 
 def claimed(
     encoder: SemanticEncoder,
     references: Sequence[Reference],
-    found: Sequence[Sequence[Candidate]],
+    candidates: Sequence[Candidate],
     image: NDArray[np.uint8],
     embedding: ImageEmbedding,
     options: SearchOptions,
 ) -> list[Claim]:
     """Say which label each candidate belongs to, if any."""
     if not options.semantic_check:
-        return unchecked(references, found)
-    return checked(encoder, references, found, image, embedding, min_similarity=options.min_similarity)
+        return unchecked(references, candidates)
+    return checked(encoder, references, candidates, image, embedding, min_similarity=options.min_similarity)
 
 
 def without_doubles(claims: Sequence[Claim]) -> list[Claim]:

@@ -19,6 +19,24 @@ from backend.vision.similarity import similarity_map
 from backend.vision.target import cell_weights, target_embedding
 
 
+@dataclass(frozen=True)
+class LocationLevels:
+    """How similar to the target the reference image's own cells are.
+
+    Attributes:
+        thing: mean cosine of the annotated object's cells.
+        ground: lower quartile of all others, of which many may show more of the things, not annotated.
+    """
+
+    thing: float
+    ground: float
+
+    @property
+    def least(self) -> float:
+        """Halfway between the two: down to here a place is worth a look."""
+        return (self.thing + self.ground) / 2
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """What one annotated image says about a label.
@@ -26,14 +44,16 @@ class Reference:
     Attributes:
         label: the annotator's name for the thing.
         target: target embedding, the mean over all annotated objects, (C,) float.
-        least_location: cosine with *target* down to which a place is searched.
+        location: cosines with *target*, on the object and beside it.
+        cells: area of the object, in cells of the grid; the mean over all annotated objects.
         mask_weights: PerSAM-F's shares of part, whole and more, (3,) float.
         semantic: one entry per annotated object.
     """
 
     label: str
     target: Tensor
-    least_location: float
+    location: LocationLevels
+    cells: float
     mask_weights: Tensor
     semantic: tuple[SemanticReference, ...]
 
@@ -80,7 +100,8 @@ def build_reference(
     return Reference(
         label=label,
         target=target,
-        least_location=least_location(similarity, together, embedding.valid),
+        location=location_levels(similarity, together, embedding.valid),
+        cells=sum(float(to_grid(mask, embedding).sum()) for mask in objects) / len(objects),
         mask_weights=fitted_weights(sam, embedding, similarity, logits),
         semantic=tuple(
             semantic_reference(semantic_encoder, image, one, embedding, similarity) for one in logits
@@ -127,23 +148,22 @@ def reference_logits(mask: NDArray[np.bool_], embedding: ImageEmbedding) -> Tens
     return coverage - min(HALF_COVERED, float(coverage.max()) / 2)
 
 
-def least_location(similarity: Tensor, coverage: Tensor, valid: Tensor) -> float:
-    """Similarity halfway between the object and the rest of its own image: there the search ends.
+def location_levels(similarity: Tensor, coverage: Tensor, valid: Tensor) -> LocationLevels:
+    """Measure the reference image's own similarity map on the object and beside it.
 
     Args:
-        similarity: the reference image's own similarity map, (h, w) float.
+        similarity: cosine of each cell with the target, (h, w) float.
         coverage: share of each cell that annotated objects cover, (h, w) float.
         valid: cells that show some of the image, (h, w) bool.
 
     Returns:
-        Halfway between the object's mean and the median of the rest (which may show more of the things, not
-        annotated); the object's least similar cell where there is no rest.
+        The two levels; where the object fills the image, its least similar cell stands for the ground.
     """
     weights = cell_weights(coverage)
-    rest = similarity[valid & (coverage == 0)]
-    if not len(rest):
-        return float(similarity[weights > 0].min())
-    return (float((similarity * weights).sum()) + float(rest.median())) / 2
+    beside = similarity[valid & (coverage == 0)]
+    ground = beside.quantile(0.25) if len(beside) else similarity[weights > 0].min()
+    thing = float((similarity * weights).sum())
+    return LocationLevels(thing=thing, ground=min(float(ground), thing))
 
 
 def fitted_weights(

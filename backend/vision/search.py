@@ -5,6 +5,7 @@ from torch import Tensor
 from backend.vision.candidate import Candidate, candidate
 from backend.vision.guidance import GuidanceMode, target_guidance
 from backend.vision.location_prior import LocationPrior, location_prior
+from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.segment import segment_target, segment_weighted
 from backend.vision.similarity import similarity_map
@@ -13,14 +14,14 @@ from backend.vision.similarity import similarity_map
 def search_instances(
     sam: Sam,
     embedding: ImageEmbedding,
-    target: Tensor,
+    reference: Reference,
     *,
-    least_similarity: float,
+    finder: int,
     guidance: GuidanceMode,
     max_instances: int,
-    mask_weights: Tensor | None = None,
+    fine_tuned: bool,
 ) -> list[Candidate]:
-    """Find every place that looks like the target, one after the other, in one embedding.
+    """Find every place that looks like the reference, one after the other, in one embedding.
 
     The report's loop: segment the best place, suppress its area in the similarity map, go on until nothing
     more is similar. No fixed count decides.
@@ -28,28 +29,29 @@ def search_instances(
     Args:
         sam: the model.
         embedding: the test image.
-        target: target embedding, (C,) float.
-        least_similarity: the loop ends when no place left is more similar than this.
+        reference: what to look for; the loop ends when no place left is more similar than its
+            ``location.least``.
+        finder: index of the reference, for the candidates.
         guidance: how the target guides the first prediction.
         max_instances: bound on the rounds.
-        mask_weights: PerSAM-F's share of each of the three masks, (3,) float; None predicts as PerSAM does.
+        fine_tuned: predict as PerSAM-F does, with the mask weights fitted on the reference.
 
     Returns:
         Candidates in the order they were found; they may overlap.
     """
     valid = embedding.valid
-    similarity = left = similarity_map(embedding.features, target, valid)
+    similarity = left = similarity_map(embedding.features, reference.target, valid)
     found: list[Candidate] = []
     for _ in range(max_instances):
         prior = location_prior(left, valid)
-        if prior.similarity <= least_similarity:
+        if prior.similarity <= reference.location.least:
             break
-        if mask_weights is None:
-            guide = target_guidance(guidance, left, valid, target)
-            mask = segment_target(sam, embedding, prior, guidance=guide)
+        if fine_tuned:
+            mask = segment_weighted(sam, embedding, prior, weights=reference.mask_weights)
         else:
-            mask = segment_weighted(sam, embedding, prior, weights=mask_weights)
-        found.append(candidate(mask, similarity))
+            guide = target_guidance(guidance, left, valid, reference.target)
+            mask = segment_target(sam, embedding, prior, guidance=guide)
+        found.append(candidate(mask, similarity, finder=finder))
         left = suppressed(left, found[-1].cells, prior)
     return found
 
