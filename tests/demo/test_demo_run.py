@@ -8,11 +8,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+import requests
+from numpy.typing import NDArray
 
-from backend.demo.coins import COIN_COUNTS, demo_images
-from backend.demo.label_studio import copy_data_dir, migrated_data_dir
+from backend.demo.coins import COIN_COUNTS, demo_images, reference_mask
+from backend.demo.label_studio import LabelStudioAccount, copy_data_dir, migrated_data_dir
+from backend.demo.project import brushed_region
+from backend.labelstudio.label_config import BrushControl
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.timeout(900)]
 
@@ -96,15 +101,35 @@ def test_nothing_is_left_when_the_demo_is_ended_while_it_starts(
     assert wait_gone(started) == []
 
 
-def test_own_images_wait_for_the_person(data_dir: Path, tmp_path: Path) -> None:
-    """Nobody paints here: the demo says where to paint, and waits."""
-    for image in demo_images()[:2]:
+def test_own_images_wait_until_the_person_has_painted(data_dir: Path, tmp_path: Path) -> None:
+    """The demo says where to paint and waits; after the submit it predicts the others, and ends with 0."""
+    images = demo_images()[:3]
+    for image in images:
         (tmp_path / f"{image.name}.png").write_bytes(image.png())
-    demo = oneshot_demo(data_dir, "--images", str(tmp_path), "--label", "Coin of mine")
+    demo = oneshot_demo(data_dir, "--images", str(tmp_path), "--label", "Coin of mine", "--once")
 
     output = read_until(demo, "paint one object")
-    demo.send_signal(signal.SIGINT)
-    demo.communicate(timeout=60)
+    assert "3 images imported" in output
+    submit_as_a_person_would(output, reference_mask(images[0]))
+    rest, _ = demo.communicate(timeout=600)
 
-    assert "The project: http://127.0.0.1:" in output
-    assert "2 images imported" in output
+    assert demo.returncode == 0, rest
+    assert "coins-1.png" not in rest
+    assert re.search(r"coins-2\.png\s*│\s*4 ", rest)
+    assert re.search(r"coins-3\.png\s*│\s*6 ", rest)
+
+
+def submit_as_a_person_would(output: str, mask: NDArray[np.bool_]) -> None:
+    """Brush *mask* on the first task of the project whose address the demo has printed."""
+    address = re.search(r"The project: (http://\S+)/projects/(\d+)/data", output)
+    assert address is not None
+    control = BrushControl("label", "image", "image", ("Coin of mine",))
+    region = brushed_region(mask, control=control, label="Coin of mine")
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Token {LabelStudioAccount().token}"
+        tasks = session.get(f"{address[1]}/api/tasks?project={address[2]}&fields=all", timeout=30).json()[
+            "tasks"
+        ]
+        task = next(task["id"] for task in tasks if task["data"]["image"].endswith("-coins-1.png"))
+        url = f"{address[1]}/api/tasks/{task}/annotations/"
+        session.post(url, json={"result": [region]}, timeout=30).raise_for_status()
