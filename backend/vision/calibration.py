@@ -88,7 +88,7 @@ def coarser(pixels: Tensor, factor: int) -> Tensor:
         factor: how many times fewer pixels each side keeps.
     """
     size = pixels.shape[-1]
-    few = interpolate(pixels[None], (max(1, size // factor),) * 2, mode="bilinear", antialias=True)
+    few = interpolate(pixels[None], (max(2, size // factor),) * 2, mode="bilinear", antialias=True)
     return interpolate(few, (size, size), mode="bilinear", antialias=True)[0]
 
 

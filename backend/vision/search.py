@@ -41,10 +41,11 @@ def search_instances(
     """
     valid = embedding.valid
     similarity = left = similarity_map(embedding.features, reference.target, valid)
+    least = max(reference.location.least, float(similarity.min()))  # what was found has the minimum
     found: list[Candidate] = []
     for _ in range(max_instances):
         prior = location_prior(left, valid)
-        if prior.similarity <= reference.location.least:
+        if prior.similarity <= least:
             break
         if fine_tuned:
             mask = segment_weighted(sam, embedding, prior, weights=reference.mask_weights)

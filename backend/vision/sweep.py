@@ -14,6 +14,7 @@ from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.segment import segment_place
 from backend.vision.similarity import similarity_map
 
+SAME = 0.9  # IoU of two masks of one object from two places
 LARGER = 4  # times the area of the reference's object
 
 
@@ -34,23 +35,25 @@ def sweep_instances(
         max_instances: bound on the rounds.
 
     Returns:
-        Candidates in the order they were found; they may overlap.
+        Candidates in the order they were found; they may overlap, but no two are the same.
     """
     valid = embedding.valid
     similarities = torch.stack([similarity_map(embedding.features, one.target, valid) for one in references])
     left = relative(similarities, references)  # (n, h, w)
-    least = float(left.min())
+    lowest = float(left.min())
     found: list[Candidate] = []
     for _ in range(max_instances):
         likeness, finders = left.max(dim=0)
         prior = location_prior(likeness, valid)
-        if prior.similarity <= 0:
+        if prior.similarity <= max(0, lowest):
             break
         column, row = prior.positive_xy
         finder = int(finders[row, column])
-        found.append(candidate(segment_place(sam, embedding, prior), similarities[finder], finder=finder))
-        gone = torch.stack([taken(found[-1], one.cells, prior.positive_xy) for one in references])
-        left = left.masked_fill(gone, least)
+        here = candidate(segment_place(sam, embedding, prior), similarities[finder], finder=finder)
+        if not any(same(here.mask, one.mask) for one in found):
+            found.append(here)
+        gone = torch.stack([taken(here, one.cells, prior.positive_xy) for one in references])
+        left = left.masked_fill(gone, lowest)
     return found
 
 
@@ -68,6 +71,16 @@ def relative(similarities: Tensor, references: Sequence[Reference]) -> Tensor:
     least, span = torch.tensor(levels, device=similarities.device).T[..., None, None]
     scaled: Tensor = (similarities - least) / span.clamp_min(1e-6)
     return scaled
+
+
+def same(mask: Tensor, other: Tensor) -> bool:
+    """True if two masks are one: a second place of a large object says nothing new.
+
+    Args:
+        mask: (4h, 4w) bool.
+        other: (4h, 4w) bool.
+    """
+    return int((mask & other).sum()) > SAME * int((mask | other).sum())
 
 
 def taken(found: Candidate, cells: float, place_xy: tuple[int, int]) -> Tensor:

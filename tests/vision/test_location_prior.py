@@ -39,7 +39,7 @@ def test_the_prior_never_falls_on_padding() -> None:
 
 
 def test_a_negative_point_has_label_0() -> None:
-    """transformers' documentation calls -1 the background; its code takes that for no point at all."""
+    """The documentation of transformers calls -1 the background; its code takes that for no point at all."""
     assert (POSITIVE, NEGATIVE) == (1, 0)
 
 

@@ -50,13 +50,15 @@ def test_refinement_decodes_twice_the_second_time_with_the_box() -> None:
     image = np.random.default_rng(0).integers(0, 256, (38, 64, 3), dtype=np.uint8)
     seen = sam.embed(image)
     points_xy, labels = torch.tensor([[20.0, 10.0], [50.0, 30.0]]), torch.tensor([1, 0])
-    points = {"points_xy": points_xy[None], "labels": labels[None]}
+    points, marks = points_xy[None], labels[None]
     first = Mask(torch.randn(4 * SIDE, 4 * SIDE, generator=torch.Generator().manual_seed(2)), 0.5)
 
     refined = refine(sam, seen, first, points_xy=points_xy, labels=labels)
 
-    step = best(sam.decode(seen, **points, mask_logits=first.logits[None]))
+    step = best(sam.decode(seen, points_xy=points, labels=marks, mask_logits=first.logits[None]))
     box = box_xyxy(step.logits > 0, seen)
     assert box is not None
-    expected = best(sam.decode(seen, **points, boxes_xyxy=box[None], mask_logits=step.logits[None]))
+    expected = best(
+        sam.decode(seen, points_xy=points, labels=marks, boxes_xyxy=box[None], mask_logits=step.logits[None])
+    )
     assert torch.equal(refined.logits, expected.logits)
