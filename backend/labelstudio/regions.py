@@ -70,21 +70,25 @@ def prediction(
     model_version: str,
     control: BrushControl,
     size_hw: tuple[int, int],
-    instances: Sequence[ScoredMask],
+    instances: Iterable[ScoredMask],
 ) -> dict[str, Any]:
     """One item of a bulk import: a region per instance; without instances an empty prediction.
 
-    Masks of a few pixels are left out. The prediction's score is the mean of its regions'.
+    Masks of a few pixels are left out. The prediction's score is the mean of its regions'. The instances are
+    taken one by one, so that their masks need not all be held at once.
 
     Raises:
         RegionError: a mask has another size than *size_hw*, or a label is not in the config.
     """
-    _check(instances, control, size_hw)
-    kept = [each for each in instances if np.count_nonzero(each.mask) >= _SPECK_PIXELS]
+    result = []
+    for each in instances:
+        _check(each, control, size_hw)
+        if np.count_nonzero(each.mask) >= _SPECK_PIXELS:
+            result.append(_region(each, control, size_hw))
     item: dict[str, Any] = {"task": task_id, "model_version": model_version}
-    if kept:
-        item["score"] = min(1.0, sum(float(each.score) for each in kept) / len(kept))
-    return {**item, "result": [_region(each, control, size_hw) for each in kept]}
+    if result:
+        item["score"] = min(1.0, sum(region["score"] for region in result) / len(result))
+    return {**item, "result": result}
 
 
 def _labels(region: Mapping[str, Any], control: BrushControl) -> Iterable[str]:
@@ -113,12 +117,11 @@ def _mask(region: Mapping[str, Any]) -> NDArray[np.bool_]:
     return decode_rle(value.get("rle"), (height, width))
 
 
-def _check(instances: Sequence[ScoredMask], control: BrushControl, size_hw: tuple[int, int]) -> None:
-    for each in instances:
-        if each.mask.shape != size_hw:
-            raise RegionError(f"expected masks of {size_hw} (height, width), got {each.mask.shape}")
-        if each.label not in control.labels:
-            raise RegionError(f"expected one of the labels {control.labels}, got {each.label!r}")
+def _check(instance: ScoredMask, control: BrushControl, size_hw: tuple[int, int]) -> None:
+    if instance.mask.shape != size_hw:
+        raise RegionError(f"expected masks of {size_hw} (height, width), got {instance.mask.shape}")
+    if instance.label not in control.labels:
+        raise RegionError(f"expected one of the labels {control.labels}, got {instance.label!r}")
 
 
 def _region(instance: ScoredMask, control: BrushControl, size_hw: tuple[int, int]) -> dict[str, Any]:

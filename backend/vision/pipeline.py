@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, checked, unchecked
 from backend.vision.guidance import GuidanceMode
-from backend.vision.instance import Instance
+from backend.vision.instance import Instance, mask_window
 from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.search import search_instances
@@ -153,4 +153,4 @@ def without_doubles(claims: Sequence[Claim]) -> list[Claim]:
 def instance(sam: Sam, embedding: ImageEmbedding, claim: Claim) -> Instance:
     """Bring a claim to the size of the image."""
     mask = (sam.upscale(claim.candidate.logits, embedding) > 0).cpu().numpy()
-    return Instance(claim.label, mask, claim.confidence, claim.similarity)
+    return Instance(claim.label, mask_window(mask), claim.confidence, claim.similarity)

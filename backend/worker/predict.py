@@ -75,7 +75,7 @@ def _push(
     found: tuple[Instance, ...],
 ) -> None:
     project_id, version = generation.project_id, generation.model_version
-    masks = [ScoredMask(each.label, each.mask, each.confidence) for each in found]
+    masks = (ScoredMask(each.label, each.mask, each.confidence) for each in found)
     item = prediction(task.id, version, generation.control, size_hw, masks)
     with _push_lock(context.connection, project_id, task.id):
         context.label_studio.replace_predictions(

@@ -12,7 +12,7 @@ from backend.evaluation.methods import METHODS, Method
 from backend.evaluation.metrics import Tally
 from backend.evaluation.run import run_searches
 from backend.evaluation.run_overlays import FALSE, MATCHED, MISSED, outcome_marks
-from backend.vision.instance import Instance
+from backend.vision.instance import Instance, mask_window
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, StageSeconds
 from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding
@@ -48,7 +48,7 @@ def finding(instances: dict[str, NDArray[np.bool_]], asked: Asked, *, competes: 
         options: SearchOptions,  # noqa: ARG001
     ) -> Segmentation:
         asked.append(([reference.label for reference in references], embedding))
-        found = tuple(Instance(label, mask, 0.9, 0.8) for label, mask in instances.items())
+        found = tuple(Instance(label, mask_window(mask), 0.9, 0.8) for label, mask in instances.items())
         return Segmentation(found, StageSeconds(0.0, 2.0, 1.0))
 
     return Method("finding", find, competes=competes)
