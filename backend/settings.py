@@ -48,9 +48,16 @@ class Settings(BaseSettings):
         min_length=1,
         description="`mobilesam`, or a transformers SAM checkpoint: hub id or folder",
     )
+    oneshot_search: Literal["loop", "sweep"] = Field(
+        default="sweep",
+        description="`sweep`: all labels at once; `loop`: PerSAM's steps for one object after the other",
+    )
     oneshot_guidance: Literal["none", "hf", "exact"] = Field(
         default="hf",
-        description="target-guided attention: off, as transformers has it, or as PerSAM published it",
+        description="the loop's target-guided attention: off, as transformers has it, or as published",
+    )
+    oneshot_fine_tuned: bool = Field(
+        default=False, description="the loop predicts as PerSAM-F: mask weights fitted on the reference"
     )
     oneshot_min_similarity: float | None = Field(
         default=None,

@@ -42,9 +42,10 @@ def worker_memory(settings: Settings, *, images: int) -> dict[str, float]:
     """
     import backend.worker.start  # noqa: F401 - a worker's imports count
     from backend.evaluation.coins import coin_masks, coins_image
-    from backend.vision.pipeline import SearchOptions, find_instances
+    from backend.vision.pipeline import find_instances
     from backend.vision.reference import build_reference
     from backend.worker.models import load_models
+    from backend.worker.search_options import search_options
 
     models = load_models(
         sam=settings.oneshot_sam,
@@ -55,11 +56,7 @@ def worker_memory(settings: Settings, *, images: int) -> dict[str, float]:
     loaded_mb = memory_mb("VmRSS")
     mask = coin_masks()[0]
     reference = build_reference(models.sam, models.semantic, coins_image(), [mask], label="coin")
-    options = SearchOptions(
-        guidance=settings.oneshot_guidance,
-        min_similarity=settings.oneshot_min_similarity,
-        max_instances=settings.oneshot_max_instances,
-    )
+    options = search_options(settings)
     found, started = 0, time.monotonic()
     for size_hw in islice(cycle(SIZES_HW), images):
         found += len(find_instances(models, [reference], resized(size_hw), options=options).instances)

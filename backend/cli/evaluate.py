@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +29,7 @@ class Asked:
     datasets: tuple[str, ...]
     labels: Literal["solo", "all"]
     methods: tuple[str, ...]
+    search: Literal["loop", "sweep"]
     guidance: Literal["none", "hf", "exact"]
     checkpoint: str
     limit: int | None
@@ -51,6 +52,9 @@ class Asked:
     help="What to measure; repeats. `loop` is the search loop without the semantic check. [default: both]",
 )
 @click.option(
+    "--search", type=click.Choice(["loop", "sweep"]), help="The pipeline's search [ONESHOT_SEARCH]."
+)
+@click.option(
     "--guidance", type=click.Choice(["none", "hf", "exact"]), help="Target guidance [ONESHOT_GUIDANCE]."
 )
 @click.option(
@@ -68,6 +72,7 @@ def evaluate(
     datasets: tuple[str, ...],
     labels: Literal["solo", "all"],
     methods: tuple[str, ...],
+    search: Literal["loop", "sweep"] | None,
     guidance: Literal["none", "hf", "exact"] | None,
     checkpoint: str | None,
     json_file: Path | None,
@@ -85,6 +90,7 @@ def evaluate(
         datasets,
         labels,
         tuple(dict.fromkeys(methods)) or ("pipeline", "loop"),
+        search or settings.oneshot_search,
         guidance or settings.oneshot_guidance,
         checkpoint or settings.oneshot_sam,
         limit,
@@ -101,8 +107,8 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
     from backend.evaluation.episodes import episodes, searches
     from backend.evaluation.methods import METHODS
     from backend.evaluation.report import dataset_report
-    from backend.vision.pipeline import SearchOptions
     from backend.worker.models import load_models
+    from backend.worker.search_options import search_options
 
     opened = [open_dataset(name) for name in asked.datasets]
     plans = [searches(episodes(dataset, limit=asked.limit), labels=asked.labels) for dataset in opened]
@@ -112,11 +118,7 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
     )
-    options = SearchOptions(
-        guidance=asked.guidance,
-        min_similarity=settings.oneshot_min_similarity,
-        max_instances=settings.oneshot_max_instances,
-    )
+    options = replace(search_options(settings), search=asked.search, guidance=asked.guidance)
     methods = [METHODS[name] for name in asked.methods]
     reports = []
     for dataset, plan in zip(opened, plans, strict=True):
@@ -177,6 +179,7 @@ def _write_json(path: Path, reports: list[DatasetReport], asked: Asked) -> None:
 
     settings: dict[str, Any] = {
         "labels": asked.labels,
+        "search": asked.search,
         "guidance": asked.guidance,
         "checkpoint": asked.checkpoint,
         "limit": asked.limit,

@@ -96,8 +96,8 @@ def _segment(files: list[ReferenceFile], images: tuple[Path, ...], out: Path) ->
     """Segment all images, say what came of each, and return how many failed."""
     from backend.evaluation.segment import Failed, read_shots, segment_files, summary
     from backend.labelstudio.images import ImageLimits
-    from backend.vision.pipeline import SearchOptions
     from backend.worker.models import load_models
+    from backend.worker.search_options import search_options
 
     settings = Settings()
     limits = ImageLimits(
@@ -110,11 +110,7 @@ def _segment(files: list[ReferenceFile], images: tuple[Path, ...], out: Path) ->
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
     )
-    options = SearchOptions(
-        guidance=settings.oneshot_guidance,
-        min_similarity=settings.oneshot_min_similarity,
-        max_instances=settings.oneshot_max_instances,
-    )
+    options = search_options(settings)
     failed = 0
     with progress("segment", len(images)) as done:
         for result in segment_files(models, shots, images, out, options=options, limits=limits):

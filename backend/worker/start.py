@@ -15,11 +15,12 @@ from backend.labelstudio.errors import TransientError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.settings import Settings
-from backend.vision.pipeline import Models, SearchOptions
+from backend.vision.pipeline import Models
 from backend.worker.context import BasicAuth, WorkerContext
 from backend.worker.errors import WorkerStartError
 from backend.worker.models import load_models
 from backend.worker.process import work
+from backend.worker.search_options import search_options
 
 NICENESS = 10  # the web process on the same cores must answer within a second, whatever is computed
 _REDIS_TIMEOUT_S = 40  # longer than the worker waits for a job
@@ -76,11 +77,7 @@ def worker_context(
         limits=limits,
         models=models,
         checkpoint=checkpoint_slug(settings.oneshot_sam),
-        search=SearchOptions(
-            guidance=settings.oneshot_guidance,
-            min_similarity=settings.oneshot_min_similarity,
-            max_instances=settings.oneshot_max_instances,
-        ),
+        search=search_options(settings),
         connection=connection,
         queue=JobQueue(connection, tasks_per_job=settings.oneshot_tasks_per_job),
         progress=Progress(connection),
