@@ -155,6 +155,12 @@ def _image_json(run: ImageRun) -> list[dict[str, Any]]:
             "false": len(outcome.match.false),
             "missed": len(outcome.match.missed),
             "ious": [round(iou, 4) for *_, iou in outcome.match.pairs],
+            "matched_confidences": [
+                round(outcome.found[number].confidence, 4) for number, *_ in outcome.match.pairs
+            ],
+            "false_confidences": [
+                round(outcome.found[number].confidence, 4) for number in outcome.match.false
+            ],
         }
         for outcome in run.outcomes
     ]

@@ -91,6 +91,8 @@ def test_json_holds_every_level(report: DatasetReport) -> None:
         "false": 0,
         "missed": 1,
         "ious": [1.0],
+        "matched_confidences": [0.9],
+        "false_confidences": [],
     }
     assert document["mean"]["loop"]["f1"] == 0
 
