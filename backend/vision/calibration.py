@@ -12,7 +12,6 @@ from backend.vision.candidate import HALF_COVERED, cell_coverage
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import SemanticEncoder, crop
 
-SHARE = 0.4  # of the way from the likeness of the ground up to the likeness of the thing to itself
 FEATURELESS = 0.6  # a thing that stays so like itself without any detail is only an outline to the encoder
 OUTLINE = 28  # a crop made coarser by this keeps the outline and no detail
 GROUNDS = 9  # places that count as ground: few, for the image may show more of the things, not annotated
@@ -26,14 +25,20 @@ class SemanticReference:
 
     Attributes:
         vector: unit vector of the object, the mean of its turned and mirrored views, (D,) float.
-        least_similarity: cosine with *vector* from which a candidate counts as the same kind of thing.
+        ground: cosine of what is surely not the object.
+        itself: cosine of the object turned, coarser, or seen in part, whichever is least.
         weak: the encoder cannot tell the object from an outline or from its own background; the check steps
             back.
     """
 
     vector: Tensor
-    least_similarity: float
+    ground: float
+    itself: float
     weak: bool
+
+    def relative(self, similarity: float) -> float:
+        """Bring a cosine to a scale of its own: 0 is as like as the ground, 1 as the object is to itself."""
+        return (similarity - self.ground) / max(self.itself - self.ground, 1e-6)
 
 
 def semantic_reference(
@@ -69,7 +74,8 @@ def semantic_reference(
     other = float((ground @ turns[0]).median()) if len(ground) else 0.0
     return SemanticReference(
         vector=normalize(turns.mean(dim=0), dim=0),
-        least_similarity=other + SHARE * (itself - other),
+        ground=other,
+        itself=itself,
         weak=itself <= other or float(outline @ turns[0]) > FEATURELESS,
     )
 

@@ -21,16 +21,14 @@ class Candidate:
         logits: low-resolution logits over the padded square, (4h, 4w) float; above 0 is object.
         iou: the mask decoder's own estimate of the mask's IoU, in [0, 1].
         stability: IoU of the mask cut a little higher with the mask cut a little lower, in [0, 1].
-        cells: cells of the embedding's grid that it covers at least by half, (h, w) bool.
-        location: mean similarity of what it covers with the target, in [-1, 1].
+        coverage: share of each cell of the embedding's grid that it covers, (h, w) float in [0, 1].
         finder: index of the reference it was found for.
     """
 
     logits: Tensor
     iou: float
     stability: float
-    cells: Tensor
-    location: float
+    coverage: Tensor
     finder: int
 
     @property
@@ -38,23 +36,34 @@ class Candidate:
         """Low-resolution mask, (4h, 4w) bool."""
         return self.logits > 0
 
+    @property
+    def cells(self) -> Tensor:
+        """Cells that it covers at least by half, (h, w) bool."""
+        return self.coverage >= HALF_COVERED
 
-def candidate(mask: Mask, similarity: Tensor, *, finder: int) -> Candidate:
+    @property
+    def area(self) -> float:
+        """How much it covers, in cells."""
+        return float(self.coverage.sum())
+
+    def location(self, similarity: Tensor) -> float:
+        """Mean of a similarity map (h, w) over what it covers; -1 for an empty mask."""
+        return float((similarity * self.coverage).sum()) / self.area if self.area else -1.0
+
+
+def candidate(mask: Mask, *, side: int, finder: int) -> Candidate:
     """Measure a decoded mask.
 
     Args:
         mask: from the mask decoder.
-        similarity: cosine of each cell with the target, (h, w) float.
+        side: cells along a side of the embedding's grid.
         finder: index of the reference it was found for.
     """
-    coverage = cell_coverage(mask.logits[None] > 0, similarity.shape[0])[0]
-    area = float(coverage.sum())
     return Candidate(
         logits=mask.logits,
         iou=min(max(mask.iou, 0.0), 1.0),
         stability=float(stability(mask.logits[None])),
-        cells=coverage >= HALF_COVERED,
-        location=float((similarity * coverage).sum()) / area if area else -1.0,
+        coverage=cell_coverage(mask.logits[None] > 0, side)[0],
         finder=finder,
     )
 

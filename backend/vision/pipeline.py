@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, checked, unchecked
@@ -18,6 +19,7 @@ from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.search import search_instances
 from backend.vision.semantics import SemanticEncoder
+from backend.vision.similarity import similarity_map
 from backend.vision.sweep import sweep_instances
 
 
@@ -98,9 +100,12 @@ def find_instances(
     times = [time.perf_counter()]
     embedding = embedding or models.sam.embed(image)
     times.append(time.perf_counter())
-    candidates = searched(models.sam, embedding, references, options)
+    similarities = torch.stack(
+        [similarity_map(embedding.features, one.target, embedding.valid) for one in references]
+    )
+    candidates = searched(models.sam, embedding, references, similarities, options)
     times.append(time.perf_counter())
-    claims = claimed(models.semantic, references, candidates, image, embedding, options)
+    claims = claimed(models.semantic, references, similarities, candidates, image, embedding, options)
     instances = tuple(instance(models.sam, embedding, claim) for claim in without_doubles(claims))
     times.append(time.perf_counter())
     encode, search, check = (after - before for before, after in itertools.pairwise(times))
@@ -108,11 +113,15 @@ def find_instances(
 
 
 def searched(
-    sam: Sam, embedding: ImageEmbedding, references: Sequence[Reference], options: SearchOptions
+    sam: Sam,
+    embedding: ImageEmbedding,
+    references: Sequence[Reference],
+    similarities: Tensor,
+    options: SearchOptions,
 ) -> list[Candidate]:
     """Search the image for all references."""
     if options.search == "sweep":
-        return sweep_instances(sam, embedding, references, max_instances=options.max_instances)
+        return sweep_instances(sam, embedding, references, similarities, max_instances=options.max_instances)
     return [
         candidate
         for finder, reference in enumerate(references)
@@ -131,6 +140,7 @@ def searched(
 def claimed(
     encoder: SemanticEncoder,
     references: Sequence[Reference],
+    similarities: Tensor,
     candidates: Sequence[Candidate],
     image: NDArray[np.uint8],
     embedding: ImageEmbedding,
@@ -138,8 +148,10 @@ def claimed(
 ) -> list[Claim]:
     """Say which label each candidate belongs to, if any."""
     if not options.semantic_check:
-        return unchecked(references, candidates)
-    return checked(encoder, references, candidates, image, embedding, min_similarity=options.min_similarity)
+        return unchecked(references, similarities, candidates)
+    return checked(
+        encoder, references, similarities, candidates, image, embedding, min_similarity=options.min_similarity
+    )
 
 
 def without_doubles(claims: Sequence[Claim]) -> list[Claim]:

@@ -36,6 +36,10 @@ class LocationLevels:
         """Halfway between the two: down to here a place is worth a look."""
         return (self.thing + self.ground) / 2
 
+    def relative(self, similarity: float) -> float:
+        """Bring a cosine to a scale of its own: 1 as similar as the object, 0 halfway down to the ground."""
+        return (similarity - self.least) / max(self.thing - self.least, 1e-6)
+
 
 @dataclass(frozen=True, eq=False)
 class Reference:

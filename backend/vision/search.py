@@ -52,7 +52,7 @@ def search_instances(
         else:
             guide = target_guidance(guidance, left, valid, reference.target)
             mask = segment_target(sam, embedding, prior, guidance=guide)
-        found.append(candidate(mask, similarity, finder=finder))
+        found.append(candidate(mask, side=len(similarity), finder=finder))
         left = suppressed(left, found[-1].cells, prior)
     return found
 

@@ -12,14 +12,18 @@ from backend.vision.location_prior import location_prior
 from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.segment import segment_place
-from backend.vision.similarity import similarity_map
 
 SAME = 0.9  # IoU of two masks of one object from two places
 LARGER = 4  # times the area of the reference's object
 
 
 def sweep_instances(
-    sam: Sam, embedding: ImageEmbedding, references: Sequence[Reference], *, max_instances: int
+    sam: Sam,
+    embedding: ImageEmbedding,
+    references: Sequence[Reference],
+    similarities: Tensor,
+    *,
+    max_instances: int,
 ) -> list[Candidate]:
     """Find every place that looks like one of the references, in one embedding.
 
@@ -32,13 +36,13 @@ def sweep_instances(
         sam: the model.
         embedding: the test image.
         references: what to look for.
+        similarities: cosine of each cell with each reference's target, (n, h, w) float.
         max_instances: bound on the rounds.
 
     Returns:
         Candidates in the order they were found; they may overlap, but no two are the same.
     """
     valid = embedding.valid
-    similarities = torch.stack([similarity_map(embedding.features, one.target, valid) for one in references])
     left = relative(similarities, references)  # (n, h, w)
     lowest = float(left.min())
     found: list[Candidate] = []
@@ -49,7 +53,7 @@ def sweep_instances(
             break
         column, row = prior.positive_xy
         finder = int(finders[row, column])
-        here = candidate(segment_place(sam, embedding, prior), similarities[finder], finder=finder)
+        here = candidate(segment_place(sam, embedding, prior), side=len(likeness), finder=finder)
         if not any(same(here.mask, one.mask) for one in found):
             found.append(here)
         gone = torch.stack([taken(here, one.cells, prior.positive_xy) for one in references])
