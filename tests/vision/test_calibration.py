@@ -106,7 +106,7 @@ def test_a_lattice_spreads_over_the_room() -> None:
     assert lattice(-1) == []
 
 
-def test_the_threshold_lies_between_the_ground_and_the_thing() -> None:
+def test_the_scale_runs_from_the_ground_to_the_thing() -> None:
     """An encoder that sees colour: red stripes on blue."""
     encoder = SemanticEncoder(lambda pixels: pixels + 1, input_size=32)
 
@@ -116,7 +116,9 @@ def test_the_threshold_lies_between_the_ground_and_the_thing() -> None:
     )  # fmt: skip
 
     ground = torch.tensor([0.0, 0.0, 1.0])
-    assert float(ground @ one.vector) < one.least_similarity < 1
+    assert one.ground == pytest.approx(float(ground @ one.vector), abs=0.3)
+    assert one.ground < one.itself <= 1
+    assert (one.relative(one.ground), one.relative(one.itself)) == (0, 1)
     assert float(one.vector.norm()) == pytest.approx(1)
 
 

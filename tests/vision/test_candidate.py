@@ -52,16 +52,17 @@ def test_a_candidate_takes_the_cells_it_covers_by_half() -> None:
     logits[4:6, :2] = 9
     similarity = torch.tensor([[0.9, 0.6], [0.3, 0.0]])
 
-    found = candidate(Mask(logits, 1.2), similarity, finder=0)
+    found = candidate(Mask(logits, 1.2), side=2, finder=0)
 
     assert found.cells.tolist() == [[True, True], [False, False]]
     assert found.iou == 1
-    assert found.location == pytest.approx((0.9 + 0.6 / 2 + 0.3 / 4) / 1.75)
+    assert found.area == 1.75
+    assert found.location(similarity) == pytest.approx((0.9 + 0.6 / 2 + 0.3 / 4) / 1.75)
 
 
 def test_an_empty_candidate_is_nowhere() -> None:
     """Its mean similarity would be NaN."""
-    found = candidate(Mask(torch.full((8, 8), -9.0), 0.5), torch.zeros(2, 2), finder=0)
+    found = candidate(Mask(torch.full((8, 8), -9.0), 0.5), side=2, finder=0)
 
     assert not found.cells.any()
-    assert found.location == -1
+    assert found.location(torch.zeros(2, 2)) == -1

@@ -9,7 +9,16 @@ from torch import Tensor
 
 from backend.vision.calibration import SemanticReference
 from backend.vision.candidate import Candidate
-from backend.vision.check import Claim, checked, judge, unchecked
+from backend.vision.check import (
+    Claim,
+    Match,
+    checked,
+    judge,
+    match,
+    size_difference,
+    typical_areas,
+    unchecked,
+)
 from backend.vision.reference import LocationLevels, Reference
 from backend.vision.sam import ImageEmbedding, resized_size
 from backend.vision.semantics import SemanticEncoder
@@ -18,22 +27,26 @@ DATE, FIG = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
 
 
 def reference(label: str, vector: Tensor, *, weak: bool = False) -> Reference:
-    """A reference that accepts a cosine of one half."""
-    semantic = SemanticReference(vector, least_similarity=0.5, weak=weak)
+    """A reference that needs a cosine of 0.36, if place and size are right."""
+    semantic = SemanticReference(vector, ground=0.2, itself=1.0, weak=weak)
     return Reference(label, torch.ones(2), LocationLevels(0.9, 0.1), 4, torch.ones(3) / 3, (semantic,))
 
 
-def candidate(finder: int = 0, logits: Tensor | None = None) -> Candidate:
-    """A candidate with a location similarity of 0.7."""
+def candidate(finder: int = 0, logits: Tensor | None = None, cells: int = 4) -> Candidate:
+    """A candidate on the first cells of the grid."""
     mask = torch.ones(16, 16) if logits is None else logits
-    return Candidate(mask, 0.9, 0.8, torch.zeros(4, 4, dtype=torch.bool), location=0.7, finder=finder)
+    coverage = (torch.arange(16) < cells).float().reshape(4, 4)
+    return Candidate(mask, 0.9, 0.8, coverage, finder=finder)
 
 
 def judged(
     vector: list[float], *references: Reference, finder: int = 0, least: float | None = None
 ) -> Claim | None:
     """Judge a candidate by its vector."""
-    return judge(candidate(finder), torch.tensor(vector), references, min_similarity=least)
+    maps = torch.full((len(references), 4, 4), 0.9)
+    one = match(candidate(finder), torch.tensor(vector), references, maps)
+    areas = [reference.cells for reference in references]
+    return judge(one, areas, references, maps, min_similarity=least)
 
 
 def test_a_candidate_belongs_to_the_label_it_resembles_most() -> None:
@@ -47,7 +60,7 @@ def test_a_candidate_belongs_to_the_label_it_resembles_most() -> None:
 
 def test_a_candidate_that_resembles_no_reference_enough_is_no_instance() -> None:
     """It is nearest to a date, and far from it."""
-    assert judged([0.4, 0.3, 0.866], reference("date", DATE), reference("fig", FIG)) is None
+    assert judged([0.3, 0.2, 0.933], reference("date", DATE), reference("fig", FIG)) is None
 
 
 def test_a_fixed_threshold_replaces_the_references_own() -> None:
@@ -86,18 +99,56 @@ def test_the_best_of_several_annotated_objects_counts() -> None:
 
 def test_without_the_check_a_candidate_stays_with_its_search() -> None:
     """And its similarity is SAM's own."""
-    (claim,) = unchecked([reference("date", DATE), reference("fig", FIG)], [candidate(finder=1)])
+    maps = torch.stack([torch.full((4, 4), 0.9), torch.full((4, 4), 0.7)])
 
-    assert (claim.label, claim.similarity) == ("fig", 0.7)
+    (claim,) = unchecked([reference("date", DATE), reference("fig", FIG)], maps, [candidate(finder=1)])
+
+    assert claim.label == "fig"
+    assert claim.similarity == pytest.approx(0.7)
 
 
-def test_confidence_grows_with_each_of_its_parts() -> None:
-    """Predicted IoU, stability and similarity; a negative similarity is none."""
-    better = Claim("date", candidate(), 0.9)
-    worse = Claim("date", candidate(), 0.5)
+def test_confidence_is_the_mean_of_its_parts() -> None:
+    """Predicted IoU, stability and evidence; none of them makes up for the others."""
+    assert Claim("date", candidate(), 0.9, evidence=1.0).confidence == pytest.approx(0.72 ** (1 / 3))
+    assert Claim("date", candidate(), 0.9, evidence=0.0).confidence == 0
 
-    assert 0 < worse.confidence < better.confidence < 1
-    assert Claim("date", candidate(), -0.2).confidence == 0
+
+def likeness(cosine: float, similarity_map: Tensor) -> float:
+    """Likeness of a candidate to the date."""
+    vector = torch.tensor([cosine, 0.0, (1 - cosine**2) ** 0.5])
+    return match(candidate(), vector, [reference("date", DATE)], similarity_map[None]).likeness
+
+
+def test_likeness_is_one_for_the_thing_itself_and_none_for_its_ground() -> None:
+    """At a place as similar as the reference's own cells."""
+    here = torch.full((4, 4), 0.9)
+
+    assert likeness(1.0, here) == pytest.approx(1)
+    assert likeness(0.2, here) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_place_unlike_the_reference_speaks_against_a_candidate() -> None:
+    """What looks more like the target than its own cells do gains nothing by it."""
+    right, unlike, more = (torch.full((4, 4), value) for value in (0.9, 0.5, 1.0))
+
+    assert likeness(0.8, unlike) < likeness(0.8, right)
+    assert likeness(0.8, more) == pytest.approx(likeness(0.8, right))
+
+
+def test_the_size_to_expect_is_that_of_the_sure_ones_in_this_image() -> None:
+    """Two sure dates are four times as large; without any, the reference's size counts."""
+    date = reference("date", DATE)
+    sure = [Match(candidate(cells=cells), 0, 0.9, likeness=0.9) for cells in (16, 16)]
+    doubtful = [Match(candidate(cells=1), 0, 0.5, likeness=0.3)]
+
+    assert typical_areas(sure + doubtful, [date]) == [16]
+    assert typical_areas(doubtful, [date]) == [4]
+
+
+def test_the_difference_of_sizes_has_a_limit() -> None:
+    """Twice and half as large differ alike; a hundred times or nothing says no more than four times."""
+    assert size_difference(8, 4) == size_difference(2, 4) > 0
+    assert size_difference(400, 4) == size_difference(16, 4) == size_difference(0, 4)
 
 
 def test_candidates_are_cut_from_the_image_and_compared() -> None:
@@ -113,6 +164,7 @@ def test_candidates_are_cut_from_the_image_and_compared() -> None:
     claims = checked(
         encoder,
         [red],
+        torch.full((1, 4, 4), 0.9),
         [candidate(logits=right), candidate(logits=left)],
         image,
         embedding,
@@ -128,4 +180,6 @@ def test_no_candidates_make_no_claims() -> None:
     encoder = SemanticEncoder(lambda pixels: pixels, input_size=8)
     image = np.zeros((64, 64, 3), dtype=np.uint8)
 
-    assert checked(encoder, [reference("date", DATE)], [], image, embedding, min_similarity=None) == []
+    maps = torch.zeros(1, 4, 4)
+
+    assert checked(encoder, [reference("date", DATE)], maps, [], image, embedding, min_similarity=None) == []

@@ -5,6 +5,8 @@ import torch
 
 from backend.vision.candidate import Candidate
 from backend.vision.reference import LocationLevels, Reference
+from backend.vision.sam import ImageEmbedding, Sam
+from backend.vision.similarity import similarity_map
 from backend.vision.sweep import relative, same, sweep_instances, taken
 from tests.tiny_sam import CHANNELS, tiny_sam
 
@@ -17,7 +19,19 @@ def reference(target: torch.Tensor, *, ground: float = -1, thing: float = -0.9) 
 
 def found(cells: torch.Tensor) -> Candidate:
     """A candidate that covers some cells."""
-    return Candidate(torch.zeros(4, 4), iou=1, stability=1, cells=cells, location=1, finder=0)
+    return Candidate(torch.zeros(4, 4), iou=1, stability=1, coverage=cells.float(), finder=0)
+
+
+def seen() -> tuple[Sam, ImageEmbedding]:
+    """A random image of 38 x 64, and the SAM that saw it."""
+    sam = tiny_sam()
+    return sam, sam.embed(np.random.default_rng(0).integers(0, 256, (38, 64, 3), dtype=np.uint8))
+
+
+def swept(sam: Sam, embedding: ImageEmbedding, *references: Reference, max_instances: int) -> list[Candidate]:
+    """Sweep an image."""
+    maps = [similarity_map(embedding.features, one.target, embedding.valid) for one in references]
+    return sweep_instances(sam, embedding, references, torch.stack(maps), max_instances=max_instances)
 
 
 def test_maps_of_several_references_come_to_one_scale() -> None:
@@ -50,32 +64,28 @@ def test_a_much_larger_mask_takes_only_the_place() -> None:
 
 def test_the_sweep_ends_when_nothing_left_is_similar() -> None:
     """No cell is above a cosine of 1."""
-    image = np.random.default_rng(0).integers(0, 256, (38, 64, 3), dtype=np.uint8)
-    sam = tiny_sam()
+    sam, embedding = seen()
 
     high = reference(torch.ones(CHANNELS), ground=1, thing=1)
 
-    assert sweep_instances(sam, sam.embed(image), [high], max_instances=9) == []
+    assert swept(sam, embedding, high, max_instances=9) == []
 
 
 def test_a_candidate_names_the_reference_that_its_place_resembles_most() -> None:
     """Of two opposite targets each place is like one."""
-    image = np.random.default_rng(0).integers(0, 256, (38, 64, 3), dtype=np.uint8)
-    sam = tiny_sam()
-    embedding = sam.embed(image)
+    sam, embedding = seen()
     target = embedding.features[:, 0, 0]
 
-    candidates = sweep_instances(sam, embedding, [reference(-target), reference(target)], max_instances=1)
+    candidates = swept(sam, embedding, reference(-target), reference(target), max_instances=1)
 
     assert [one.finder for one in candidates] == [1]
 
 
 def test_the_bound_ends_the_sweep() -> None:
     """Everything is similar enough; five rounds, and no more."""
-    image = np.random.default_rng(0).integers(0, 256, (38, 64, 3), dtype=np.uint8)
-    sam = tiny_sam()
+    sam, embedding = seen()
 
-    candidates = sweep_instances(sam, sam.embed(image), [reference(torch.ones(CHANNELS))], max_instances=5)
+    candidates = swept(sam, embedding, reference(torch.ones(CHANNELS)), max_instances=5)
 
     assert 0 < len(candidates) <= 5
 
