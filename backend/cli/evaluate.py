@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,7 @@ from backend.cli.progress import progress
 from backend.settings import Settings
 
 if TYPE_CHECKING:
-    from backend.evaluation.episodes import Search
+    from backend.evaluation.episodes import Search, Shares
     from backend.evaluation.methods import Method
     from backend.evaluation.report import DatasetReport
     from backend.evaluation.run import ImageRun
@@ -32,7 +32,7 @@ class Asked:
     search: Literal["loop", "sweep"]
     guidance: Literal["none", "hf", "exact"]
     checkpoint: str
-    limit: int | None
+    shares: Shares
 
 
 @click.command()
@@ -66,6 +66,19 @@ class Asked:
 @click.option(
     "--overlays", type=click.Path(path_type=Path, file_okay=False), help="Draw found, false and missed."
 )
+@click.option(
+    "--references",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="References per label: one instance of each of the first images that hold it.",
+)
+@click.option(
+    "--hold-out",
+    type=click.IntRange(min=1),
+    help="The first images that hold a label are no test images; with 3, one reference and three are judged "
+    "on the same images. [default: as many as references]",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most that many test images per class.")
 def evaluate(
     *,
@@ -77,6 +90,8 @@ def evaluate(
     checkpoint: str | None,
     json_file: Path | None,
     overlays: Path | None,
+    references: int,
+    hold_out: int | None,
     limit: int | None,
 ) -> None:
     """Measure on data sets with true masks, one annotated instance per class as reference.
@@ -85,6 +100,12 @@ def evaluate(
 
     Example: oneshot evaluate coins ~/data/fruits_nuts --json figures.json --overlays pictures
     """
+    from backend.evaluation.episodes import Shares
+
+    if hold_out is not None and hold_out < references:
+        raise click.BadParameter(
+            f"expected at least as many as references, {references}, got {hold_out}", param_hint="--hold-out"
+        )
     settings = Settings()
     asked = Asked(
         datasets,
@@ -93,7 +114,7 @@ def evaluate(
         search or settings.oneshot_search,
         guidance or settings.oneshot_guidance,
         checkpoint or settings.oneshot_sam,
-        limit,
+        Shares(references, hold_out or references, limit),
     )
     reports = _measure(asked, settings, overlays)
     _print(reports)
@@ -111,7 +132,7 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
     from backend.worker.search_options import search_options
 
     opened = [open_dataset(name) for name in asked.datasets]
-    plans = [searches(episodes(dataset, limit=asked.limit), labels=asked.labels) for dataset in opened]
+    plans = [searches(episodes(dataset, shares=asked.shares), labels=asked.labels) for dataset in opened]
     models = load_models(
         sam=asked.checkpoint,
         cache_dir=settings.oneshot_cache,
@@ -182,7 +203,7 @@ def _write_json(path: Path, reports: list[DatasetReport], asked: Asked) -> None:
         "search": asked.search,
         "guidance": asked.guidance,
         "checkpoint": asked.checkpoint,
-        "limit": asked.limit,
+        **asdict(asked.shares),
     }
     write_atomically(path, json.dumps(report_json(reports, settings), indent=1).encode() + b"\n")
     click.echo(f"Figures: {path}")

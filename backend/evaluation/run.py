@@ -76,26 +76,29 @@ def run_searches(
         true = _true_masks(search)
         runs = []
         for method in methods:
-            asked = search.references if method.competes else _own_group(search)
-            found = method.find(models, [references[e.key] for e in asked], image, last[1], options)
+            asked = search.episodes if method.competes else _own_group(search)
+            shown = [reference for episode in asked for reference in references[episode.key]]
+            found = method.find(models, shown, image, last[1], options)
             judged = [episode for episode in search.judged if episode in asked]
             runs.append(_image_run(search.image.name, method.name, judged, true, found, encode_s))
         yield search, runs
 
 
-def _references(models: Models, plan: Sequence[Search]) -> dict[tuple[str, str], Reference]:
-    """The reference of each episode: one mask on its first image, encoded once for all labels."""
-    wanted = {episode.key: episode for search in plan for episode in search.references}
-    references = {}
+def _references(models: Models, plan: Sequence[Search]) -> dict[tuple[str, str], list[Reference]]:
+    """The references of each episode; an image is encoded once for all labels."""
+    wanted = {episode.key: episode for search in plan for episode in search.episodes}
+    shots = [(key, one) for key, episode in wanted.items() for one in episode.references]
+    references: dict[tuple[str, str], list[Reference]] = {key: [] for key in wanted}
     last: tuple[LabelledImage, NDArray[np.uint8], ImageEmbedding] | None = None
-    for key, episode in sorted(wanted.items(), key=lambda item: item[1].reference.name):
-        image = episode.reference
-        if last is None or last[0] is not image:
-            pixels = image.pixels()
-            last = image, pixels, models.sam.embed(pixels)
-        mask = image.masks(episode.label)[episode.reference_id]
-        references[key] = build_reference(
-            models.sam, models.semantic, last[1], [mask], label=episode.label, embedding=last[2]
+    for key, one in sorted(shots, key=lambda shot: shot[1].image.name):
+        if last is None or last[0] is not one.image:
+            pixels = one.image.pixels()
+            last = one.image, pixels, models.sam.embed(pixels)
+        label = wanted[key].label
+        references[key].append(
+            build_reference(
+                models.sam, models.semantic, last[1], [one.mask(label)], label=label, embedding=last[2]
+            )
         )
     return references
 

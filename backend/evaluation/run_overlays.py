@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from backend.evaluation.atomic import write_atomically
-from backend.evaluation.episodes import Episode, Search
+from backend.evaluation.episodes import Search
 from backend.evaluation.metrics import GOOD_IOU
 from backend.evaluation.overlays import Colour, Mark, draw_marks
 from backend.evaluation.page import Shot, page, png_bytes
@@ -24,10 +24,10 @@ def save_run_overlay(folder: Path, search: Search, run: ImageRun) -> Path:
         OutputFileError: the folder cannot be written to.
     """
     marks = [mark for outcome in run.outcomes for mark in outcome_marks(outcome)]
-    judged = {(outcome.group, outcome.label) for outcome in run.outcomes if outcome.true or outcome.found}
-    shots = [_shot(episode) for episode in search.references if episode.key in judged]
-    sheet = page(draw_marks(search.image.pixels(), marks), shots, title=_title(run), subtitle=LEGEND)
-    solo = f".{search.references[0].label}" if len(search.references) == 1 else ""
+    sheet = page(
+        draw_marks(search.image.pixels(), marks), _shots(search, run), title=_title(run), subtitle=LEGEND
+    )
+    solo = f".{search.episodes[0].label}" if len(search.episodes) == 1 else ""
     target = folder / run.method / f"{run.image}{solo}.png".replace("/", "_")
     write_atomically(target, png_bytes(sheet))
     return target
@@ -65,7 +65,12 @@ def _title(run: ImageRun) -> str:
     return f"{run.image}, {run.method}: {found} found, {false} false, {missed} missed"
 
 
-def _shot(episode: Episode) -> Shot:
-    """The reference of an episode."""
-    image = episode.reference
-    return Shot(image.pixels(), (image.masks(episode.label)[episode.reference_id],), episode.label)
+def _shots(search: Search, run: ImageRun) -> list[Shot]:
+    """The references of what is there or was found; of all that was looked for, where neither is anything."""
+    seen = {(outcome.group, outcome.label) for outcome in run.outcomes if outcome.true or outcome.found}
+    shown = [episode for episode in search.episodes if episode.key in seen] or search.episodes
+    return [
+        Shot(reference.image.pixels(), (reference.mask(episode.label),), episode.label)
+        for episode in shown
+        for reference in episode.references
+    ]
