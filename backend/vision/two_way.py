@@ -1,0 +1,109 @@
+"""SAM's two-way transformer as a pure function, with the target injected where PerSAM injects it.
+
+The weights are transformers' own; the computation is the published one, arranged for few prompts on one
+image, where nearly all the work lies in the 4096 image tokens. Their projections are folded into the handful
+of prompt tokens that meet them (``q . (W k) = (q W) . k``, likewise for values), so they are never projected.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers.models.sam.modeling_sam import SamAttention, SamTwoWayAttentionBlock, SamTwoWayTransformer
+
+from backend.vision.guidance import Guidance, guided_softmax
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTokens:
+    """The image as the transformer sees it, one token per cell, row by row.
+
+    Attributes:
+        content: what is there, (n, h * w, C) float.
+        position: positional encoding, (h * w, C) float.
+        placed: content + position.
+    """
+
+    content: Tensor
+    position: Tensor
+    placed: Tensor
+
+    @classmethod
+    def of(cls, content: Tensor, position: Tensor) -> "ImageTokens":
+        """Put content in its place."""
+        return cls(content, position, content + position)
+
+
+def two_way(
+    transformer: SamTwoWayTransformer, tokens: Tensor, image: ImageTokens, guidance: Guidance | None
+) -> tuple[Tensor, Tensor]:
+    """Prompt tokens (n, t, C) and image tokens (n, h * w, C), each informed of the other.
+
+    PerSAM, "Target-semantic Prompting": the target embedding joins all prompt tokens before each block; the
+    published code adds in place, so it also joins the encoding that every later step adds to them. In
+    ``exact`` it joins them once more before the final attention.
+
+    Args:
+        transformer: transformers' two-way transformer, whose weights are used.
+        tokens: the decoder's own tokens and the embedded prompts, (n, t, C) float.
+        image: the image, with the mask prompts joined.
+        guidance: the target.
+    """
+    target = torch.zeros_like(tokens[0, 0]) if guidance is None else guidance.target_embedding.to(tokens)
+    queries = encoding = tokens + target
+    for index, layer in enumerate(transformer.layers):
+        queries = queries if index == 0 else queries + target
+        queries = _among_tokens(layer, queries, encoding)
+        read = _read_image(layer.cross_attn_token_to_image, queries + encoding, image, guidance)
+        queries = layer.layer_norm2(queries + read)
+        queries = layer.layer_norm3(queries + layer.mlp(queries))
+        written = _write_image(layer.cross_attn_image_to_token, image, queries + encoding, queries)
+        image = ImageTokens.of(layer.layer_norm4(written), image.position)
+    placed = queries + encoding
+    if guidance is not None and guidance.mode == "exact":
+        placed = placed + target
+    queries = queries + _read_image(transformer.final_attn_token_to_image, placed, image, None)
+    return transformer.layer_norm_final_attn(queries), image.content
+
+
+def _among_tokens(layer: SamTwoWayAttentionBlock, queries: Tensor, encoding: Tensor) -> Tensor:
+    """The prompt tokens (n, t, C) after they attended to each other."""
+    first = layer.skip_first_layer_pe
+    placed = queries if first else queries + encoding
+    read: Tensor = layer.self_attn(query=placed[None], key=placed[None], value=queries[None])[0][0]
+    return layer.layer_norm1(read if first else queries + read)  # type: ignore[no-any-return]
+
+
+def _read_image(
+    attention: SamAttention, queries: Tensor, image: ImageTokens, guidance: Guidance | None
+) -> Tensor:
+    """What each prompt token (n, t, C) reads from the image, (n, t, C)."""
+    n, t, channels = queries.shape
+    heads = attention.num_attention_heads
+    query = attention.q_proj(queries).view(n, t, heads, -1) * attention.scaling
+    folded = torch.einsum("nthd,hdc->nhtc", query, attention.k_proj.weight.view(heads, -1, channels))
+    logits = folded.flatten(1, 2) @ image.placed.transpose(1, 2)  # the key's bias cancels in the softmax
+    shares = guided_softmax(logits, guidance)  # (n, heads * t, h * w)
+    read = (shares @ image.content).view(n, heads, t, channels)
+    values = torch.einsum("nhtc,hdc->nthd", read, attention.v_proj.weight.view(heads, -1, channels))
+    return attention.out_proj(values.flatten(2) + attention.v_proj.bias)  # type: ignore[no-any-return]
+
+
+def _write_image(attention: SamAttention, image: ImageTokens, keys: Tensor, values: Tensor) -> Tensor:
+    """The image tokens with what each of them reads from the prompt tokens (n, t, C) added, (n, h * w, C)."""
+    n, t, channels = keys.shape
+    heads = attention.num_attention_heads
+    key = attention.k_proj(keys).view(n, t, heads, -1) * attention.scaling
+    folded = torch.einsum("nthd,hdc->nhtc", key, attention.q_proj.weight.view(heads, -1, channels))
+    bias = torch.einsum("nthd,hd->nht", key, attention.q_proj.bias.view(heads, -1)).reshape(n, -1, 1)
+    logits = torch.baddbmm(bias, folded.flatten(1, 2), _each(image.placed, n).transpose(1, 2))
+    shares = logits.view(n, heads, t, -1).softmax(2, dtype=torch.float32).to(logits.dtype)
+    value = attention.v_proj(values).view(n, t, heads, -1)
+    written = torch.einsum("nthd,chd->nhtc", value, attention.out_proj.weight.view(channels, heads, -1))
+    written[:, 0] += attention.out_proj.bias  # shares sum to 1, so the first head may bring the bias
+    return torch.baddbmm(image.content, shares.flatten(1, 2).transpose(1, 2), written.flatten(1, 2))
+
+
+def _each(x: Tensor, n: int) -> Tensor:
+    """One for all as one for each, without copying."""
+    return x.expand(n, -1, -1)
