@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, interpolate, normalize
 
 from backend.vision.candidate import HALF_COVERED, cell_coverage
 from backend.vision.sam import ImageEmbedding
-from backend.vision.semantics import SemanticEncoder, crop
+from backend.vision.semantics import CropEncoder, SemanticEncoder
 
 FEATURELESS = 0.6  # a thing that stays so like itself without any detail is only an outline to the encoder
 OUTLINE = 28  # a crop made coarser by this keeps the outline and no detail
@@ -57,17 +57,37 @@ def semantic_reference(
         embedding: the reference image's embedding, for its frame.
         similarity: the reference image's own similarity map, (h, w) float.
     """
-    size = encoder.input_size
-    thing = crop(image, logits, embedding, size=size, masked=True)
     places = least_like(elsewhere(logits, embedding), similarity)
+    if isinstance(encoder, CropEncoder):
+        return by_views(encoder, image, logits, embedding, places)
+    return by_regions(encoder, image, logits, embedding, places)
+
+
+def by_views(
+    encoder: CropEncoder,
+    image: NDArray[np.uint8],
+    logits: Tensor,
+    embedding: ImageEmbedding,
+    places: list[Tensor],
+) -> SemanticReference:
+    """Measure an object by crops of it and of its background, turned, coarser and in part.
+
+    Args:
+        encoder: looks at crops.
+        image: the reference image, RGB, (H, W, 3) uint8.
+        logits: the reference mask over the padded square, above 0 where it is, (4h, 4w) float.
+        embedding: the reference image's embedding, for its frame.
+        places: outlines on the ground, each (4h, 4w) float.
+    """
+    thing = encoder.crop(image, logits, embedding, masked=True)
     views = [
         turned(thing),
         [coarser(thing, factor) for factor in (2, 4)],
         corners(thing),
         [coarser(thing, OUTLINE)],
-        [crop(image, place, embedding, size=size, masked=True) for place in places],
+        [encoder.crop(image, place, embedding, masked=True) for place in places],
     ]
-    vectors = encoder.vectors(torch.stack([view for some in views for view in some]))
+    vectors = encoder.crop_vectors(torch.stack([view for some in views for view in some]))
     turns, scales, parts, outline, ground = torch.split(vectors, [len(some) for some in views])
     likeness = [float((some @ turns[0]).mean()) for some in (turns[1:], parts)]
     itself = min(*likeness, float((scales @ turns[0]).min()))
@@ -78,6 +98,42 @@ def semantic_reference(
         itself=itself,
         weak=itself <= other or float(outline @ turns[0]) > FEATURELESS,
     )
+
+
+def by_regions(
+    encoder: SemanticEncoder,
+    image: NDArray[np.uint8],
+    logits: Tensor,
+    embedding: ImageEmbedding,
+    places: list[Tensor],
+) -> SemanticReference:
+    """Measure an object by regions of its one image, for an encoder that cannot afford new views.
+
+    Parts of the object stand for the object itself. Arguments as in ``by_views``.
+    """
+    quarters = quartered(logits)
+    vectors = encoder.vectors(image, torch.stack([logits, *quarters, *places]), embedding, masked=True)
+    likeness = vectors[1:] @ vectors[0]
+    parts, ground = likeness[: len(quarters)], likeness[len(quarters) :]
+    itself = float(parts.mean()) if len(parts) else 1.0
+    other = float(ground.median()) if len(ground) else 0.0
+    return SemanticReference(vectors[0], ground=other, itself=itself, weak=itself <= other)
+
+
+def quartered(logits: Tensor) -> list[Tensor]:
+    """Cut a mask into the quarters of its box, as logits; those that hold some of it, each (4h, 4w) float."""
+    rows, columns = ((logits > 0).any(dim=dim).nonzero()[:, 0] for dim in (1, 0))
+    if not len(rows):
+        return []
+    middle_row, middle_column = (int(line[0] + line[-1] + 1) // 2 for line in (rows, columns))
+    halves = [(slice(None, middle), slice(middle, None)) for middle in (middle_row, middle_column)]
+    quarters = []
+    for row in halves[0]:
+        for column in halves[1]:
+            quarter = torch.full_like(logits, -1.0)
+            quarter[row, column] = logits[row, column]
+            quarters.append(quarter)
+    return [quarter for quarter in quarters if (quarter > 0).any()]
 
 
 def turned(pixels: Tensor) -> list[Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from backend.vision.candidate import Candidate
 from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding
-from backend.vision.semantics import SemanticEncoder, crop
+from backend.vision.semantics import SemanticEncoder
 
 ENOUGH = 0.2  # evidence that makes a candidate an instance; 0 is the ground, 1 the thing itself
 LOCATION_WEIGHT = 0.8  # SAM's own cosines support the semantic one
@@ -92,9 +92,8 @@ def checked(
     """
     if not candidates:
         return []
-    size = encoder.input_size
-    crops = [crop(image, candidate.logits, embedding, size=size, masked=True) for candidate in candidates]
-    vectors = encoder.vectors(torch.stack(crops))
+    logits = torch.stack([candidate.logits for candidate in candidates])
+    vectors = encoder.vectors(image, logits, embedding, masked=True)
     matches = [
         match(candidate, vector, references, similarities)
         for candidate, vector in zip(candidates, vectors, strict=True)

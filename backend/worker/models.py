@@ -9,7 +9,7 @@ from backend.checkpoints.efficientnet import open_efficientnet_lite0
 from backend.checkpoints.sam import open_sam
 from backend.vision.pipeline import Models
 from backend.vision.sam import Sam
-from backend.vision.semantics import SemanticEncoder
+from backend.vision.semantics import CropEncoder
 
 
 def load_models(*, sam: str, cache_dir: Path, device: str, threads: int) -> Models:
@@ -30,5 +30,5 @@ def load_models(*, sam: str, cache_dir: Path, device: str, threads: int) -> Mode
     network = open_efficientnet_lite0(device)
     return Models(
         sam=Sam(checkpoint.model, checkpoint.encode_pixels, input_size=checkpoint.input_size),
-        semantic=SemanticEncoder(network, device=str(usable_device(device))),
+        semantic=CropEncoder(network, device=str(usable_device(device))),
     )

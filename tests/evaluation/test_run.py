@@ -16,7 +16,7 @@ from backend.vision.instance import Instance, mask_window
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, StageSeconds
 from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding
-from backend.vision.semantics import SemanticEncoder
+from backend.vision.semantics import CropEncoder
 from tests.tiny_sam import tiny_sam
 
 Asked = list[tuple[list[str], ImageEmbedding]]
@@ -25,7 +25,7 @@ Asked = list[tuple[list[str], ImageEmbedding]]
 @pytest.fixture(scope="module")
 def models() -> Models:
     """Real classes, random weights; a crop's vector is its mean colour."""
-    return Models(tiny_sam(), SemanticEncoder(lambda pixels: pixels.mean((2, 3), keepdim=True)))
+    return Models(tiny_sam(), CropEncoder(lambda pixels: pixels.mean((2, 3), keepdim=True)))
 
 
 def image(name: str, classes: dict[int, str], *, group: str = "g") -> LabelledImage:

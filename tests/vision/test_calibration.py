@@ -12,11 +12,12 @@ from backend.vision.calibration import (
     elsewhere,
     lattice,
     least_like,
+    quartered,
     semantic_reference,
     turned,
 )
 from backend.vision.sam import ImageEmbedding, resized_size
-from backend.vision.semantics import SemanticEncoder
+from backend.vision.semantics import CropEncoder, SamSemantics
 
 
 def embedding(height: int, width: int) -> ImageEmbedding:
@@ -108,7 +109,7 @@ def test_a_lattice_spreads_over_the_room() -> None:
 
 def test_the_scale_runs_from_the_ground_to_the_thing() -> None:
     """An encoder that sees colour: red stripes on blue."""
-    encoder = SemanticEncoder(lambda pixels: pixels + 1, input_size=32)
+    encoder = CropEncoder(lambda pixels: pixels + 1, input_size=32)
 
     one = semantic_reference(
         encoder, picture((255, 0, 0), (0, 0, 255)), outline(slice(2, 6), slice(6, 10)), embedding(32, 64),
@@ -124,7 +125,7 @@ def test_the_scale_runs_from_the_ground_to_the_thing() -> None:
 
 def test_a_thing_without_detail_is_weak() -> None:
     """To an encoder of colour alone, any thing is only a patch: the check must step back."""
-    encoder = SemanticEncoder(lambda pixels: pixels + 1, input_size=32)
+    encoder = CropEncoder(lambda pixels: pixels + 1, input_size=32)
 
     one = semantic_reference(
         encoder, picture((255, 0, 0), (0, 0, 255)), outline(slice(2, 6), slice(6, 10)), embedding(32, 64),
@@ -136,7 +137,7 @@ def test_a_thing_without_detail_is_weak() -> None:
 
 def test_a_thing_that_its_ground_resembles_is_weak() -> None:
     """An encoder for which everything is the same."""
-    encoder = SemanticEncoder(lambda pixels: torch.ones_like(pixels), input_size=32)
+    encoder = CropEncoder(lambda pixels: torch.ones_like(pixels), input_size=32)
 
     one = semantic_reference(
         encoder, picture((255, 0, 0), (0, 0, 255)), outline(slice(2, 6), slice(6, 10)), embedding(32, 64),
@@ -144,3 +145,31 @@ def test_a_thing_that_its_ground_resembles_is_weak() -> None:
     )  # fmt: skip
 
     assert one.weak
+
+
+def test_an_object_is_cut_into_the_quarters_of_its_box() -> None:
+    """A triangle of three pixels: one quarter is empty and left out."""
+    logits = torch.full((4, 5), -1.0)
+    logits[1, 2] = logits[2, 2] = logits[2, 3] = 1
+
+    quarters = quartered(logits)
+
+    assert [(quarter > 0).nonzero().tolist() for quarter in quarters] == [[[1, 2]], [[2, 2]], [[2, 3]]]
+    assert quartered(torch.full((4, 5), -1.0)) == []
+
+
+@pytest.mark.parametrize(("ground", "weak"), [((0.0, 1.0), False), ((1.0, 0.0), True)])
+def test_sam_as_the_encoder_is_calibrated_by_regions(ground: tuple[float, float], weak: bool) -> None:
+    """Its own features on the object and beside it; where both are the same, the reference is weak."""
+    features = torch.tensor(ground)[:, None, None].repeat(1, 4, 4)
+    features[:, 1, 1] = torch.tensor([1.0, 0.0])
+    shown = ImageEmbedding(features, (32, 64), resized_size(32, 64, 64), 64)
+
+    one = semantic_reference(
+        SamSemantics(), picture((255, 0, 0), (0, 0, 255)), outline(slice(4, 8), slice(4, 8)), shown,
+        torch.zeros(4, 4),
+    )  # fmt: skip
+
+    assert one.vector.tolist() == [1, 0]
+    assert (one.itself, one.ground) == (1, ground[0])
+    assert one.weak is weak

@@ -21,7 +21,7 @@ from backend.vision.check import (
 )
 from backend.vision.reference import LocationLevels, Reference
 from backend.vision.sam import ImageEmbedding, resized_size
-from backend.vision.semantics import SemanticEncoder
+from backend.vision.semantics import CropEncoder
 
 DATE, FIG = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
 
@@ -158,7 +158,7 @@ def test_candidates_are_cut_from_the_image_and_compared() -> None:
     left, right = torch.full((16, 16), -1.0), torch.full((16, 16), -1.0)
     left[:, :8] = right[:, 8:] = 1
     embedding = ImageEmbedding(torch.zeros(2, 4, 4), (64, 64), resized_size(64, 64, 64), 64)
-    encoder = SemanticEncoder(lambda pixels: pixels + 1, input_size=8)
+    encoder = CropEncoder(lambda pixels: pixels + 1, input_size=8)
     red = reference("date", torch.nn.functional.normalize(torch.tensor([1.0, 0.5, 0.5]), dim=0))
 
     claims = checked(
@@ -177,7 +177,7 @@ def test_candidates_are_cut_from_the_image_and_compared() -> None:
 def test_no_candidates_make_no_claims() -> None:
     """Finding nothing is normal, and costs no pass of the encoder."""
     embedding = ImageEmbedding(torch.zeros(2, 4, 4), (64, 64), resized_size(64, 64, 64), 64)
-    encoder = SemanticEncoder(lambda pixels: pixels, input_size=8)
+    encoder = CropEncoder(lambda pixels: pixels, input_size=8)
     image = np.zeros((64, 64, 3), dtype=np.uint8)
 
     maps = torch.zeros(1, 4, 4)

@@ -14,12 +14,12 @@ from backend.vision.reference import (
     reference_mask,
 )
 from backend.vision.sam import to_grid
-from backend.vision.semantics import SemanticEncoder
+from backend.vision.semantics import CropEncoder
 from tests.tiny_sam import CHANNELS, SIDE, tiny_sam
 
 SIZE = (38, 64)
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
-ENCODER = SemanticEncoder(lambda pixels: pixels, input_size=32)
+ENCODER = CropEncoder(lambda pixels: pixels, input_size=32)
 
 
 def square(top: int = 8, left: int = 40, side: int = 12) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.vision.pipeline import Models, SearchOptions
-from backend.vision.semantics import SemanticEncoder
+from backend.vision.semantics import CropEncoder
 from backend.worker.context import WorkerContext
 from backend.worker.process import OneshotWorker
 from tests.tiny_sam import tiny_sam, tiny_sam_model
@@ -67,7 +67,7 @@ def fake() -> Iterator[FakeLabelStudio]:
 def models() -> Models:
     """A tiny random SAM, and a semantic encoder that sees mean colours; more threads would only wait."""
     torch.set_num_threads(1)
-    return Models(sam=tiny_sam(), semantic=SemanticEncoder(lambda pixels: pixels))
+    return Models(sam=tiny_sam(), semantic=CropEncoder(lambda pixels: pixels))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from backend.checkpoints.errors import UnusableDeviceError
+from backend.vision.semantics import CropEncoder
 from backend.worker.models import load_models
 from tests.tiny_sam import INPUT_SIZE, tiny_sam_model
 
@@ -19,7 +20,8 @@ def test_a_checkpoint_of_ones_own_is_opened_with_its_own_input_size(tmp_path: Pa
 
     embedding = models.sam.embed(np.zeros((38, 64, 3), dtype=np.uint8))
     assert embedding.input_size == INPUT_SIZE
-    vectors = models.semantic.vectors(torch.zeros(2, 3, 224, 224, dtype=torch.uint8))
+    assert isinstance(models.semantic, CropEncoder)
+    vectors = models.semantic.crop_vectors(torch.zeros(2, 3, 224, 224, dtype=torch.uint8))
     assert vectors.shape == (2, 1280)
 
 
