@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backend.vision.pipeline import Models, SearchOptions
 
 PIPED_WIDTH = 170
+METHOD_NAMES = ("pipeline", "loop", "persam", "persam-f", "oracle-box")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Asked:
     labels: Literal["solo", "all"]
     methods: tuple[str, ...]
     search: Literal["loop", "sweep"]
-    guidance: Literal["none", "hf", "exact"]
+    guidance: Literal["none", "hf", "exact"] | None
     checkpoint: str
     shares: Shares
 
@@ -48,14 +49,17 @@ class Asked:
     "--method",
     "methods",
     multiple=True,
-    type=click.Choice(["pipeline", "loop"]),
-    help="What to measure; repeats. `loop` is the search loop without the semantic check. [default: both]",
+    type=click.Choice(METHOD_NAMES),
+    help="What to measure; repeats. `loop`: the search loop without the semantic check; `persam` and "
+    "`persam-f`: the published algorithms for one object; `oracle-box`: SAM given true boxes. [default: all]",
 )
 @click.option(
     "--search", type=click.Choice(["loop", "sweep"]), help="The pipeline's search [ONESHOT_SEARCH]."
 )
 @click.option(
-    "--guidance", type=click.Choice(["none", "hf", "exact"]), help="Target guidance [ONESHOT_GUIDANCE]."
+    "--guidance",
+    type=click.Choice(["none", "hf", "exact"]),
+    help="Target guidance [ONESHOT_GUIDANCE; persam: exact].",
 )
 @click.option(
     "--checkpoint", help="`mobilesam`, or a transformers SAM checkpoint: hub id or folder [ONESHOT_SAM]."
@@ -110,16 +114,16 @@ def evaluate(
     asked = Asked(
         datasets,
         labels,
-        tuple(dict.fromkeys(methods)) or ("pipeline", "loop"),
+        tuple(dict.fromkeys(methods)) or METHOD_NAMES,
         search or settings.oneshot_search,
-        guidance or settings.oneshot_guidance,
+        guidance,
         checkpoint or settings.oneshot_sam,
         Shares(references, hold_out or references, limit),
     )
     reports = _measure(asked, settings, overlays)
     _print(reports)
     if json_file:
-        _write_json(json_file, reports, asked)
+        _write_json(json_file, reports, asked, settings)
 
 
 def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[DatasetReport]:
@@ -139,8 +143,8 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
     )
-    options = replace(search_options(settings), search=asked.search, guidance=asked.guidance)
-    methods = [METHODS[name] for name in asked.methods]
+    options = replace(search_options(settings), search=asked.search)
+    methods = [METHODS[name].guided(asked.guidance) for name in asked.methods]
     reports = []
     for dataset, plan in zip(opened, plans, strict=True):
         folder = overlays / dataset.name if overlays else None
@@ -193,17 +197,19 @@ def _print(reports: list[DatasetReport]) -> None:
     print_reports(console if console.is_terminal else Console(width=PIPED_WIDTH), reports)
 
 
-def _write_json(path: Path, reports: list[DatasetReport], asked: Asked) -> None:
+def _write_json(path: Path, reports: list[DatasetReport], asked: Asked, settings: Settings) -> None:
     """Write every figure, with what it was measured with."""
     from backend.evaluation.atomic import write_atomically
+    from backend.evaluation.methods import METHODS
     from backend.evaluation.report import report_json
 
-    settings: dict[str, Any] = {
+    taken_with: dict[str, Any] = {
         "labels": asked.labels,
         "search": asked.search,
-        "guidance": asked.guidance,
+        "guidance": asked.guidance or settings.oneshot_guidance,
+        "persam_guidance": METHODS["persam"].guided(asked.guidance).guidance,
         "checkpoint": asked.checkpoint,
         **asdict(asked.shares),
     }
-    write_atomically(path, json.dumps(report_json(reports, settings), indent=1).encode() + b"\n")
+    write_atomically(path, json.dumps(report_json(reports, taken_with), indent=1).encode() + b"\n")
     click.echo(f"Figures: {path}")

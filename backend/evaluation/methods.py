@@ -1,17 +1,21 @@
 """What is measured: the pipeline and what it is compared with, on one embedding and with the same weights."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
+from backend.evaluation.exemplars import Exemplar
+from backend.evaluation.oracle import in_true_boxes
+from backend.evaluation.persam import persam, persam_f
+from backend.evaluation.scene import Scene
+from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, StageSeconds, find_instances
-from backend.vision.reference import Reference
-from backend.vision.sam import ImageEmbedding
 
-Find = Callable[[Models, Sequence[Reference], NDArray[np.uint8], ImageEmbedding, SearchOptions], Segmentation]
+Find = Callable[[Models, Scene, SearchOptions], Segmentation]
+FindOne = Callable[[Models, Scene, str, Sequence[Exemplar], SearchOptions], Instance | None]
 
 
 @dataclass(frozen=True)
@@ -20,56 +24,72 @@ class Method:
 
     Attributes:
         name: as the command and the report call it.
-        find: models, references, image (H, W, 3) uint8, its embedding and options to instances.
+        find: models, what is shown and options to instances.
         competes: labels compete; a method that takes labels one by one is only asked for those of the image's
             group.
+        guidance: how the target guides it, whatever the options say; None: as they say.
     """
 
     name: str
     find: Find
-    competes: bool
+    competes: bool = False
+    guidance: GuidanceMode | None = None
+
+    def guided(self, asked: GuidanceMode | None) -> Method:
+        """The same method with the guidance that was asked for, if any was."""
+        return replace(self, guidance=asked or self.guidance)
 
 
-def find_together(
-    models: Models,
-    references: Sequence[Reference],
-    image: NDArray[np.uint8],
-    embedding: ImageEmbedding,
-    options: SearchOptions,
-) -> Segmentation:
+def find_together(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:
     """The pipeline: all labels in one call."""
-    return find_instances(models, references, image, options=options, embedding=embedding)
+    return find_instances(models, scene.references, scene.image, options=options, embedding=scene.embedding)
 
 
-def find_by_loop(
-    models: Models,
-    references: Sequence[Reference],
-    image: NDArray[np.uint8],
-    embedding: ImageEmbedding,
-    options: SearchOptions,
-) -> Segmentation:
+def find_by_loop(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:
     """The report's loop with its own stop rule, label by label, without the semantic check."""
     unchecked = replace(options, search="loop", semantic_check=False)
-    instances: list[Instance] = []
-    seconds = StageSeconds(0, 0, 0)
-    for reference in references:
-        found = find_instances(models, [reference], image, options=unchecked, embedding=embedding)
-        instances += found.instances
-        seconds = StageSeconds(
-            *(sum(pair) for pair in zip(_stages(seconds), _stages(found.seconds), strict=True))
+
+    def instances() -> Iterable[Instance]:
+        for exemplars in scene.by_label.values():
+            references = [exemplar.reference for exemplar in exemplars]
+            yield from find_instances(
+                models, references, scene.image, options=unchecked, embedding=scene.embedding
+            ).instances
+
+    return timed(instances())
+
+
+def one_a_label(find_one: FindOne) -> Find:
+    """A method that finds one object for each label."""
+
+    def find(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:
+        found = (
+            find_one(models, scene, label, exemplars, options) for label, exemplars in scene.by_label.items()
         )
-    return Segmentation(tuple(instances), seconds)
+        return timed(instance for instance in found if instance)
+
+    return find
 
 
-def _stages(seconds: StageSeconds) -> tuple[float, float, float]:
-    """Encode, search and check."""
-    return seconds.encode, seconds.search, seconds.check
+def find_in_true_boxes(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:  # noqa: ARG001
+    """SAM given the box of each true instance of the labels."""
+    return timed(instance for label in scene.by_label for instance in in_true_boxes(models, scene, label))
+
+
+def timed(instances: Iterable[Instance]) -> Segmentation:
+    """Instances as they are found, all of it search; nothing is checked."""
+    started = time.perf_counter()
+    found = tuple(instances)
+    return Segmentation(found, StageSeconds(encode=0.0, search=time.perf_counter() - started, check=0.0))
 
 
 METHODS = {
     method.name: method
     for method in (
         Method("pipeline", find_together, competes=True),
-        Method("loop", find_by_loop, competes=False),
+        Method("loop", find_by_loop),
+        Method("persam", one_a_label(persam), guidance="exact"),
+        Method("persam-f", one_a_label(persam_f)),
+        Method("oracle-box", find_in_true_boxes),
     )
 }

@@ -2,20 +2,18 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from backend.evaluation.datasets import LabelledImage
 from backend.evaluation.episodes import Episode, Search
+from backend.evaluation.exemplars import exemplars
 from backend.evaluation.matching import Match, match_instances
 from backend.evaluation.methods import Method
 from backend.evaluation.metrics import Tally, tally
 from backend.evaluation.predictions import Found
 from backend.evaluation.rle import Rle, encode
+from backend.evaluation.scene import Scene
 from backend.vision.pipeline import Models, SearchOptions, Segmentation
-from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding
 
 
@@ -65,7 +63,7 @@ def run_searches(
     An image that is searched several times in a row is encoded once; its runs after the first have 0 s for
     encode.
     """
-    references = _references(models, plan)
+    shown = exemplars(models, (episode for search in plan for episode in search.episodes))
     last: tuple[LabelledImage, ImageEmbedding] | None = None
     for search in plan:
         image = search.image.pixels()
@@ -77,30 +75,11 @@ def run_searches(
         runs = []
         for method in methods:
             asked = search.episodes if method.competes else _own_group(search)
-            shown = [reference for episode in asked for reference in references[episode.key]]
-            found = method.find(models, shown, image, last[1], options)
+            scene = Scene(image, last[1], tuple(e for episode in asked for e in shown[episode.key]), true)
+            found = method.find(models, scene, replace(options, guidance=method.guidance or options.guidance))
             judged = [episode for episode in search.judged if episode in asked]
             runs.append(_image_run(search.image.name, method.name, judged, true, found, encode_s))
         yield search, runs
-
-
-def _references(models: Models, plan: Sequence[Search]) -> dict[tuple[str, str], list[Reference]]:
-    """The references of each episode; an image is encoded once for all labels."""
-    wanted = {episode.key: episode for search in plan for episode in search.episodes}
-    shots = [(key, one) for key, episode in wanted.items() for one in episode.references]
-    references: dict[tuple[str, str], list[Reference]] = {key: [] for key in wanted}
-    last: tuple[LabelledImage, NDArray[np.uint8], ImageEmbedding] | None = None
-    for key, one in sorted(shots, key=lambda shot: shot[1].image.name):
-        if last is None or last[0] is not one.image:
-            pixels = one.image.pixels()
-            last = one.image, pixels, models.sam.embed(pixels)
-        label = wanted[key].label
-        references[key].append(
-            build_reference(
-                models.sam, models.semantic, last[1], [one.mask(label)], label=label, embedding=last[2]
-            )
-        )
-    return references
 
 
 def _own_group(search: Search) -> tuple[Episode, ...]:

@@ -12,6 +12,7 @@ from backend.cli.evaluate import evaluate
 from backend.cli.main import main
 from backend.evaluation.coins import coin_ids, coins_image
 from backend.evaluation.methods import METHODS
+from backend.settings import Settings
 
 CROPS = {"a": (slice(4, 90), slice(10, 130)), "b": (slice(88, 152), slice(10, 130))}
 BARE = (slice(76, 102), slice(62, 242))
@@ -42,7 +43,7 @@ def result(dataset: Path, weights: Path) -> Result:  # noqa: ARG001 - fetched be
 
 
 @pytest.mark.weights
-def test_it_tells_each_image_and_prints_both_methods(result: Result) -> None:
+def test_it_tells_each_image_and_prints_all_methods(result: Result) -> None:
     assert result.exit_code == 0, result.output
     assert "few_coins 1/2 b: pipeline 2 of 2, 0 false, " in result.output
     assert "few_coins 2/2 bare: pipeline 0 of 0, 0 false, " in result.output
@@ -55,13 +56,18 @@ def test_the_figures_are_written_with_what_they_were_taken_with(dataset: Path) -
     figures = json.loads((dataset.parent / "figures.json").read_text())
 
     methods = figures["datasets"][0]["methods"]
-    assert figures["settings"]["labels"] == "all"
-    assert list(methods) == ["pipeline", "loop"]
+    assert (figures["settings"]["labels"], figures["settings"]["hold_out"]) == ("all", 1)
+    assert figures["settings"]["guidance"] == Settings.model_fields["oneshot_guidance"].default
+    assert figures["settings"]["persam_guidance"] == "exact"
+    assert list(methods) == list(METHODS)
     assert (methods["pipeline"]["f1"], methods["pipeline"]["effort"]) == (1, 0)
     assert methods["pipeline"]["counts"]["absent_false"] == 0
     assert methods["pipeline"]["counts"]["absent_images"] == 1
     assert all(seconds > 0 for seconds in methods["pipeline"]["seconds_per_image"].values())
     assert methods["loop"]["images"][0]["class"] == "coin"
+    assert methods["oracle-box"]["f1"] == 1
+    assert methods["oracle-box"]["counts"]["absent_false"] == 0
+    assert [methods[name]["counts"]["absent_false"] for name in ("persam", "persam-f")] == [1, 1]
 
 
 @pytest.mark.weights
@@ -71,9 +77,9 @@ def test_every_run_is_drawn(dataset: Path) -> None:
         str(p.relative_to(dataset.parent / "overlays")) for p in dataset.parent.rglob("overlays/**/*.png")
     )
 
-    assert pictures == [
-        f"few_coins/{method}/{name}.coin.png" for method in ("loop", "pipeline") for name in ("b", "bare")
-    ]
+    assert pictures == sorted(
+        f"few_coins/{method}/{name}.coin.png" for method in METHODS for name in ("b", "bare")
+    )
 
 
 def test_the_methods_on_offer_are_the_methods_there_are() -> None:
@@ -89,6 +95,13 @@ def test_a_data_set_that_is_none_is_one_line_before_any_model_is_loaded(tmp_path
     assert result.exit_code == 1
     assert "a data set is `coins`, or a folder with images/NAME.jpg" in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def test_fewer_images_held_out_than_references_is_bad_usage() -> None:
+    result = CliRunner().invoke(main, ["evaluate", "coins", "--references", "3", "--hold-out", "2"])
+
+    assert result.exit_code == 2
+    assert "--hold-out: expected at least as many as references, 3, got 2" in result.output
 
 
 def test_without_a_data_set_it_is_bad_usage() -> None:

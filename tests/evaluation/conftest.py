@@ -9,6 +9,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from backend.vision.pipeline import Models
+from backend.vision.semantics import CropEncoder
+from tests.tiny_sam import tiny_sam
+
+
+@pytest.fixture(scope="session")
+def models() -> Models:
+    """Real classes, random weights; a crop's vector is its mean colour."""
+    return Models(tiny_sam(), CropEncoder(lambda pixels: pixels.mean((2, 3), keepdim=True)))
+
 
 @pytest.fixture
 def write_dataset(tmp_path: Path) -> Callable[..., Path]:

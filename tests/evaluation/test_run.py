@@ -1,31 +1,22 @@
 """Running methods over searches, on a tiny random SAM: what is asked of whom, and what is judged."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from backend.evaluation.datasets import Dataset, LabelledImage
-from backend.evaluation.episodes import episodes, searches
-from backend.evaluation.methods import METHODS, Method
+from backend.evaluation.episodes import Shares, episodes, searches
+from backend.evaluation.methods import Method
 from backend.evaluation.metrics import Tally
 from backend.evaluation.run import run_searches
 from backend.evaluation.run_overlays import FALSE, MATCHED, MISSED, outcome_marks
+from backend.evaluation.scene import Scene
+from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance, mask_window
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, StageSeconds
-from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding
-from backend.vision.semantics import CropEncoder
-from tests.tiny_sam import tiny_sam
 
 Asked = list[tuple[list[str], ImageEmbedding]]
-
-
-@pytest.fixture(scope="module")
-def models() -> Models:
-    """Real classes, random weights; a crop's vector is its mean colour."""
-    return Models(tiny_sam(), CropEncoder(lambda pixels: pixels.mean((2, 3), keepdim=True)))
 
 
 def image(name: str, classes: dict[int, str], *, group: str = "g") -> LabelledImage:
@@ -40,14 +31,8 @@ def image(name: str, classes: dict[int, str], *, group: str = "g") -> LabelledIm
 def finding(instances: dict[str, NDArray[np.bool_]], asked: Asked, *, competes: bool = True) -> Method:
     """A method that always finds the same, and notes what it was asked."""
 
-    def find(
-        models: Models,  # noqa: ARG001
-        references: Sequence[Reference],
-        image: NDArray[np.uint8],  # noqa: ARG001
-        embedding: ImageEmbedding,
-        options: SearchOptions,  # noqa: ARG001
-    ) -> Segmentation:
-        asked.append(([reference.label for reference in references], embedding))
+    def find(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:  # noqa: ARG001
+        asked.append(([reference.label for reference in scene.references], scene.embedding))
         found = tuple(Instance(label, mask_window(mask), 0.9, 0.8) for label, mask in instances.items())
         return Segmentation(found, StageSeconds(0.0, 2.0, 1.0))
 
@@ -105,17 +90,34 @@ def test_a_method_without_competition_is_asked_for_the_own_group_only(models: Mo
     assert [[outcome.label for outcome in run.outcomes] for run in runs] == [["due", "uno"], ["due"]]
 
 
-def test_the_loop_takes_labels_one_by_one_without_the_check(models: Models) -> None:
-    """On random weights it finds anything; every label is searched, and nothing is checked."""
-    images = (image("a", {1: "fig", 2: "date"}), image("b", {1: "fig", 2: "date"}))
+def test_all_references_of_a_label_are_shown(models: Models) -> None:
+    images = tuple(image(name, {1: "fig"}) for name in "abc")
+    asked: Asked = []
+    plan = searches(episodes(Dataset("d", images), shares=Shares(references=2, hold_out=2)), labels="all")
+
+    _ = list(run_searches(models, plan, [finding({}, asked)], options=SearchOptions()))
+
+    assert [labels for labels, _ in asked] == [["fig", "fig"]]
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "hf"), ("exact", "exact")])
+def test_a_method_keeps_the_guidance_it_is_published_with(
+    models: Models, own: GuidanceMode | None, expected: str
+) -> None:
+    seen: list[str] = []
+
+    def find(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:  # noqa: ARG001
+        seen.append(options.guidance)
+        return Segmentation((), StageSeconds(0.0, 0.0, 0.0))
+
+    images = (image("a", {1: "fig"}), image("b", {1: "fig"}))
     plan = searches(episodes(Dataset("d", images)), labels="all")
-    options = SearchOptions(max_instances=2, min_similarity=1.0)
 
-    _, (pipeline, loop) = next(run_searches(models, plan, list(METHODS.values()), options=options))
+    _ = list(
+        run_searches(models, plan, [Method("m", find, guidance=own)], options=SearchOptions(guidance="hf"))
+    )
 
-    assert sum(len(outcome.found) for outcome in pipeline.outcomes) == 0
-    assert [outcome.label for outcome in loop.outcomes] == ["date", "fig"]
-    assert loop.seconds["search"] > 0
+    assert seen == [expected]
 
 
 def test_overlays_tell_found_false_and_missed_apart(models: Models) -> None:
