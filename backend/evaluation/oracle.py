@@ -9,7 +9,10 @@ from backend.vision.pipeline import Models
 
 
 def in_true_boxes(models: Models, scene: Scene, label: str) -> list[Instance]:
-    """One mask for the box around each true instance of a label, the mask that SAM has for clear prompts.
+    """One mask for the box of each true instance of a label, from its first pixels to its last.
+
+    It is the one mask that SAM has for clear prompts: measured, it is better than the best of its three by
+    predicted IoU; and so is a box that ends on the last pixels, as SAM was trained, not at their outer edges.
 
     Args:
         models: the networks; the semantic one is not used.
@@ -19,7 +22,7 @@ def in_true_boxes(models: Models, scene: Scene, label: str) -> list[Instance]:
     boxes_xywh = np.array([box_xywh(rle) for rle in scene.true.get(label, ())], dtype=np.float32)
     if not len(boxes_xywh):
         return []
-    boxes_xyxy = np.hstack([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]])
+    boxes_xyxy = np.hstack([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:] - 1])
     answer = models.sam.decode(scene.embedding, boxes_xyxy=boxes_xyxy, multimask=False)
     found = [
         decoded_instance(models.sam, scene, label, logits[0], iou=float(iou[0]), similarity=0)

@@ -10,7 +10,7 @@ from backend.vision.pipeline import Models
 
 
 def test_each_true_mask_gives_the_mask_that_sam_draws_in_its_box(models: Models) -> None:
-    """Rows 5 to 14, columns 20 to 49: the box ends at their outer edges, x before y."""
+    """Rows 5 to 14, columns 20 to 49: the box ends on the last of them, x before y."""
     image = np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     embedding = models.sam.embed(image)
     near, far = np.zeros((2, 40, 60), dtype=np.bool_)
@@ -20,7 +20,7 @@ def test_each_true_mask_gives_the_mask_that_sam_draws_in_its_box(models: Models)
 
     found = in_true_boxes(models, scene, "fig")
 
-    boxes_xyxy = torch.tensor([[20, 5, 50, 15], [1, 30, 9, 39]])
+    boxes_xyxy = torch.tensor([[20, 5, 49, 14], [1, 30, 8, 38]])
     logits = models.sam.decode(embedding, boxes_xyxy=boxes_xyxy, multimask=False).logits[:, 0]
     expected = models.sam.upscale(logits, embedding) > 0
     assert [one.label for one in found] == ["fig", "fig"]
