@@ -175,7 +175,7 @@ def _runs(
                 if folder:
                     save_run_overlay(folder, search, run)
             runs += found
-            done(f"{name} {number}/{len(plan)} {search.image.name}: {', '.join(map(_line, found))}")
+            done(f"{name} {number}/{len(plan)} {search.image.name}: {'; '.join(map(_line, found))}")
     return runs
 
 

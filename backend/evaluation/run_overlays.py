@@ -23,20 +23,25 @@ def save_run_overlay(folder: Path, search: Search, run: ImageRun) -> Path:
     Raises:
         OutputFileError: the folder cannot be written to.
     """
-    marks = [mark for outcome in run.outcomes for mark in outcome_marks(outcome)]
-    sheet = page(
-        draw_marks(search.image.pixels(), marks), _shots(search, run), title=_title(run), subtitle=LEGEND
-    )
+    overlay = draw_marks(search.image.pixels(), run_marks(run))
+    sheet = page(overlay, _shots(search, run), title=_title(run), subtitle=LEGEND)
     solo = f".{search.episodes[0].label}" if len(search.episodes) == 1 else ""
     target = folder / run.method / f"{run.image}{solo}.png".replace("/", "_")
     write_atomically(target, png_bytes(sheet))
     return target
 
 
+def run_marks(run: ImageRun) -> list[Mark]:
+    """The marks of all classes: missed below false below found, and of each kind the small ones on top."""
+    marks = [mark for outcome in run.outcomes for mark in outcome_marks(outcome)]
+    layers = {MISSED: 0, FALSE: 1, LOOSE: 2, MATCHED: 2}
+    return sorted(marks, key=lambda mark: (layers[mark.colour], -int(mark.mask.sum())))
+
+
 def outcome_marks(outcome: Outcome) -> list[Mark]:
-    """Missed instances first, so that they lie below; then false ones; found ones on top."""
+    """The missed instances of a class, the false ones and the found ones."""
     missed = [
-        Mark(decode(outcome.true[number]), MISSED, (outcome.label, "missed"), hatched=True)
+        Mark(decode(outcome.true[number]), MISSED, (f"{outcome.label} missed", outcome.label), hatched=True)
         for number in outcome.match.missed
     ]
     false = [

@@ -9,7 +9,6 @@ from backend.evaluation.episodes import Shares, episodes, searches
 from backend.evaluation.methods import Method
 from backend.evaluation.metrics import Tally
 from backend.evaluation.run import run_searches
-from backend.evaluation.run_overlays import FALSE, MATCHED, MISSED, outcome_marks
 from backend.evaluation.scene import Scene
 from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance, mask_window
@@ -118,18 +117,3 @@ def test_a_method_keeps_the_guidance_it_is_published_with(
     )
 
     assert seen == [expected]
-
-
-def test_overlays_tell_found_false_and_missed_apart(models: Models) -> None:
-    images = (image("a", {1: "fig"}), image("b", {1: "fig", 2: "fig"}))
-    fig = images[1].masks("fig")[1]
-    plan = searches(episodes(Dataset("d", images)), labels="all")
-
-    ((_, (run,)),) = run_searches(models, plan, [finding({"fig": fig}, [])], options=SearchOptions())
-    ((_, (wrong,)),) = run_searches(models, plan, [finding({"fig": ~fig}, [])], options=SearchOptions())
-
-    assert [(mark.colour, mark.hatched) for mark in outcome_marks(run.outcomes[0])] == [
-        (MISSED, True),
-        (MATCHED, False),
-    ]
-    assert [mark.colour for mark in outcome_marks(wrong.outcomes[0])] == [MISSED, MISSED, FALSE]
