@@ -164,7 +164,8 @@ class CropEncoder:
         """Encode "a photo of a ...", see ``SemanticEncoder``."""
         if self.words is None:
             return None
-        return normalize(self.words.encode(f"a photo of a {label}" if label else "a photo"), dim=0)
+        name = label.replace("_", " ").strip()
+        return normalize(self.words.encode(f"a photo of a {name}" if name else "a photo"), dim=0)
 
     @property
     def text_scale(self) -> float:

@@ -177,11 +177,11 @@ def test_only_an_encoder_with_words_reads() -> None:
     reader = CropEncoder(lambda pixels: pixels, words=Words(encode, scale=100))
 
     assert CropEncoder(lambda pixels: pixels).text_vector("fig") is None
-    vector = reader.text_vector("fig")
+    vector = reader.text_vector("dried_fig")
     reader.text_vector("")
     assert vector is not None
     assert vector.tolist() == pytest.approx([0.6, 0.8])
-    assert seen == ["a photo of a fig", "a photo"]
+    assert seen == ["a photo of a dried fig", "a photo"]
     assert reader.text_scale == 100
 
 
