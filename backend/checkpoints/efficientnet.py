@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from backend.checkpoints.device import usable_device
 
+INPUT_SIZE, STRIDE = 224, 32
+MEAN, STD = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
+
 
 class EfficientNetFeatures(nn.Module):
     """The convolutional part of EfficientNet-Lite0: pixels to dense features."""
