@@ -20,6 +20,7 @@ class Tally:
         false: found on test images, matching nothing.
         loose: matched, below an IoU of 0.8: an annotator corrects the outline.
         iou_sum: sum of the IoU of all matches.
+        best_iou_sum: sum over the test images of the IoU of the most confident instance with a true one.
         images: test images.
         absent_images: searched images that hold none of the class, once per class.
         absent_false: instances found there.
@@ -30,6 +31,7 @@ class Tally:
     false: int = 0
     loose: int = 0
     iou_sum: float = 0.0
+    best_iou_sum: float = 0.0
     images: int = 0
     absent_images: int = 0
     absent_false: int = 0
@@ -53,6 +55,8 @@ class Scores:
         f1: harmonic mean of both.
         pq: panoptic quality: sum of IoU / (matched + half of false and missed).
         mean_iou: mean IoU of the matches.
+        best_iou: mean over the test images of the IoU that the single most confident instance has with the
+            true one it fits best, 0 where nothing is found: the mean IoU of methods that find one object.
         effort: (missed + false + matched below IoU 0.8) / true: the share of the work that is left.
     """
 
@@ -61,11 +65,18 @@ class Scores:
     f1: float
     pq: float
     mean_iou: float
+    best_iou: float
     effort: float
 
 
-def tally(match: Match, true: int) -> Tally:
-    """Counts of one image and class with *true* instances; without any, what is found is absent_false."""
+def tally(match: Match, true: int, *, best_iou: float = 0.0) -> Tally:
+    """Counts of one image and class.
+
+    Args:
+        match: of what was found with what is there.
+        true: true instances; without any, what is found is absent_false.
+        best_iou: of the most confident instance.
+    """
     if true == 0:
         return Tally(absent_images=1, absent_false=len(match.false))
     ious = [iou for _, _, iou in match.pairs]
@@ -75,6 +86,7 @@ def tally(match: Match, true: int) -> Tally:
         false=len(match.false),
         loose=sum(iou < GOOD_IOU for iou in ious),
         iou_sum=sum(ious),
+        best_iou_sum=best_iou,
         images=1,
     )
 
@@ -94,6 +106,7 @@ def scores(counts: Tally) -> Scores:
         f1=_ratio(counts.matched, both),
         pq=_ratio(counts.iou_sum, both),
         mean_iou=_ratio(counts.iou_sum, counts.matched),
+        best_iou=_ratio(counts.best_iou_sum, counts.images),
         effort=_ratio(counts.missed + counts.false + counts.loose, counts.true),
     )
 

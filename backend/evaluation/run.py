@@ -11,7 +11,7 @@ from backend.evaluation.matching import Match, match_instances
 from backend.evaluation.methods import Method
 from backend.evaluation.metrics import Tally, tally
 from backend.evaluation.predictions import Found
-from backend.evaluation.rle import Rle, encode
+from backend.evaluation.rle import Rle, encode, iou_matrix
 from backend.evaluation.scene import Scene
 from backend.vision.pipeline import Models, SearchOptions, Segmentation
 from backend.vision.sam import ImageEmbedding
@@ -123,4 +123,13 @@ def _image_run(
 def outcome(episode: Episode, found: tuple[Found, ...], true: tuple[Rle, ...]) -> Outcome:
     """Match what was found with what is there."""
     match = match_instances([instance.rle for instance in found], true)
-    return Outcome(episode.group, episode.label, found, true, match, tally(match, len(true)))
+    counts = tally(match, len(true), best_iou=best_iou(found, true))
+    return Outcome(episode.group, episode.label, found, true, match, counts)
+
+
+def best_iou(found: Sequence[Found], true: Sequence[Rle]) -> float:
+    """IoU of the most confident instance with the true one it fits best; 0 if either is nothing."""
+    if not found or not true:
+        return 0.0
+    best = max(found, key=lambda one: one.confidence)
+    return float(iou_matrix([best.rle], true).max())

@@ -9,8 +9,8 @@ from rich.table import Table
 from backend.evaluation.metrics import Tally
 from backend.evaluation.report import STAGES, DatasetReport, Figures, mean_scores
 
-SCORES = ("precision", "recall", "f1", "pq", "mean_iou", "ap", "effort")
-TITLES = {"f1": "F1", "pq": "PQ", "mean_iou": "mean IoU", "ap": "mask AP"}
+SCORES = ("precision", "recall", "f1", "pq", "mean_iou", "best_iou", "ap", "effort")
+TITLES = {"f1": "F1", "pq": "PQ", "mean_iou": "mean IoU", "best_iou": "best IoU", "ap": "mask AP"}
 
 
 def print_reports(console: Console, reports: Sequence[DatasetReport]) -> None:

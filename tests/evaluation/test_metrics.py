@@ -38,3 +38,12 @@ def test_nothing_found_is_zero_not_an_error() -> None:
     result = scores(Tally(true=2))
 
     assert (result.precision, result.f1, result.pq, result.mean_iou, result.effort) == (0, 0, 0, 0, 1)
+
+
+def test_the_mean_of_the_single_best_masks_is_over_the_images() -> None:
+    """Nothing is found on the second image."""
+    one, none = Match(pairs=((0, 0, 0.9),), false=(), missed=()), Match(pairs=(), false=(), missed=(0,))
+
+    result = scores(tally(one, 1, best_iou=0.9) + tally(none, 1))
+
+    assert (result.best_iou, result.mean_iou) == (0.45, 0.9)

@@ -8,7 +8,9 @@ from backend.evaluation.datasets import Dataset, LabelledImage
 from backend.evaluation.episodes import Shares, episodes, searches
 from backend.evaluation.methods import Method
 from backend.evaluation.metrics import Tally
-from backend.evaluation.run import run_searches
+from backend.evaluation.predictions import Found
+from backend.evaluation.rle import encode
+from backend.evaluation.run import best_iou, run_searches
 from backend.evaluation.scene import Scene
 from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance, mask_window
@@ -56,7 +58,7 @@ def test_what_is_found_is_judged_class_by_class(models: Models) -> None:
     assert [labels for labels, _ in asked] == [["date", "fig"]] * 2
     assert {outcome.label: outcome.counts for outcome in run.outcomes} == {
         "date": Tally(absent_images=1, absent_false=1),
-        "fig": Tally(true=1, matched=1, iou_sum=1.0, images=1),
+        "fig": Tally(true=1, matched=1, iou_sum=1.0, best_iou_sum=1.0, images=1),
     }
     assert (run.seconds["search"], run.seconds["check"]) == (2.0, 1.0)
     assert run.seconds["encode"] > 0
@@ -117,3 +119,15 @@ def test_a_method_keeps_the_guidance_it_is_published_with(
     )
 
     assert seen == [expected]
+
+
+def test_the_single_best_mask_is_the_most_confident_one() -> None:
+    """It covers half of the second fig; a less confident one would fit exactly."""
+    figs = image("a", {1: "fig", 2: "fig"}).masks("fig")
+    true = [encode(mask) for mask in figs.values()]
+    half = figs[2].copy()
+    half[:, :29] = False
+    found = [Found("fig", true[0], 0.8, 0.9), Found("fig", encode(half), 0.9, 0.9)]
+
+    assert best_iou(found, true) == 0.5
+    assert best_iou(found, []) == best_iou([], true) == 0
