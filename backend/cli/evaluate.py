@@ -13,6 +13,7 @@ from backend.cli.progress import progress
 from backend.settings import Settings
 
 if TYPE_CHECKING:
+    from backend.evaluation.comparison import Comparison
     from backend.evaluation.episodes import Search, Shares
     from backend.evaluation.methods import Method
     from backend.evaluation.report import DatasetReport
@@ -83,6 +84,12 @@ class Asked:
     help="The first images that hold a label are no test images; with 3, one reference and three are judged "
     "on the same images. [default: as many as references]",
 )
+@click.option(
+    "--against",
+    "saved",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Compare with a run that --json wrote, and say what got worse.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most that many test images per class.")
 def evaluate(
     *,
@@ -96,6 +103,7 @@ def evaluate(
     overlays: Path | None,
     references: int,
     hold_out: int | None,
+    saved: Path | None,
     limit: int | None,
 ) -> None:
     """Measure on data sets with true masks, one annotated instance per class as reference.
@@ -104,12 +112,14 @@ def evaluate(
 
     Example: oneshot evaluate coins ~/data/fruits_nuts --json figures.json --overlays pictures
     """
-    from backend.evaluation.episodes import Shares
-
     if hold_out is not None and hold_out < references:
         raise click.BadParameter(
             f"expected at least as many as references, {references}, got {hold_out}", param_hint="--hold-out"
         )
+    from backend.evaluation.comparison import compare, read_run, saved_run
+    from backend.evaluation.episodes import Shares
+    from backend.evaluation.report import report_json
+
     settings = Settings()
     asked = Asked(
         datasets,
@@ -120,10 +130,13 @@ def evaluate(
         checkpoint or settings.oneshot_sam,
         Shares(references, hold_out or references, limit),
     )
+    before = read_run(saved) if saved else None
     reports = _measure(asked, settings, overlays)
-    _print(reports)
+    document = report_json(reports, _taken_with(asked, settings))
+    comparison = compare(before, saved_run(document)) if before else None
+    _print(reports, comparison, str(saved))
     if json_file:
-        _write_json(json_file, reports, asked, settings)
+        _write_json(json_file, document)
 
 
 def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[DatasetReport]:
@@ -187,23 +200,25 @@ def _line(run: ImageRun) -> str:
     return f"{run.method} {matched} of {true}, {false} false, {sum(run.seconds.values()):.1f} s"
 
 
-def _print(reports: list[DatasetReport]) -> None:
+def _print(reports: list[DatasetReport], comparison: Comparison | None, saved: str) -> None:
     """Tables, as wide as the terminal; wide enough for all columns where there is none."""
     from rich.console import Console
 
+    from backend.evaluation.comparison_table import print_comparison
     from backend.evaluation.tables import print_reports
 
     console = Console()
-    print_reports(console if console.is_terminal else Console(width=PIPED_WIDTH), reports)
+    console = console if console.is_terminal else Console(width=PIPED_WIDTH)
+    print_reports(console, reports)
+    if comparison:
+        print_comparison(console, comparison, saved)
 
 
-def _write_json(path: Path, reports: list[DatasetReport], asked: Asked, settings: Settings) -> None:
-    """Write every figure, with what it was measured with."""
-    from backend.evaluation.atomic import write_atomically
+def _taken_with(asked: Asked, settings: Settings) -> dict[str, Any]:
+    """What figures were measured with."""
     from backend.evaluation.methods import METHODS
-    from backend.evaluation.report import report_json
 
-    taken_with: dict[str, Any] = {
+    return {
         "labels": asked.labels,
         "search": asked.search,
         "guidance": asked.guidance or settings.oneshot_guidance,
@@ -211,5 +226,11 @@ def _write_json(path: Path, reports: list[DatasetReport], asked: Asked, settings
         "checkpoint": asked.checkpoint,
         **asdict(asked.shares),
     }
-    write_atomically(path, json.dumps(report_json(reports, taken_with), indent=1).encode() + b"\n")
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write every figure, with what it was measured with."""
+    from backend.evaluation.atomic import write_atomically
+
+    write_atomically(path, json.dumps(document, indent=1).encode() + b"\n")
     click.echo(f"Figures: {path}")

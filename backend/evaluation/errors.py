@@ -4,6 +4,7 @@ EvaluationError
 ├── DatasetError       a data set is not laid out as it must be
 ├── MaskFileError      a mask file cannot be used
 ├── ImageFileError     an image file cannot be read
+├── ReportFileError    a saved run cannot be compared with
 └── OutputFileError    a result cannot be written
 """
 
@@ -22,6 +23,10 @@ class MaskFileError(EvaluationError):
 
 class ImageFileError(EvaluationError):
     """An image file is missing or cannot be read."""
+
+
+class ReportFileError(EvaluationError):
+    """A file is missing, unreadable, or not the figures of a saved run."""
 
 
 class OutputFileError(EvaluationError):

@@ -82,6 +82,34 @@ def test_every_run_is_drawn(dataset: Path) -> None:
     )
 
 
+@pytest.mark.weights
+@pytest.mark.usefixtures("result")
+def test_a_saved_run_can_be_compared_with(dataset: Path) -> None:
+    """The same data set once more, by one method: its figures are the same."""
+    saved = dataset.parent / "figures.json"
+
+    result = CliRunner().invoke(
+        main, ["evaluate", str(dataset), "--method", "oracle-box", "--against", str(saved)]
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "1.000 (+0.000)" in result.output
+    assert "Only measured then: few_coins pipeline, few_coins loop, few_coins persam, few_coins persam-f" in (
+        result.output
+    )
+
+
+def test_a_file_that_is_no_saved_run_is_one_line_before_any_model_is_loaded(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    figures.write_text("[]")
+
+    result = CliRunner().invoke(main, ["evaluate", "coins", "--against", str(figures)])
+
+    assert result.exit_code == 1
+    assert "figures.json: expected what `oneshot evaluate --json` writes" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
 def test_the_methods_on_offer_are_the_methods_there_are() -> None:
     """Named in the command without importing torch."""
     option = next(parameter for parameter in evaluate.params if parameter.name == "methods")
