@@ -48,6 +48,12 @@ class Settings(BaseSettings):
         min_length=1,
         description="`mobilesam`, or a transformers SAM checkpoint: hub id or folder",
     )
+    oneshot_semantics: str = Field(
+        default="efficientnet-lite0",
+        min_length=1,
+        description="the semantic encoder: `efficientnet-lite0`, `sam` for SAM's own features, or a "
+        "transformers checkpoint (CLIP, SigLIP, DINOv2, ViT, ...): hub id or folder",
+    )
     oneshot_search: Literal["loop", "sweep"] = Field(
         default="sweep",
         description="`sweep`: all labels at once; `loop`: PerSAM's steps for one object after the other",

@@ -49,6 +49,7 @@ def worker_memory(settings: Settings, *, images: int) -> dict[str, float]:
 
     models = load_models(
         sam=settings.oneshot_sam,
+        semantics=settings.oneshot_semantics,
         cache_dir=settings.oneshot_cache,
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,

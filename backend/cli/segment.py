@@ -106,6 +106,7 @@ def _segment(files: list[ReferenceFile], images: tuple[Path, ...], out: Path) ->
     shots = read_shots(files, limits=limits)
     models = load_models(
         sam=settings.oneshot_sam,
+        semantics=settings.oneshot_semantics,
         cache_dir=settings.oneshot_cache,
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,

@@ -33,6 +33,7 @@ class WorkerContext:
         limits: bounds on the images that are decoded.
         models: the loaded networks.
         checkpoint: the SAM checkpoint as it stands in model versions.
+        semantics: the semantic encoder, as the settings name it.
         search: the settings that change masks.
         connection: to Redis, for the locks around a push.
         queue: where a sync puts the project's tasks.
@@ -46,6 +47,7 @@ class WorkerContext:
     limits: ImageLimits
     models: Models
     checkpoint: str
+    semantics: str
     search: SearchOptions
     connection: Redis
     queue: JobQueue

@@ -59,7 +59,12 @@ class GenerationCache:
 
 
 def generation_version(
-    picked: Mapping[str, PickedReference], control: BrushControl, *, checkpoint: str, search: SearchOptions
+    picked: Mapping[str, PickedReference],
+    control: BrushControl,
+    *,
+    checkpoint: str,
+    semantics: str,
+    search: SearchOptions,
 ) -> str:
     """Name the generation: another name whenever predictions could come out differently.
 
@@ -67,6 +72,7 @@ def generation_version(
         picked: the references by label.
         control: where masks are read from and written to.
         checkpoint: the SAM checkpoint's slug.
+        semantics: the semantic encoder, as the settings name it.
         search: the settings that change masks.
 
     Returns:
@@ -77,6 +83,7 @@ def generation_version(
         "references": [_reference_content(label, picked[label]) for label in sorted(picked)],
         "search": asdict(search),
         "checkpoint": checkpoint,
+        "semantics": semantics,
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return model_version(checkpoint, hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH])

@@ -65,7 +65,11 @@ def learn(context: WorkerContext, project: Project) -> Lesson:
     picked = _pick(context, project.id, control, attempt)
     while picked.by_label and len(attempt.unusable) < _MOST_UNUSABLE:
         version = generation_version(
-            picked.by_label, control, checkpoint=context.checkpoint, search=context.search
+            picked.by_label,
+            control,
+            checkpoint=context.checkpoint,
+            semantics=context.semantics,
+            search=context.search,
         )
         references = _references(context, project.id, version, picked.by_label.values(), attempt)
         if references is not None:

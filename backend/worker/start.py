@@ -47,11 +47,15 @@ def run_worker(settings: Settings) -> None:
     started = time.monotonic()
     models = load_models(
         sam=settings.oneshot_sam,
+        semantics=settings.oneshot_semantics,
         cache_dir=settings.oneshot_cache,
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
     )
-    logger.info("loaded %s in %.1f s; waiting for jobs", settings.oneshot_sam, time.monotonic() - started)
+    logger.info(
+        "loaded %s and %s in %.1f s; waiting for jobs",
+        settings.oneshot_sam, settings.oneshot_semantics, time.monotonic() - started,
+    )  # fmt: skip
     context = worker_context(settings, connection=connection, label_studio=label_studio, models=models)
     work(QUEUE_NAMES, connection=connection, context=context)
     logger.info("stopped")
@@ -77,6 +81,7 @@ def worker_context(
         limits=limits,
         models=models,
         checkpoint=checkpoint_slug(settings.oneshot_sam),
+        semantics=settings.oneshot_semantics,
         search=search_options(settings),
         connection=connection,
         queue=JobQueue(connection, tasks_per_job=settings.oneshot_tasks_per_job),

@@ -46,6 +46,7 @@ def context(connection: Redis) -> WorkerContext:
         limits=ImageLimits(max_side=4000),
         models=nothing,
         checkpoint="tiny",
+        semantics="colours",
         search=SearchOptions(max_instances=2),
         connection=connection,
         queue=JobQueue(connection),

@@ -29,8 +29,10 @@ def version(
     control: BrushControl = CONTROL,
     search: SearchOptions = SEARCH,
     checkpoint: str = "mobilesam",
+    semantics: str = "efficientnet-lite0",
 ) -> str:
-    return generation_version({reference.label: reference}, control, checkpoint=checkpoint, search=search)
+    picked = {reference.label: reference}
+    return generation_version(picked, control, checkpoint=checkpoint, semantics=semantics, search=search)
 
 
 def test_the_version_names_the_checkpoint_and_fits_label_studio() -> None:
@@ -56,6 +58,7 @@ def test_the_same_reference_and_settings_give_the_same_version() -> None:
         version(search=replace(SEARCH, guidance="hf")),
         version(search=replace(SEARCH, max_instances=1)),
         version(checkpoint="sam-vit-base"),
+        version(semantics="sam"),
     ],
 )
 def test_whatever_changes_masks_changes_the_version(other: str) -> None:

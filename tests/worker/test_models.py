@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from backend.checkpoints.errors import UnusableDeviceError
-from backend.vision.semantics import CropEncoder
+from backend.vision.semantics import CropEncoder, SamSemantics
 from backend.worker.models import load_models
 from tests.tiny_sam import INPUT_SIZE, tiny_sam_model
+from tests.tiny_semantics import save_clip
 
 
 def test_a_checkpoint_of_ones_own_is_opened_with_its_own_input_size(tmp_path: Path) -> None:
@@ -23,6 +24,22 @@ def test_a_checkpoint_of_ones_own_is_opened_with_its_own_input_size(tmp_path: Pa
     assert isinstance(models.semantic, CropEncoder)
     vectors = models.semantic.crop_vectors(torch.zeros(2, 3, 224, 224, dtype=torch.uint8))
     assert vectors.shape == (2, 1280)
+
+
+def test_the_semantic_encoder_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
+    """SAM's own features, or a folder as save_pretrained writes it; the latter may come with words."""
+    tiny_sam_model().save_pretrained(tmp_path / "sam")
+    folder = save_clip(tmp_path / "clip")
+
+    own, clip = (
+        load_models(
+            sam=str(tmp_path / "sam"), cache_dir=tmp_path, device="cpu", threads=0, semantics=semantics
+        ).semantic
+        for semantics in ("sam", str(folder))
+    )
+
+    assert isinstance(own, SamSemantics)
+    assert clip.text_vector("fig") is not None
 
 
 def test_a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def test_redis_may_go_away_and_come_back_empty(start: Start, fake: FakeLabelStud
         pytest.param({"LABEL_STUDIO_API_KEY": "f" * 40}, "LABEL_STUDIO_API_KEY", id="refused token"),
         pytest.param({"REDIS_URL": "redis://127.0.0.1:9/0"}, "REDIS_URL", id="no Redis"),
         pytest.param({"ONESHOT_SAM": "/nowhere"}, "/nowhere", id="no checkpoint"),
+        pytest.param({"ONESHOT_SEMANTICS": "/nowhere"}, "ONESHOT_SEMANTICS takes", id="no encoder"),
     ],
 )
 def test_what_will_not_heal_by_itself_ends_the_worker_with_the_reason(
