@@ -26,7 +26,13 @@ class MaskDecoder:
             self._position = model.get_image_wide_positional_embeddings()[0].flatten(1).T.contiguous()
 
     def __call__(
-        self, content: Tensor, prompts: Tensor, *, multimask: bool, guidance: Guidance | None = None
+        self,
+        content: Tensor,
+        prompts: Tensor,
+        *,
+        fine: tuple[Tensor, ...] = (),
+        multimask: bool,
+        guidance: Guidance | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Masks for n prompts on one image.
 
@@ -34,12 +40,14 @@ class MaskDecoder:
             content: image embedding plus the embedding of the mask prompts or of none, cell by cell,
                 (n or 1, h * w, C) float.
             prompts: embedded points and boxes, (n, p, C) float.
+            fine: SAM has none.
             multimask: SAM's three masks instead of its single one.
             guidance: the target.
 
         Returns:
             Logits, (n, m, 4h, 4w) float, and estimated IoU, (n, m) float.
         """
+        del fine
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
         tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts.to(own.dtype)], dim=1)

@@ -97,7 +97,7 @@ class Prompts:
         """Points and boxes embedded, (n, p', C) float; masks are not tokens.
 
         Args:
-            prompt_encoder: transformers' ``SamPromptEncoder``.
+            prompt_encoder: transformers' ``SamPromptEncoder``, or that of another family.
         """
         if self.points_xy is None and self.boxes_xyxy is None and self.mask_logits is not None:
             return self.mask_logits.new_zeros(len(self.mask_logits), 0, prompt_encoder.hidden_size)
@@ -105,6 +105,7 @@ class Prompts:
             prompt if prompt is None else prompt[None]
             for prompt in (self.points_xy, self.labels, self.boxes_xyxy)
         )
+        labels = None if labels is None else labels.long()  # SAM 2 looks them up
         sparse, _ = prompt_encoder(points, labels, boxes, None)
         return sparse[0]  # type: ignore[no-any-return]
 

@@ -1,12 +1,13 @@
 """SAM: an RGB image to its embedding, prompts to masks.
 
 Frames: prompts come in pixels of the original image, x before y. Inside, the image is resized so that its
-longest side is ``input_size`` and padded with zeros on the right and below: the padded square. Embedding and
-low-resolution logits show all of that square.
+longest side is ``input_size`` and padded with zeros on the right and below: the padded square. SAM 2 and its
+kin stretch the image over the square instead; there is no padding then. Embedding and low-resolution logits
+show all of that square.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
-from transformers import SamModel
+from transformers import PreTrainedModel
 
 from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError
+from backend.vision.family import family_of
 from backend.vision.guidance import Guidance
-from backend.vision.mask_decoder import MaskDecoder
 from backend.vision.prompts import Numbers, Prompts
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -37,12 +38,14 @@ class ImageEmbedding:
         size_hw: the original image, in pixels.
         resized_hw: the image inside the padded square, in pixels of that square.
         input_size: side of the padded square.
+        fine: what the mask decoder needs besides, of the same square on finer grids, each (C', h', h') float.
     """
 
     features: Tensor
     size_hw: tuple[int, int]
     resized_hw: tuple[int, int]
     input_size: int
+    fine: tuple[Tensor, ...] = ()
 
     def __post_init__(self) -> None:
         shape = tuple(self.features.shape)
@@ -50,11 +53,15 @@ class ImageEmbedding:
             raise EmbeddingError(
                 f"expected float features (C, h, h) of a padded square, got {shape} {self.features.dtype}"
             )
-        if self.resized_hw != resized_size(*self.size_hw, self.input_size):
+        kept, stretched = resized_size(*self.size_hw, self.input_size), (self.input_size,) * 2
+        if self.resized_hw not in (kept, stretched):
             raise EmbeddingError(
-                f"expected an image of {self.size_hw} at {resized_size(*self.size_hw, self.input_size)} in a "
-                f"square of {self.input_size}, got {self.resized_hw}"
+                f"expected an image of {self.size_hw} at {kept} or {stretched} in a square of "
+                f"{self.input_size}, got {self.resized_hw}"
             )
+        for fine in (tuple(one.shape) for one in self.fine):
+            if len(fine) != 3 or fine[1] != fine[2] or fine[1] % shape[1]:
+                raise EmbeddingError(f"expected finer features (C, kh, kh) of {shape}, got {fine}")
 
     @property
     def grid_hw(self) -> tuple[int, int]:
@@ -102,18 +109,25 @@ class Sam:
     """SAM's image encoder, prompt encoder and mask decoder as pure functions of their arguments.
 
     Args:
-        model: its prompt encoder and mask decoder are used; its image encoder only through *encode_pixels*.
-        encode_pixels: normalised padded pixels (1, 3, input_size, input_size) float to (1, C, h, w).
+        model: a transformers SAM of any family that ``family_of`` knows. Its prompt encoder and mask decoder
+            are used; its image encoder only through *encode_pixels*.
+        encode_pixels: normalised padded pixels (1, 3, input_size, input_size) float to (1, C, h, w), or to a
+            sequence that begins with it; the rest is ``ImageEmbedding.fine``, each (1, C', h', w').
         input_size: side of the padded square, in pixels.
     """
 
     def __init__(
-        self, model: SamModel, encode_pixels: Callable[[Tensor], Tensor], *, input_size: int = 1024
+        self,
+        model: PreTrainedModel,
+        encode_pixels: Callable[[Tensor], Tensor | Sequence[Tensor]],
+        *,
+        input_size: int = 1024,
     ) -> None:
         self.input_size = input_size
+        self._family = family_of(model)
         self._encode_pixels = encode_pixels
         self._encode_prompts = model.prompt_encoder
-        self._decode = MaskDecoder(model)
+        self._decode = self._family.decoder(model)
         self._weight = model.mask_decoder.iou_token.weight  # where the model lives, and in which dtype
 
     @torch.no_grad()
@@ -129,9 +143,14 @@ class Sam:
         if image.ndim != 3 or image.shape[2] != 3 or min(image.shape) < 1 or image.dtype != np.uint8:
             raise ImageError(f"expected an RGB image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
         height, width = image.shape[:2]
-        resized_hw = resized_size(height, width, self.input_size)
+        stretched = (self.input_size, self.input_size)
+        resized_hw = stretched if self._family.stretches else resized_size(height, width, self.input_size)
         pixels = preprocess(image, resized_hw, self.input_size).to(self._weight.device)
-        return ImageEmbedding(self._encode_pixels(pixels)[0], (height, width), resized_hw, self.input_size)
+        encoded = self._encode_pixels(pixels)
+        features, *fine = [encoded] if isinstance(encoded, Tensor) else encoded
+        return ImageEmbedding(
+            features[0], (height, width), resized_hw, self.input_size, tuple(one[0] for one in fine)
+        )
 
     @torch.no_grad()
     def decode(
@@ -179,12 +198,14 @@ class Sam:
             masks = prompts.mask_logits[:, None].to(self._weight.dtype)
             dense = encoder.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
         content = embedding.cells.to(self._weight)[None] + dense
-        logits, iou = self._decode(content, sparse, multimask=multimask, guidance=guidance)
+        logits, iou = self._decode(
+            content, sparse, fine=embedding.fine, multimask=multimask, guidance=guidance
+        )
         return MaskLogits(logits.float(), iou.float())
 
     @torch.no_grad()
     def upscale(self, logits: Tensor, embedding: ImageEmbedding) -> Tensor:
-        """Logits at the size of the original image: SAM's postprocess_masks.
+        """Logits at the size of the original image: SAM's postprocess_masks, or SAM 2's, in one step.
 
         Args:
             logits: low-resolution logits, (..., 4h, 4w) float.
@@ -195,8 +216,10 @@ class Sam:
         """
         height, width = embedding.resized_hw
         square = logits.reshape(-1, 1, *logits.shape[-2:])
-        square = F.interpolate(square, (embedding.input_size,) * 2, mode="bilinear")
-        image = F.interpolate(square[..., :height, :width], embedding.size_hw, mode="bilinear")
+        if not self._family.stretches:
+            square = F.interpolate(square, (embedding.input_size,) * 2, mode="bilinear")
+            square = square[..., :height, :width]
+        image = F.interpolate(square, embedding.size_hw, mode="bilinear")
         return image.reshape(*logits.shape[:-2], *embedding.size_hw)
 
 

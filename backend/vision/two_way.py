@@ -5,6 +5,7 @@ image, where nearly all the work lies in the 4096 image tokens. Their projection
 of prompt tokens that meet them (``q . (W k) = (q W) . k``, likewise for values), so they are never projected.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,13 @@ class ImageTokens:
     def of(cls, content: Tensor, position: Tensor) -> "ImageTokens":
         """Put content in its place."""
         return cls(content, position, content + position)
+
+
+def on_grid(content: Tensor) -> Tensor:
+    """Image tokens (n, h * w, C) of a square in their places, (n, C, h, w)."""
+    n, cells, channels = content.shape
+    side = math.isqrt(cells)
+    return content.transpose(1, 2).reshape(n, channels, side, side)
 
 
 def two_way(
@@ -86,7 +94,7 @@ def _read_image(
     shares = guided_softmax(logits, guidance)  # (n, heads * t, h * w)
     read = (shares @ image.content).view(n, heads, t, channels)
     values = torch.einsum("nhtc,hdc->nthd", read, attention.v_proj.weight.view(heads, -1, channels))
-    return attention.out_proj(values.flatten(2) + attention.v_proj.bias)  # type: ignore[no-any-return]
+    return _out_proj(attention)(values.flatten(2) + attention.v_proj.bias)  # type: ignore[no-any-return]
 
 
 def _write_image(attention: SamAttention, image: ImageTokens, keys: Tensor, values: Tensor) -> Tensor:
@@ -99,9 +107,15 @@ def _write_image(attention: SamAttention, image: ImageTokens, keys: Tensor, valu
     logits = torch.baddbmm(bias, folded.flatten(1, 2), _each(image.placed, n).transpose(1, 2))
     shares = logits.view(n, heads, t, -1).softmax(2, dtype=torch.float32).to(logits.dtype)
     value = attention.v_proj(values).view(n, t, heads, -1)
-    written = torch.einsum("nthd,chd->nhtc", value, attention.out_proj.weight.view(channels, heads, -1))
-    written[:, 0] += attention.out_proj.bias  # shares sum to 1, so the first head may bring the bias
+    out_proj = _out_proj(attention)
+    written = torch.einsum("nthd,chd->nhtc", value, out_proj.weight.view(channels, heads, -1))
+    written[:, 0] += out_proj.bias  # shares sum to 1, so the first head may bring the bias
     return torch.baddbmm(image.content, shares.flatten(1, 2).transpose(1, 2), written.flatten(1, 2))
+
+
+def _out_proj(attention: SamAttention) -> torch.nn.Linear:
+    """The last projection of an attention, which SAM 2 calls otherwise."""
+    return attention.out_proj if hasattr(attention, "out_proj") else attention.o_proj  # type: ignore[no-any-return]
 
 
 def _each(x: Tensor, n: int) -> Tensor:

@@ -80,6 +80,29 @@ def test_an_embedding_that_contradicts_itself_is_refused(
         ImageEmbedding(features, WIDE, resized_hw, INPUT_SIZE)
 
 
+def test_a_stretched_image_has_no_padding() -> None:
+    """As SAM 2 sees it: all of the square shows the image, twice as dense in y as in x here."""
+    stretched = ImageEmbedding(torch.zeros(CHANNELS, SIDE, SIDE), (4, 8), (64, 64), INPUT_SIZE)
+    mask = np.zeros((4, 8), np.bool_)
+    mask[1, 2] = True
+
+    coverage = to_grid(mask, stretched)
+
+    assert stretched.valid.all()
+    assert stretched.valid_hw == (8, 8)
+    assert coverage[2:4, 2].tolist() == [1, 1]
+    assert coverage.sum() == 2
+
+
+@pytest.mark.parametrize("fine", [(4, 12, 12), (4, 16, 32), (16, 16)], ids=["between", "not square", "flat"])
+def test_finer_features_that_do_not_fit_the_grid_are_refused(fine: tuple[int, ...]) -> None:
+    """A cell is 1, 2 or 4 of theirs."""
+    with pytest.raises(EmbeddingError, match="expected finer features"):
+        ImageEmbedding(
+            torch.zeros(CHANNELS, SIDE, SIDE), WIDE, (38, 64), INPUT_SIZE, fine=(torch.zeros(fine),)
+        )
+
+
 def test_embed_remembers_the_size_of_the_image() -> None:
     """Only the embedding knows where the padding is, so it must say so."""
     result = tiny_sam().embed(picture(30, 50))
@@ -102,6 +125,16 @@ def test_embed_remembers_the_size_of_the_image() -> None:
 def test_what_is_no_rgb_image_is_refused(image: NDArray[np.uint8]) -> None:
     with pytest.raises(ImageError, match="expected an RGB image"):
         tiny_sam().embed(image)
+
+
+def test_preprocessing_can_stretch_an_image_over_the_square() -> None:
+    """SAM 2 does; bilinear as PIL has it, wider and lower than the 300 x 512 of the image."""
+    image = np.array(Image.fromarray(astronaut()).crop((100, 0, 400, 512)))  # 512 x 300
+
+    result = preprocess(image, (400, 400), 400)[0].numpy()
+
+    pixels = np.asarray(Image.fromarray(image).resize((400, 400), Image.Resampling.BILINEAR), np.float64)
+    assert np.abs(result.transpose(1, 2, 0) - (pixels - PIXEL_MEAN) / PIXEL_STD).max() < 0.02
 
 
 @pytest.mark.parametrize("size", [32, 700], ids=["upwards", "downwards"])

@@ -1,0 +1,55 @@
+"""The families of SAM, and what differs between them: the image in its square, and the mask decoder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from backend.vision.guidance import Guidance
+from backend.vision.mask_decoder import MaskDecoder
+from backend.vision.mask_decoder_hq import SamHqDecoder
+from backend.vision.mask_decoder_sam2 import Sam2Decoder
+
+
+class Decoder(Protocol):
+    """A mask decoder; see ``MaskDecoder``."""
+
+    def __call__(
+        self,
+        content: Tensor,
+        prompts: Tensor,
+        *,
+        fine: tuple[Tensor, ...],
+        multimask: bool,
+        guidance: Guidance | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (n, m, 4h, 4w) and estimated IoU (n, m) for n prompts on one image."""
+        ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of SAM.
+
+    Attributes:
+        decoder: makes the mask decoder of a model.
+        stretches: whether an image is stretched over the square; otherwise it keeps its shape and is padded.
+    """
+
+    decoder: Callable[[PreTrainedModel], Decoder]
+    stretches: bool
+
+
+FAMILIES = {
+    "sam": Family(MaskDecoder, stretches=False),
+    "sam_hq": Family(SamHqDecoder, stretches=False),
+    "sam2": Family(Sam2Decoder, stretches=True),
+    "edgetam": Family(Sam2Decoder, stretches=True),
+}
+
+
+def family_of(model: PreTrainedModel) -> Family:
+    """The family that a transformers model belongs to."""
+    return FAMILIES[model.config_class.model_type]
