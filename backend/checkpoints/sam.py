@@ -1,19 +1,22 @@
-"""SAM, open and ready: MobileSAM as the embedded default, or any transformers SAM checkpoint."""
+"""SAM, open and ready: MobileSAM as the embedded default, or any checkpoint of SAM and its kin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import onnxruntime
 import torch
+import transformers
 from safetensors import SafetensorError
 from torch import Tensor
-from transformers import AutoConfig, SamModel
+from transformers import AutoConfig, PreTrainedModel
 
 from backend.checkpoints.device import usable_device
 from backend.checkpoints.errors import UnusableCheckpointError
 from backend.checkpoints.mobilesam import DECODER, ENCODER, fetch_mobilesam
 from backend.checkpoints.progress import without_disk_progress
+from backend.checkpoints.sam_families import USABLE, Family, family_of
 
 MOBILESAM = "mobilesam"
 ONNXRUNTIME_ERRORS_ONLY = 3
@@ -27,14 +30,14 @@ class SamCheckpoint:
         name: as it was asked for.
         model: prompt encoder and mask decoder; its vision encoder is empty where *encode_pixels* stands for
             it.
-        encode_pixels: normalised, zero-padded pixels (1, 3, input_size, input_size) float to features
-            (1, C, h, w).
-        input_size: side of the padded square, in pixels.
+        encode_pixels: normalised pixels (1, 3, input_size, input_size) float to features (1, C, h, w); where
+            the family's mask decoder needs finer ones, to a sequence of both.
+        input_size: side of the square, in pixels.
     """
 
     name: str
-    model: SamModel
-    encode_pixels: Callable[[Tensor], Tensor]
+    model: PreTrainedModel
+    encode_pixels: Callable[[Tensor], Tensor | Sequence[Tensor]]
     input_size: int
 
 
@@ -42,7 +45,8 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu", threads: int = 
     """Open a SAM checkpoint; what is not on the disk yet is fetched once.
 
     Args:
-        name: ``mobilesam``, the id of a transformers SAM checkpoint on the hub, or a folder with one.
+        name: ``mobilesam``, the id of a transformers checkpoint of SAM, SAM-HQ, SAM 2, SAM 2.1 or EdgeTAM
+            on the hub, or a folder with one.
         cache_dir: folder for model weights.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. MobileSAM's image encoder stays on the CPU.
         threads: CPU threads of MobileSAM's image encoder; 0: all cores. Torch's are the process's own affair.
@@ -55,10 +59,12 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu", threads: int = 
     where = usable_device(device)
     if name == MOBILESAM:
         folder = fetch_mobilesam(cache_dir)
-        model = _load(str(folder / DECODER), cache_dir, where)
+        model, _ = _load(str(folder / DECODER), cache_dir, where)
         return SamCheckpoint(name, model, OnnxEncoder(folder / ENCODER, threads, where), 1024)
-    model = _load(name, cache_dir, where)
-    return SamCheckpoint(name, model, model.get_image_embeddings, model.config.vision_config.image_size)
+    model, family = _load(name, cache_dir, where)
+    return SamCheckpoint(
+        name, model, partial(family.encode, model), int(model.prompt_encoder.input_image_size)
+    )
 
 
 class OnnxEncoder:
@@ -86,22 +92,17 @@ class OnnxEncoder:
         return torch.from_numpy(features).to(self._device)
 
 
-def _load(name: str, cache_dir: Path, device: torch.device) -> SamModel:
-    """A transformers SAM checkpoint with every weight of its own."""
+def _load(name: str, cache_dir: Path, device: torch.device) -> tuple[PreTrainedModel, Family]:
+    """A transformers checkpoint with every weight of its own, in float32."""
     hub = cache_dir / "hub"
     try:
-        architecture = AutoConfig.from_pretrained(name, cache_dir=hub).model_type
-        if architecture != "sam":
-            raise UnusableCheckpointError(
-                f"expected a SAM checkpoint in {name}, got architecture {architecture!r}"
-            )
+        family = family_of(name, AutoConfig.from_pretrained(name, cache_dir=hub))
         without_disk_progress()
-        model, report = SamModel.from_pretrained(name, cache_dir=hub, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as exc:
-        raise UnusableCheckpointError(
-            f"cannot open {name!r} as a SAM checkpoint: {exc}. ONESHOT_SAM takes `mobilesam`, a hub id "
-            "such as facebook/sam-vit-base, or a folder written by save_pretrained"
-        ) from exc
+        model, report = getattr(transformers, family.class_name).from_pretrained(
+            name, cache_dir=hub, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as exc:
+        raise UnusableCheckpointError(f"cannot open {name!r} as a SAM checkpoint: {exc}. {USABLE}") from exc
     if report["missing_keys"]:
         raise UnusableCheckpointError(f"{name} lacks the weights {sorted(report['missing_keys'])[:5]}")
-    return model.to(device).eval().requires_grad_(requires_grad=False)
+    return model.to(device).eval().requires_grad_(requires_grad=False), family

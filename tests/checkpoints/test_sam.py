@@ -107,5 +107,6 @@ def test_mobilesam_opens_offline(weights: Path) -> None:
     features = checkpoint.encode_pixels(torch.zeros(1, 3, 1024, 1024))
     assert checkpoint.name == "mobilesam"
     assert checkpoint.input_size == 1024
+    assert isinstance(features, torch.Tensor)
     assert features.shape == (1, 256, 64, 64)
     assert features.dtype == torch.float32
