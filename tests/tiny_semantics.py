@@ -5,6 +5,7 @@ from string import ascii_lowercase
 from typing import Any
 
 import torch
+from sentencepiece import SentencePieceTrainer
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.normalizers import Lowercase
@@ -23,6 +24,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     SiglipConfig,
     SiglipModel,
+    SiglipTokenizer,
     ViTConfig,
     ViTModel,
 )
@@ -91,13 +93,34 @@ def save_clip(folder: Path) -> Path:
 
 
 def save_siglip(folder: Path) -> Path:
-    text = {**TOWER, "vocab_size": 8, "max_position_embeddings": 24, "bos_token_id": 0, "eos_token_id": 1}
-    config = SiglipConfig(vision_config={**TOWER, **PICTURE}, text_config={**text, "projection_size": 16})
-    lively(SiglipModel(config)).save_pretrained(folder)
-    tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(["<unk>", "</s>", *WORDS])}, "<unk>"))
+    """As the second generation is published: its tokenizer is one file of the library tokenizers."""
+    words = {word: i for i, word in enumerate(["<unk>", "</s>", *WORDS])}
+    tokenizer = Tokenizer(WordLevel(words, "<unk>"))
     tokenizer.normalizer, tokenizer.pre_tokenizer = Lowercase(), Whitespace()
     tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>", pad_token="</s>"
     ).save_pretrained(folder)
+    return save_siglip_model(folder, len(words))
+
+
+def save_siglip_with_sentences(folder: Path) -> Path:
+    """As the first generation is published: its tokenizer is a model of SentencePiece."""
+    folder.mkdir()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(WORDS)]), model_prefix=str(folder / "spiece"), vocab_size=20,
+        hard_vocab_limit=False, unk_id=0, eos_id=1, pad_id=-1, bos_id=-1, minloglevel=2,
+    )  # fmt: skip
+    tokenizer = SiglipTokenizer(str(folder / "spiece.model"))
+    tokenizer.save_pretrained(folder)
+    return save_siglip_model(folder, len(tokenizer))
+
+
+def save_siglip_model(folder: Path, vocabulary: int) -> Path:
+    """The network and its image processor."""
+    text = {**TOWER, "vocab_size": vocabulary, "max_position_embeddings": 24, "projection_size": 16}
+    config = SiglipConfig(
+        vision_config={**TOWER, **PICTURE}, text_config={**text, "bos_token_id": 0, "eos_token_id": 1}
+    )
+    lively(SiglipModel(config)).save_pretrained(folder)
     return save_processor(folder)

@@ -42,6 +42,7 @@ from tests.tiny_semantics import (
     save_dinov2,
     save_processor,
     save_siglip,
+    save_siglip_with_sentences,
     save_vit,
 )
 
@@ -145,7 +146,10 @@ def test_a_picture_of_one_patch_is_to_siglip_what_its_patch_is(tmp_path: Path) -
     assert wide.shape == (2, 16, 2, 3)
 
 
-@pytest.mark.parametrize(("save", "padding"), [(save_clip, False), (save_siglip, "max_length")])
+@pytest.mark.parametrize(
+    ("save", "padding"),
+    [(save_clip, False), (save_siglip, "max_length"), (save_siglip_with_sentences, "max_length")],
+)
 def test_text_vectors_are_what_transformers_computes(save: Save, padding: object, tmp_path: Path) -> None:
     """SigLIP was trained on texts of full length; a label in capitals is the same label."""
     folder = save(tmp_path / "tiny")
