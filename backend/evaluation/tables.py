@@ -6,7 +6,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from backend.evaluation.metrics import Tally
+from backend.evaluation.metrics import Tally, total
 from backend.evaluation.report import STAGES, DatasetReport, Figures, mean_scores
 
 SCORES = ("precision", "recall", "f1", "pq", "mean_iou", "best_iou", "ap", "effort")
@@ -37,7 +37,7 @@ def _class_table(report: DatasetReport) -> Table:
 
 
 def _summary_table(reports: Sequence[DatasetReport]) -> Table:
-    """One row per data set and method, and their means."""
+    """One row per data set and method, and their means; what is false where absent is summed."""
     table = Table(title="summary", title_style="bold", title_justify="left")
     for name in ("data set", "method"):
         table.add_column(name, overflow="fold")
@@ -52,8 +52,14 @@ def _summary_table(reports: Sequence[DatasetReport]) -> Table:
         for method in reports[0].methods:
             mean = mean_scores(reports, method.method)
             cells = [f"{mean[score]:.3f}" for score in SCORES]
-            table.add_row("mean", method.method, *cells, "", *(f"{mean[stage]:.2f}" for stage in STAGES))
+            absent = _absent(total(_counts(reports, method.method)))
+            table.add_row("mean", method.method, *cells, absent, *(f"{mean[stage]:.2f}" for stage in STAGES))
     return table
+
+
+def _counts(reports: Sequence[DatasetReport], method: str) -> list[Tally]:
+    """The counts of a method on each data set."""
+    return [one.overall.counts for report in reports for one in report.methods if one.method == method]
 
 
 def _number_columns(table: Table, names: Sequence[str]) -> None:

@@ -105,6 +105,7 @@ def test_tables_name_classes_methods_and_means(report: DatasetReport) -> None:
     lines = out.getvalue().splitlines()
     assert any("fig" in line and "0.800" in line for line in lines)
     assert any("1 in 1" in line for line in lines)
+    assert any("mean " in line and "2 in 2" in line for line in lines)
     assert (
         sum("mean " in line for line in lines) == 2 + 3
     )  # a row per method, and "mean IoU" above three tables
