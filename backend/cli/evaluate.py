@@ -34,6 +34,7 @@ class Asked:
     search: Literal["loop", "sweep"]
     guidance: Literal["none", "hf", "exact"] | None
     checkpoint: str
+    semantics: str
     shares: Shares
 
 
@@ -64,6 +65,11 @@ class Asked:
 )
 @click.option(
     "--checkpoint", help="`mobilesam`, or a transformers SAM checkpoint: hub id or folder [ONESHOT_SAM]."
+)
+@click.option(
+    "--semantics",
+    help="The semantic encoder: `efficientnet-lite0`, `sam`, or a transformers checkpoint: hub id or folder "
+    "[ONESHOT_SEMANTICS].",
 )
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all figures."
@@ -99,6 +105,7 @@ def evaluate(
     search: Literal["loop", "sweep"] | None,
     guidance: Literal["none", "hf", "exact"] | None,
     checkpoint: str | None,
+    semantics: str | None,
     json_file: Path | None,
     overlays: Path | None,
     references: int,
@@ -128,6 +135,7 @@ def evaluate(
         search or settings.oneshot_search,
         guidance,
         checkpoint or settings.oneshot_sam,
+        semantics or settings.oneshot_semantics,
         Shares(references, hold_out or references, limit),
     )
     before = read_run(saved) if saved else None
@@ -152,6 +160,7 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
     plans = [searches(episodes(dataset, shares=asked.shares), labels=asked.labels) for dataset in opened]
     models = load_models(
         sam=asked.checkpoint,
+        semantics=asked.semantics,
         cache_dir=settings.oneshot_cache,
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
@@ -224,6 +233,7 @@ def _taken_with(asked: Asked, settings: Settings) -> dict[str, Any]:
         "guidance": asked.guidance or settings.oneshot_guidance,
         "persam_guidance": METHODS["persam"].guided(asked.guidance).guidance,
         "checkpoint": asked.checkpoint,
+        "semantics": asked.semantics,
         **asdict(asked.shares),
     }
 

@@ -85,14 +85,16 @@ def test_every_run_is_drawn(dataset: Path) -> None:
 @pytest.mark.weights
 @pytest.mark.usefixtures("result")
 def test_a_saved_run_can_be_compared_with(dataset: Path) -> None:
-    """The same data set once more, by one method: its figures are the same."""
+    """The same data set once more, by one method that asks no semantic encoder: its figures are the same."""
     saved = dataset.parent / "figures.json"
 
     result = CliRunner().invoke(
-        main, ["evaluate", str(dataset), "--method", "oracle-box", "--against", str(saved)]
+        main,
+        ["evaluate", str(dataset), "--method", "oracle-box", "--semantics", "sam", "--against", str(saved)],
     )
 
     assert result.exit_code == 0, result.output
+    assert "Settings that differ: semantics: efficientnet-lite0 then, sam now" in result.output
     assert "1.000 (+0.000)" in result.output
     assert "Only measured then: few_coins pipeline, few_coins loop, few_coins persam, few_coins persam-f" in (
         result.output
