@@ -93,6 +93,6 @@ def family_of(name: str, config: PreTrainedConfig) -> Family:
     if getattr(backbone, "model_type", None) == "timm_wrapper" and importlib.util.find_spec("timm") is None:
         raise UnusableCheckpointError(
             f"the image encoder of {name} ({family.title}) is one of timm's, which is not installed: "
-            "`pip install timm` (with torchvision of the same build as torch)"
+            "`pip install timm`, with a torchvision of the same build as torch"
         )
     return family
