@@ -154,7 +154,6 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
     from backend.evaluation.methods import METHODS
     from backend.evaluation.report import dataset_report
     from backend.worker.models import load_models
-    from backend.worker.search_options import search_options
 
     opened = [open_dataset(name) for name in asked.datasets]
     plans = [searches(episodes(dataset, shares=asked.shares), labels=asked.labels) for dataset in opened]
@@ -165,7 +164,7 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
     )
-    options = replace(search_options(settings), search=asked.search)
+    options = _options(asked, settings)
     methods = [METHODS[name].guided(asked.guidance) for name in asked.methods]
     reports = []
     for dataset, plan in zip(opened, plans, strict=True):
@@ -174,6 +173,14 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
             dataset_report(dataset.name, _runs(dataset.name, models, plan, methods, options, folder))
         )
     return reports
+
+
+def _options(asked: Asked, settings: Settings) -> SearchOptions:
+    """How the pipeline searches: as the settings say, unless something else is asked for."""
+    from backend.worker.search_options import search_options
+
+    options = search_options(settings)
+    return replace(options, search=asked.search, guidance=asked.guidance or options.guidance)
 
 
 def _runs(
@@ -229,8 +236,7 @@ def _taken_with(asked: Asked, settings: Settings) -> dict[str, Any]:
 
     return {
         "labels": asked.labels,
-        "search": asked.search,
-        "guidance": asked.guidance or settings.oneshot_guidance,
+        **asdict(_options(asked, settings)),
         "persam_guidance": METHODS["persam"].guided(asked.guidance).guidance,
         "checkpoint": asked.checkpoint,
         "semantics": asked.semantics,

@@ -93,7 +93,7 @@ class Comparison:
         changes: what both measured, in the order of this run.
         only_before: (data set, method) that only the saved run measured.
         only_after: that only this run measured.
-        settings: name, before and now of each setting that differs.
+        settings: name, before and now of each setting that differs; what one file lacks is not known.
     """
 
     changes: tuple[Change, ...]
@@ -120,9 +120,7 @@ def compare(before: SavedRun, after: SavedRun) -> Comparison:
         only_before=tuple(key for key in before.figures if key not in after.figures),
         only_after=tuple(key for key in after.figures if key not in before.figures),
         settings=tuple(
-            (name, old.get(name), new.get(name))
-            for name in dict.fromkeys((*new, *old))
-            if old.get(name) != new.get(name)
+            (name, old[name], value) for name, value in new.items() if name in old and old[name] != value
         ),
     )
 

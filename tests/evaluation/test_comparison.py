@@ -107,6 +107,16 @@ def test_runs_on_other_images_or_instances_are_not_judged_alike(
     assert comparison.judged_alike == alike
 
 
+def test_a_setting_that_one_of_both_does_not_tell_is_no_difference() -> None:
+    """Each version of the program has settings of its own."""
+    before, after = (
+        saved_run(document({}, guidance="hf", old=1)),
+        saved_run(document({}, guidance="exact", new=2)),
+    )
+
+    assert compare(before, after).settings == (("guidance", "hf", "exact"),)
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '{"settings": {}, "datasets": [{"name": "a"}]}', json.dumps(document({"p": {"f1": 1}}))],
