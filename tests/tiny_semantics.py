@@ -31,6 +31,7 @@ from transformers import (
 
 SIDE, PATCH = 32, 8
 TOWER = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+STAGES = {"hidden_sizes": [4, 8, 8, 16], "depths": [1, 1, 1, 1]}
 PICTURE = {"image_size": SIDE, "patch_size": PATCH}
 MEAN, STD = [0.48, 0.46, 0.41], [0.27, 0.26, 0.28]
 WORDS = ["a", "photo", "of", "fig", "date"]
@@ -68,7 +69,7 @@ def save_dinov2(folder: Path) -> Path:
 
 
 def save_convnext(folder: Path) -> Path:
-    config = ConvNextConfig(hidden_sizes=[4, 8, 8, 16], depths=[1, 1, 1, 1], image_size=SIDE)
+    config = ConvNextConfig(**STAGES, image_size=SIDE)
     lively(ConvNextModel(config)).save_pretrained(folder)
     return save_processor(folder)
 

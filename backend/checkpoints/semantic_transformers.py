@@ -51,7 +51,7 @@ def _opened(name: str, hub: Path, device: torch.device) -> SemanticCheckpoint:
     reads = config.model_type in {CLIP, SIGLIP}
     if not reads and not looks_at_images(config):
         raise UnusableCheckpointError(f"architecture {config.model_type!r} is not made for images alone")
-    processor = AutoImageProcessor.from_pretrained(name, cache_dir=hub)
+    processor = AutoImageProcessor.from_pretrained(name, cache_dir=hub).to_dict()
     mean, std = normalisation(processor)
     model = _model(name, hub).to(device).eval().requires_grad_(requires_grad=False)
     if not reads:
@@ -91,19 +91,19 @@ def _tokenizer(name: str, hub: Path, vocabulary: int) -> Any:  # noqa: ANN401
     return tokenizer
 
 
-def crop_size(processor: Any) -> int:  # noqa: ANN401
+def crop_size(processor: dict[str, Any]) -> int:
     """Side of the square that an image processor makes of an image, in pixels."""
-    size = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
-    return int(size.height or size.shortest_edge)
+    size = processor["crop_size" if processor.get("do_center_crop") else "size"]
+    return int(size.get("height") or size["shortest_edge"])
 
 
-def normalisation(processor: Any) -> tuple[Colour, Colour]:  # noqa: ANN401
+def normalisation(processor: dict[str, Any]) -> tuple[Colour, Colour]:
     """Mean and standard deviation of an image processor, brought to pixels in [0, 255]."""
-    if not processor.do_normalize:
-        return (0.0, 0.0, 0.0), (1 / processor.rescale_factor,) * 3
+    scale = processor["rescale_factor"] if processor.get("do_rescale", True) else 1.0
+    if not processor.get("do_normalize", True):
+        return (0.0, 0.0, 0.0), (1 / scale,) * 3
     mean, std = (
-        tuple(value / processor.rescale_factor for value in values)
-        for values in (processor.image_mean, processor.image_std)
+        tuple(value / scale for value in processor[values]) for values in ("image_mean", "image_std")
     )
     return mean, std
 

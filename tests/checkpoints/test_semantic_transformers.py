@@ -15,8 +15,21 @@ from transformers import (
     AutoImageProcessor,
     AutoModel,
     AutoTokenizer,
+    BeitConfig,
+    BeitModel,
+    CLIPProcessor,
     CLIPTextConfig,
     CLIPTextModel,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    DeiTConfig,
+    DeiTModel,
+    Dinov2WithRegistersConfig,
+    Dinov2WithRegistersModel,
+    DINOv3ViTConfig,
+    DINOv3ViTModel,
+    ResNetConfig,
+    ResNetModel,
     SwinConfig,
     SwinModel,
     ViTConfig,
@@ -35,6 +48,7 @@ from tests.tiny_semantics import (
     PATCH,
     PICTURE,
     SIDE,
+    STAGES,
     STD,
     TOWER,
     save_clip,
@@ -303,6 +317,43 @@ def test_a_family_that_cannot_work_is_refused_with_those_that_can(
 
     with pytest.raises(UnusableCheckpointError, match="Families that work: CLIP, SigLIP, ViT, DeiT"):
         open_semantic(str(folder), cache_dir=tmp_path)
+
+
+FAMILIES = [
+    pytest.param(lambda: BeitModel(BeitConfig(**TOWER, **PICTURE)), PATCH, id="BEiT"),
+    pytest.param(lambda: CLIPVisionModel(CLIPVisionConfig(**TOWER, **PICTURE)), PATCH, id="half of CLIP"),
+    pytest.param(lambda: DeiTModel(DeiTConfig(**TOWER, **PICTURE)), PATCH, id="DeiT"),
+    pytest.param(
+        lambda: Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**TOWER, **PICTURE, mlp_ratio=2)),
+        PATCH,
+        id="DINOv2 with registers",
+    ),
+    pytest.param(lambda: DINOv3ViTModel(DINOv3ViTConfig(**TOWER, **PICTURE)), PATCH, id="DINOv3"),
+    pytest.param(lambda: ResNetModel(ResNetConfig(**STAGES, embedding_size=4)), 32, id="ResNet"),
+]
+
+
+@pytest.mark.parametrize(("model", "stride"), FAMILIES)
+def test_the_families_that_can_work_do(model: Callable[[], Any], stride: int, tmp_path: Path) -> None:
+    """On a picture that is not square; class tokens and registers are not patches."""
+    model().save_pretrained(tmp_path / "tiny")
+    checkpoint = open_semantic(str(save_processor(tmp_path / "tiny")), cache_dir=tmp_path)
+
+    with torch.no_grad():
+        features = checkpoint.features(torch.zeros(1, 3, 2 * stride, 3 * stride))
+
+    assert checkpoint.stride == stride
+    assert features.shape == (1, 16, 2, 3)
+
+
+def test_the_one_file_of_a_whole_processor_serves_as_well(tmp_path: Path) -> None:
+    """Newer checkpoints keep the image processor's settings beside the tokenizer's."""
+    folder = save_clip(tmp_path / "tiny")
+    images, words = AutoImageProcessor.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    CLIPProcessor(images, words).save_pretrained(folder)
+    (folder / "preprocessor_config.json").unlink()
+
+    assert encoder_of(folder).mean == pytest.approx([255 * value for value in MEAN])
 
 
 @pytest.mark.parametrize("name", ["nobody/no-such-checkpoint", "/no/such/folder", "not a name"])
