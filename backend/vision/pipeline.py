@@ -74,10 +74,12 @@ class Segmentation:
     Attributes:
         instances: best first; empty if nothing was found.
         seconds: what it took.
+        limits: bounds that ended the search early, for a person to read.
     """
 
     instances: tuple[Instance, ...]
     seconds: StageSeconds
+    limits: tuple[str, ...] = ()
 
 
 def find_instances(
