@@ -18,12 +18,13 @@ _LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class ReferenceNote:
-    """Where the reference of one label comes from."""
+    """Where the reference of one label comes from, and whether the semantic check steps back for it."""
 
     label: str
     task: int
     annotation: int
     instances: int
+    weak: bool = False
 
 
 @dataclass(frozen=True)

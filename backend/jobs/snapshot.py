@@ -15,6 +15,7 @@ from rq.serializers import JSONSerializer
 from backend.jobs.connection import redis_errors
 from backend.jobs.keys import PROJECTS, ProjectKeys
 from backend.jobs.queue import PREDICT_QUEUE, JobQueue
+from backend.jobs.warning_texts import weak_references
 
 _MOST_PROJECTS = 50
 _MOST_TASKS = 200
@@ -25,9 +26,9 @@ def snapshot(connection: Redis) -> dict[str, Any]:
     """Read the state of the projects (the last changed first), of the workers and of the queue.
 
     Returns:
-        ``projects``: each with ``id``, ``model_version``, ``reason``, ``error``, ``references``, exact
-        ``counts`` of tasks by state and the last ``tasks``; ``workers`` with ``name``, ``state``, ``job``;
-        ``queue`` with numbers of jobs.
+        ``projects``: each with ``id``, ``model_version``, ``reason``, ``error``, ``references``, ``warnings``
+        as sentences, exact ``counts`` of tasks by state and the last ``tasks``; ``workers`` with ``name``,
+        ``state``, ``job``; ``queue`` with numbers of jobs.
 
     Raises:
         QueueUnavailableError: Redis does not answer.
@@ -50,12 +51,14 @@ def _project(connection: Redis, project_id: int) -> dict[str, Any] | None:
         fields, counts, recent, failed = pipe.execute()
     if not fields:
         return None
+    references = json.loads(fields.get(b"references", b"[]"))
     return {
         "id": project_id,
         "model_version": fields.get(b"model_version", b"").decode() or None,
         "reason": fields.get(b"reason", b"").decode() or None,
         "error": fields.get(b"error", b"").decode() or None,
-        "references": json.loads(fields.get(b"references", b"[]")),
+        "references": references,
+        "warnings": weak_references(references),
         "counts": {state.decode(): int(count) for state, count in sorted(counts.items()) if int(count) > 0},
         "tasks": _tasks(connection, keys, list(dict.fromkeys([*recent, *failed]))),
     }

@@ -67,8 +67,9 @@ def _learn(context: WorkerContext, project: Project) -> Lesson:
 
 
 def _note(context: WorkerContext, generation: Generation, refusals: tuple[str, ...]) -> None:
+    weak = {reference.label for reference in generation.references if reference.weak}
     notes = [
-        ReferenceNote(each.label, each.task_id, each.annotation_id, len(each.masks))
+        ReferenceNote(each.label, each.task_id, each.annotation_id, len(each.masks), each.label in weak)
         for each in generation.picked
     ]
     context.generations.put(generation)

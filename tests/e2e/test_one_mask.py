@@ -79,5 +79,6 @@ def test_the_reference_is_the_annotated_coin(stack: Stack, coin_project: CoinPro
             "task": coin_project.tasks["coins-1"],
             "annotation": coin_project.annotation,
             "instances": 1,
+            "weak": False,
         }
     ]

@@ -124,10 +124,22 @@ def test_the_snapshot_is_plain(progress: Progress, queue: JobQueue) -> None:
 
     assert [project["id"] for project in snapshot["projects"]] == [8, 7]
     assert snapshot["projects"][1]["references"] == [
-        {"label": "Coin", "task": 1, "annotation": 2, "instances": 1}
+        {"label": "Coin", "task": 1, "annotation": 2, "instances": 1, "weak": False}
     ]
+    assert snapshot["projects"][1]["warnings"] == []
     assert snapshot["workers"] == []
     assert snapshot["queue"] == {"waiting": 1, "sync": 1, "predict": 0, "retrying": 0}
+
+
+def test_the_snapshot_warns_of_weak_references_as_long_as_they_are_used(progress: Progress) -> None:
+    progress.set_generation(7, "v1", [COIN, ReferenceNote("Nut", 1, 2, 1, weak=True)])
+    (warning,) = progress.snapshot()["projects"][0]["warnings"]
+
+    progress.set_generation(7, "v2", [COIN])
+
+    assert "'Nut' is weak" in warning
+    assert "'Coin'" not in warning
+    assert progress.snapshot()["projects"][0]["warnings"] == []
 
 
 def test_a_project_can_be_forgotten(progress: Progress) -> None:

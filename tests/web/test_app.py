@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from markupsafe import escape
 
-from backend.jobs.progress import TaskProgress
+from backend.jobs.progress import ReferenceNote, TaskProgress
 from tests.web.conftest import VERSION, Backend
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
@@ -201,6 +202,19 @@ def test_status_is_a_page_for_people(backend: Backend) -> None:
     assert "failed: expected an image, got &lt;svg&gt;" in page
     assert "No reference yet: no annotation has a brush region" in page
     assert "No worker is running" in page
+
+
+def test_the_page_warns_of_a_weak_reference(backend: Backend) -> None:
+    """In the words that programs get; the label is the annotator's."""
+    backend.progress.set_generation(2, VERSION, [ReferenceNote("Nut & <b>Bolt", 1, 2, 3, weak=True)])
+
+    status = backend.client.get("/status", headers={"Accept": "application/json"}).json
+    page = backend.client.get("/status", headers={"Accept": "text/html"}).text
+
+    assert status is not None
+    (warning,) = status["projects"][0]["warnings"]
+    assert "'Nut & <b>Bolt' is weak" in warning
+    assert f'<p class="warning">{escape(warning)}</p>' in page
 
 
 def test_a_browser_at_the_root_gets_the_status(client: FlaskClient) -> None:

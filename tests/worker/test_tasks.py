@@ -1,12 +1,15 @@
 """The jobs, run by a worker on a real Valkey against a Label Studio at the end of real HTTP."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from backend.labelstudio.brush_rle import decode_rle
+from backend.vision.reference import Reference
 from backend.worker.context import WorkerContext
 from backend.worker.sync import sync_project
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
@@ -34,7 +37,9 @@ def test_one_annotation_predicts_every_other_task(
     assert set(states(project)) == {2, 3}
     assert set(states(project).values()) <= FINISHED
     assert {each["model_version"] for each in fake.predictions} == {project["model_version"]}
-    assert project["references"] == [{"label": "Coin", "task": 1, "annotation": 1, "instances": 1}]
+    (reference,) = project["references"]
+    del reference["weak"]
+    assert reference == {"label": "Coin", "task": 1, "annotation": 1, "instances": 1}
 
 
 def test_what_is_pushed_are_masks_of_the_size_of_the_image(
@@ -276,8 +281,30 @@ def test_a_reference_that_cannot_serve_is_told_and_a_later_annotation_heals_it(
     project = run_jobs()
 
     assert "annotation 1 of task 1" in reason
-    assert project["references"] == [{"label": "Coin", "task": 2, "annotation": 2, "instances": 1}]
+    assert [(each["task"], each["annotation"]) for each in project["references"]] == [(2, 2)]
     assert fake.predicted() == [3]
+
+
+@pytest.mark.parametrize("weak", [True, False])
+def test_the_sync_notes_whether_a_reference_is_weak(
+    full_context: WorkerContext, run_jobs: RunJobs, weak: bool
+) -> None:
+    """Noted with the generation: the jobs that predict leave it as it is."""
+    version = str(sync_project(full_context, PROJECT).model_version)
+    generation = full_context.generations.get(PROJECT, version)
+    assert generation is not None
+    judged = cast("Reference", SimpleNamespace(label="Coin", weak=weak))
+
+    full_context.generations.put(replace(generation, references=(judged,)))
+    sync_project(full_context, PROJECT)
+    full_context.generations.put(generation)
+    project = run_jobs()
+
+    assert [each["weak"] for each in project["references"]] == [weak]
+    assert [warning.startswith("The reference of 'Coin' is weak") for warning in project["warnings"]] == [
+        True
+    ] * weak
+    assert set(states(project).values()) <= FINISHED
 
 
 def test_an_empty_mask_is_no_reference(

@@ -1,0 +1,30 @@
+"""The warnings of the status page, word by word."""
+
+from backend.jobs.warning_texts import weak_references
+
+
+def test_without_a_weak_reference_there_is_no_warning() -> None:
+    """Notes of an older version lack the word."""
+    assert weak_references([{"label": "Coin", "weak": False}, {"label": "Nut"}]) == []
+
+
+def test_one_weak_reference_is_named_with_what_helps() -> None:
+    (warning,) = weak_references([{"label": "Coin", "weak": False}, {"label": "Nut", "weak": True}])
+
+    assert warning == (
+        "The reference of 'Nut' is weak: the semantic encoder cannot tell it from its background, so what is "
+        "found rests on SAM's features alone. Paint another object, or one with more detail."
+    )
+
+
+def test_several_weak_references_share_one_warning() -> None:
+    (warning,) = weak_references([{"label": label, "weak": True} for label in ("Coin", "Nut", "Bolt")])
+
+    assert "The references of 'Coin', 'Nut' and 'Bolt' are weak" in warning
+    assert "tell them from their background" in warning
+
+
+def test_of_many_labels_some_are_named() -> None:
+    (warning,) = weak_references([{"label": f"L{number}", "weak": True} for number in range(13)])
+
+    assert "'L8', 'L9' and 3 more are weak" in warning
