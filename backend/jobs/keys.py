@@ -42,6 +42,11 @@ class ProjectKeys:
         return f"oneshot:failed:{self.project_id}"
 
     @property
+    def limited(self) -> str:
+        """Sorted set: the tasks in which a bound ended the search early."""
+        return f"oneshot:limited:{self.project_id}"
+
+    @property
     def sync(self) -> str:
         """String: the sync that waits, as ``<job id> <time>``."""
         return f"oneshot:sync:{self.project_id}"
@@ -53,4 +58,4 @@ class ProjectKeys:
 
     def of_tasks(self) -> list[str]:
         """List the keys that the scripts on tasks take, in their order."""
-        return [self.project, self.tasks, self.counts, self.recent, self.failed, PROJECTS]
+        return [self.project, self.tasks, self.counts, self.recent, self.failed, self.limited, PROJECTS]

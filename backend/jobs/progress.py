@@ -14,6 +14,7 @@ from backend.jobs.snapshot import snapshot
 
 TaskState = Literal["queued", "processing", "done", "empty", "failed", "skipped"]
 _LONGEST_REASON = 500
+_MOST_LIMITS = 5
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,17 @@ class ReferenceNote:
 
 @dataclass(frozen=True)
 class TaskProgress:
-    """How far one task is: figures once it is done (mean confidence), the reason if it failed."""
+    """How far one task is.
+
+    Attributes:
+        task_id: the task's.
+        state: how far.
+        instances: found, once it is done.
+        confidence: mean over the instances.
+        seconds: what it took.
+        reason: why it failed or waits again.
+        limits: bounds that ended its search early, each as a sentence.
+    """
 
     task_id: int
     state: TaskState
@@ -37,6 +48,7 @@ class TaskProgress:
     confidence: float | None = None
     seconds: float | None = None
     reason: str | None = None
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,11 +152,8 @@ class Progress:
         Returns:
             False if the project has moved on to another generation: nothing is noted, and the work is moot.
         """
-        entry: dict[str, Any] = {key: value for key, value in asdict(task).items() if value is not None}
-        entry.pop("task_id")
-        if task.reason:
-            entry["reason"] = task.reason[:_LONGEST_REASON]
-        args: list[str | int] = [project_id, model_version, SECONDS_TO_LIVE, task.task_id, json.dumps(entry)]
+        entry = json.dumps(_entry(task))
+        args: list[str | int] = [project_id, model_version, SECONDS_TO_LIVE, task.task_id, entry]
         with redis_errors():
             return bool(self._record_task(keys=ProjectKeys(project_id).of_tasks(), args=args))
 
@@ -174,7 +183,7 @@ class Progress:
         """Forget a project that is gone."""
         keys = ProjectKeys(project_id)
         with redis_errors(), self._connection.pipeline() as pipe:
-            pipe.unlink(keys.project, keys.tasks, keys.counts, keys.recent, keys.failed)
+            pipe.unlink(keys.project, keys.tasks, keys.counts, keys.recent, keys.failed, keys.limited)
             pipe.zrem(PROJECTS, str(project_id))
             pipe.execute()
 
@@ -185,6 +194,17 @@ class Progress:
     def _now_s(self) -> float:
         seconds, microseconds = self._connection.time()
         return seconds + microseconds / 1e6
+
+
+def _entry(task: TaskProgress) -> dict[str, Any]:
+    """Give what is stored of a task: what there is, and in bounds."""
+    entry = {key: value for key, value in asdict(task).items() if value not in (None, ())}
+    entry.pop("task_id")
+    if task.reason:
+        entry["reason"] = task.reason[:_LONGEST_REASON]
+    if task.limits:
+        entry["limits"] = [limit[:_LONGEST_REASON] for limit in task.limits[:_MOST_LIMITS]]
+    return entry
 
 
 def _project(project_id: int, fields: dict[bytes, bytes], now_s: float) -> ProjectProgress:

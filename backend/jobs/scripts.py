@@ -22,13 +22,16 @@ local function set_task(task_id, entry, time)
   redis.call('HINCRBY', KEYS[3], entry.state, 1)
   redis.call('HSET', KEYS[2], task_id, cjson.encode(entry))
   redis.call('ZADD', KEYS[4], time, task_id)
-  if entry.state == 'failed' then redis.call('ZADD', KEYS[5], time, task_id)
-  else redis.call('ZREM', KEYS[5], task_id) end
+  local function list(key, belongs)
+    if belongs then redis.call('ZADD', key, time, task_id) else redis.call('ZREM', key, task_id) end
+  end
+  list(KEYS[5], entry.state == 'failed')
+  list(KEYS[6], entry.limits)
 end
 local function keep(project_id, ttl, time)
   redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -201)
-  for i = 1, 5 do redis.call('EXPIRE', KEYS[i], ttl) end
-  redis.call('ZADD', KEYS[6], time, project_id)
+  for i = 1, 6 do redis.call('EXPIRE', KEYS[i], ttl) end
+  redis.call('ZADD', KEYS[7], time, project_id)
 end
 """
 
@@ -103,8 +106,7 @@ for i = 1, #ARGV do
   local old = redis.call('HGET', KEYS[2], ARGV[i])
   if old then redis.call('HINCRBY', KEYS[3], cjson.decode(old).state, -1) end
   redis.call('HDEL', KEYS[2], ARGV[i])
-  redis.call('ZREM', KEYS[4], ARGV[i])
-  redis.call('ZREM', KEYS[5], ARGV[i])
+  for key = 4, 6 do redis.call('ZREM', KEYS[key], ARGV[i]) end
 end
 return #ARGV
 """
@@ -116,11 +118,11 @@ SET_PROJECT = (
     + """
 local time = now()
 local changed = (redis.call('HGET', KEYS[1], 'model_version') or '') ~= ARGV[3]
-if changed then redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) end
+if changed then redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]) end
 local synced_at = string.format('%.3f', time)
 redis.call('HSET', KEYS[1], 'model_version', ARGV[3], 'synced_at', synced_at, unpack(ARGV, 4))
 redis.call('EXPIRE', KEYS[1], ARGV[2])
-redis.call('ZADD', KEYS[6], time, ARGV[1])
+redis.call('ZADD', KEYS[7], time, ARGV[1])
 return changed and 1 or 0
 """
 )

@@ -1,11 +1,12 @@
 """Everything that a person may want to see of the queue, as plain values that become JSON.
 
 Cheap for projects of many thousand tasks: the states are counted as they change, and of the tasks only the
-last ones and the last failed ones are read.
+last ones, the last failed and the last limited ones are read.
 """
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, cast
 
 from redis import Redis
@@ -15,11 +16,12 @@ from rq.serializers import JSONSerializer
 from backend.jobs.connection import redis_errors
 from backend.jobs.keys import PROJECTS, ProjectKeys
 from backend.jobs.queue import PREDICT_QUEUE, JobQueue
-from backend.jobs.warning_texts import weak_references
+from backend.jobs.warning_texts import limited_searches, weak_references
 
 _MOST_PROJECTS = 50
 _MOST_TASKS = 200
 _MOST_FAILED = 100
+_MOST_LIMITED = 100
 
 
 def snapshot(connection: Redis) -> dict[str, Any]:
@@ -27,7 +29,8 @@ def snapshot(connection: Redis) -> dict[str, Any]:
 
     Returns:
         ``projects``: each with ``id``, ``model_version``, ``reason``, ``error``, ``references``, ``warnings``
-        as sentences, exact ``counts`` of tasks by state and the last ``tasks``; ``workers`` with ``name``,
+        as sentences, exact ``counts`` of tasks by state, the number of ``limited`` ones, whose search a bound
+        ended early, and the last ``tasks``; ``workers`` with ``name``,
         ``state``, ``job``; ``queue`` with numbers of jobs.
 
     Raises:
@@ -46,11 +49,14 @@ def _project(connection: Redis, project_id: int) -> dict[str, Any] | None:
     with connection.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.project)
         pipe.hgetall(keys.counts)
+        pipe.zcard(keys.limited)
         pipe.zrange(keys.recent, 0, _MOST_TASKS - 1, desc=True)
         pipe.zrange(keys.failed, 0, _MOST_FAILED - 1, desc=True)
-        fields, counts, recent, failed = pipe.execute()
+        pipe.zrange(keys.limited, 0, _MOST_LIMITED - 1, desc=True)
+        fields, counts, limited, *shown = pipe.execute()
     if not fields:
         return None
+    tasks = _tasks(connection, keys, list(dict.fromkeys(chain.from_iterable(shown))))
     references = json.loads(fields.get(b"references", b"[]"))
     return {
         "id": project_id,
@@ -58,9 +64,10 @@ def _project(connection: Redis, project_id: int) -> dict[str, Any] | None:
         "reason": fields.get(b"reason", b"").decode() or None,
         "error": fields.get(b"error", b"").decode() or None,
         "references": references,
-        "warnings": weak_references(references),
+        "warnings": [*weak_references(references), *limited_searches(limited, tasks)],
         "counts": {state.decode(): int(count) for state, count in sorted(counts.items()) if int(count) > 0},
-        "tasks": _tasks(connection, keys, list(dict.fromkeys([*recent, *failed]))),
+        "limited": limited,
+        "tasks": tasks,
     }
 
 
@@ -73,7 +80,7 @@ def _tasks(connection: Redis, keys: ProjectKeys, task_ids: Sequence[bytes]) -> l
 
 def _task(task_id: int, entry: dict[str, Any]) -> dict[str, Any]:
     figures = {name: entry.get(name) for name in ("instances", "confidence", "seconds", "reason")}
-    return {"id": task_id, "state": entry["state"], **figures}
+    return {"id": task_id, "state": entry["state"], **figures, "limits": entry.get("limits", [])}
 
 
 def _workers(connection: Redis) -> list[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """What a person should know before trusting a project's predictions, in sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _MOST_NAMED = 10
+_MOST_LIMITS = 3
 
 
 def weak_references(references: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -25,6 +27,21 @@ def weak_references(references: Sequence[Mapping[str, Any]]) -> list[str]:
         "SAM's features alone. Paint another object, or one with more detail."
     )
     return [warning]
+
+
+def limited_searches(count: int, tasks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say in how many tasks a bound ended the search early, and which bounds, in one sentence or none.
+
+    Args:
+        count: of all such tasks.
+        tasks: entries of some tasks, each with its ``limits``; the most frequent of these are told.
+    """
+    if not count:
+        return []
+    limits = Counter(limit.rstrip(".") for task in tasks for limit in task["limits"])
+    told = "; ".join(limit for limit, _ in limits.most_common(_MOST_LIMITS))
+    where = f"In {count} task{'' if count == 1 else 's'}"
+    return [f"{where} the search stopped at a bound, and some things may be missing: {told}."]
 
 
 def enumerated(names: Sequence[str]) -> str:

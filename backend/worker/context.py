@@ -1,9 +1,12 @@
 """What a job works with: built once per process, handed to the job by the worker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from redis import Redis
 
 from backend.jobs.progress import Progress
@@ -11,7 +14,8 @@ from backend.jobs.queue import JobQueue
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
-from backend.vision.pipeline import Models, SearchOptions
+from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
+from backend.vision.reference import Reference
 from backend.worker.generation import GenerationCache
 
 
@@ -21,6 +25,20 @@ class BasicAuth:
 
     user: str
     password: str = field(repr=False)
+
+
+class FindInstances(Protocol):
+    """The core, as ``backend.vision.pipeline.find_instances`` is called."""
+
+    def __call__(
+        self,
+        models: Models,
+        references: Sequence[Reference],
+        image: NDArray[np.uint8],
+        *,
+        options: SearchOptions,
+    ) -> Segmentation:
+        """Find every instance of the references' things in *image*, (H, W, 3)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +58,7 @@ class WorkerContext:
         progress: where states are noted for the status page.
         webhook_auth: what Label Studio's webhook must send us; None when our web process asks for nothing.
         generations: references that are ready to be used.
+        find: the core.
     """
 
     label_studio: LabelStudio
@@ -54,6 +73,7 @@ class WorkerContext:
     progress: Progress
     webhook_auth: BasicAuth | None = None
     generations: GenerationCache = field(default_factory=GenerationCache)
+    find: FindInstances = find_instances
 
 
 @dataclass(frozen=True, eq=False)

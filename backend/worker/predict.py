@@ -14,7 +14,6 @@ from backend.labelstudio.errors import FetchRefusedError
 from backend.labelstudio.images import decode_image
 from backend.labelstudio.regions import ScoredMask, prediction
 from backend.vision.instance import Instance
-from backend.vision.pipeline import find_instances
 from backend.worker.context import WorkerContext
 from backend.worker.errors import PushBusyError, StaleGenerationError
 from backend.worker.generation import Generation
@@ -26,11 +25,19 @@ _PUSH_WAIT_S = 10  # then the job's other tasks have their turn
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What was found in one task's image. ``confidence`` is the mean over the instances, None without any."""
+    """What was found in one task's image.
+
+    Attributes:
+        instances: how many.
+        confidence: mean over the instances, None without any.
+        seconds: what it took.
+        limits: bounds that ended the search early, each as a sentence.
+    """
 
     instances: int
     confidence: float | None
     seconds: float
+    limits: tuple[str, ...] = ()
 
 
 def predict_task(context: WorkerContext, generation: Generation, task: Task) -> TaskOutcome:
@@ -48,12 +55,13 @@ def predict_task(context: WorkerContext, generation: Generation, task: Task) -> 
     started = time.monotonic()
     image = decode_image(_image_bytes(context, generation, task), limits=context.limits)
     height, width = image.shape[:2]
-    found = find_instances(context.models, generation.references, image, options=context.search).instances
+    segmentation = context.find(context.models, generation.references, image, options=context.search)
+    found = segmentation.instances
     if context.progress.model_version(generation.project_id) != generation.model_version:
         raise StaleGenerationError(f"project {generation.project_id} has left {generation.model_version}")
     _push(context, generation, task, (height, width), found)
     confidence = sum(each.confidence for each in found) / len(found) if found else None
-    return TaskOutcome(len(found), confidence, time.monotonic() - started)
+    return TaskOutcome(len(found), confidence, time.monotonic() - started, segmentation.limits)
 
 
 def _image_bytes(context: WorkerContext, generation: Generation, task: Task) -> bytes:

@@ -92,7 +92,7 @@ def _predict_each(
 
 
 def _predict_one(job: JobContext, payload: PredictTasks, generation: Generation, task: Task) -> str:
-    """Predict one task and give its state. What is wrong with it alone does not stop the others."""
+    """Predict one task and give its state, in words. What is wrong with it alone does not stop the others."""
     if _record(job, payload, task.id, "processing") == _STALE:
         return _STALE
     try:
@@ -120,9 +120,10 @@ def _record_found(job: JobContext, payload: PredictTasks, task_id: int, outcome:
         instances=outcome.instances,
         confidence=outcome.confidence,
         seconds=round(outcome.seconds, 3),
+        limits=outcome.limits,
     )
     job.worker.progress.record(payload.project_id, payload.model_version, task)
-    return task.state
+    return f"{task.state} at a bound" if task.limits else task.state
 
 
 def _record(

@@ -99,20 +99,80 @@ def test_the_counts_follow_the_tasks(progress: Progress, queue: JobQueue) -> Non
             "confidence": None,
             "seconds": None,
             "reason": "not an image",
+            "limits": [],
         },
-        {"id": 1, "state": "done", "instances": 3, "confidence": 0.5, "seconds": 1.5, "reason": None},
+        {
+            "id": 1,
+            "state": "done",
+            "instances": 3,
+            "confidence": 0.5,
+            "seconds": 1.5,
+            "reason": None,
+            "limits": [],
+        },
     ]
 
 
-def test_the_snapshot_of_a_large_project_stays_small_and_keeps_its_failures(progress: Progress) -> None:
+def test_the_tasks_that_a_bound_stopped_are_counted_and_told(progress: Progress) -> None:
+    progress.set_generation(7, "v1", [COIN])
+    progress.record(7, "v1", TaskProgress(1, "done", limits=("9 tiles of 25", "300 places")))
+    progress.record(7, "v1", TaskProgress(2, "done", limits=("300 places",)))
+    progress.record(7, "v1", TaskProgress(3, "done"))
+
+    project = progress.snapshot()["projects"][0]
+
+    assert project["limited"] == 2
+    assert {task["id"]: task["limits"] for task in project["tasks"]} == {
+        1: ["9 tiles of 25", "300 places"],
+        2: ["300 places"],
+        3: [],
+    }
+    assert ["300 places; 9 tiles of 25" in warning for warning in project["warnings"]] == [True]
+
+
+def test_a_stopped_task_counts_once_and_until_it_is_queued_again_deleted_or_of_an_old_generation(
+    progress: Progress, queue: JobQueue
+) -> None:
+    stopped = [TaskProgress(task_id, "failed", limits=("300 places",)) for task_id in (1, 2, 3, 3)]
+    progress.set_generation(7, "v1", [COIN])
+    for task in stopped:
+        progress.record(7, "v1", task)
+    counted = [_limited(progress)]
+
+    queue.enqueue_tasks(7, "v1", [1])
+    counted.append(_limited(progress))
+    progress.remove_tasks(7, [2])
+    counted.append(_limited(progress))
+    progress.set_generation(7, "v2", [COIN])
+    counted.append(_limited(progress))
+
+    assert counted == [3, 2, 1, 0]
+    assert progress.snapshot()["projects"][0]["warnings"] == []
+
+
+def test_of_a_task_with_many_bounds_a_few_are_kept(progress: Progress) -> None:
+    progress.set_generation(7, "v1", [COIN])
+    progress.record(7, "v1", TaskProgress(1, "done", limits=("x" * 2000,) * 9))
+
+    (task,) = progress.snapshot()["projects"][0]["tasks"]
+    assert task["limits"] == ["x" * 500] * 5
+
+
+def _limited(progress: Progress) -> int:
+    count: int = progress.snapshot()["projects"][0]["limited"]
+    return count
+
+
+def test_the_snapshot_of_a_large_project_stays_small_and_keeps_what_went_wrong(progress: Progress) -> None:
     progress.set_generation(7, "v1", [COIN])
     progress.record(7, "v1", TaskProgress(1, "failed", reason="gone"))
-    for task_id in range(2, 302):
+    progress.record(7, "v1", TaskProgress(2, "done", limits=("300 places",)))
+    for task_id in range(3, 302):
         progress.record(7, "v1", TaskProgress(task_id, "done"))
 
     project = progress.snapshot()["projects"][0]
     assert project["counts"] == {"done": 300, "failed": 1}
-    assert [task["id"] for task in project["tasks"]] == [*range(301, 101, -1), 1]
+    assert [task["id"] for task in project["tasks"]] == [*range(301, 101, -1), 1, 2]
 
 
 def test_the_snapshot_is_plain(progress: Progress, queue: JobQueue) -> None:
@@ -142,12 +202,14 @@ def test_the_snapshot_warns_of_weak_references_as_long_as_they_are_used(progress
     assert progress.snapshot()["projects"][0]["warnings"] == []
 
 
-def test_a_project_can_be_forgotten(progress: Progress) -> None:
+def test_a_project_can_be_forgotten(progress: Progress, connection: Redis) -> None:
     progress.set_generation(7, "v1", [COIN])
+    progress.record(7, "v1", TaskProgress(2, "failed", limits=("300 places",)))
 
     progress.forget_project(7)
 
     assert progress.snapshot()["projects"] == []
+    assert connection.keys() == []
     assert progress.model_version(7) is None
 
 
@@ -159,10 +221,10 @@ def test_all_that_is_written_expires_some_time(
     progress.set_error(9, "no")
     queue.enqueue_sync(7)
     queue.enqueue_tasks(7, "v1", [1])
-    progress.record(7, "v1", TaskProgress(2, "failed"))
+    progress.record(7, "v1", TaskProgress(2, "failed", limits=("300 places",)))
 
     keys = [
-        *ProjectKeys(7).of_tasks()[:5],
+        *ProjectKeys(7).of_tasks()[:6],
         ProjectKeys(7).sync,
         ProjectKeys(8).project,
         ProjectKeys(9).project,

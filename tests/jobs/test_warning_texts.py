@@ -1,6 +1,6 @@
 """The warnings of the status page, word by word."""
 
-from backend.jobs.warning_texts import weak_references
+from backend.jobs.warning_texts import limited_searches, weak_references
 
 
 def test_without_a_weak_reference_there_is_no_warning() -> None:
@@ -28,3 +28,24 @@ def test_of_many_labels_some_are_named() -> None:
     (warning,) = weak_references([{"label": f"L{number}", "weak": True} for number in range(13)])
 
     assert "'L8', 'L9' and 3 more are weak" in warning
+
+
+def test_without_a_stopped_search_there_is_no_warning() -> None:
+    assert limited_searches(0, [{"limits": []}]) == []
+
+
+def test_one_stopped_search_is_told_with_its_bound() -> None:
+    (warning,) = limited_searches(1, [{"limits": []}, {"limits": ["it ended after 300 places."]}])
+
+    assert warning == (
+        "In 1 task the search stopped at a bound, and some things may be missing: it ended after 300 places."
+    )
+
+
+def test_of_many_bounds_the_most_frequent_are_told() -> None:
+    tasks = [{"limits": ["a", "b"]}, {"limits": ["c", "b"]}, {"limits": ["b", "c"]}, {"limits": ["d"]}]
+
+    (warning,) = limited_searches(512, tasks)
+
+    assert warning.startswith("In 512 tasks")
+    assert warning.endswith("missing: b; c; a.")

@@ -217,6 +217,21 @@ def test_the_page_warns_of_a_weak_reference(backend: Backend) -> None:
     assert f'<p class="warning">{escape(warning)}</p>' in page
 
 
+def test_the_page_tells_which_searches_a_bound_stopped(backend: Backend) -> None:
+    backend.synced(2)
+    backend.progress.record(2, VERSION, TaskProgress(5, "done", instances=300, limits=('300 "places"',)))
+    backend.progress.record(2, VERSION, TaskProgress(6, "done", instances=3))
+
+    page = backend.client.get("/status", headers={"Accept": "text/html"}).text
+
+    assert (
+        "In 1 task the search stopped at a bound, and some things may be missing: 300 &#34;places&#34;."
+        in page
+    )
+    assert page.count("done at a bound</td>") == 1
+    assert 'title="300 &#34;places&#34;"' in page
+
+
 def test_a_browser_at_the_root_gets_the_status(client: FlaskClient) -> None:
     response = client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
 

@@ -89,10 +89,14 @@ def full_context(context: WorkerContext, fake: FakeLabelStudio, models: Models) 
 
 @pytest.fixture
 def run_jobs(full_context: WorkerContext) -> Iterator[Callable[..., Project]]:
-    """Runs what waits on the queue in a worker; gives what the status page says of the project then."""
+    """Runs what waits on the queue in a worker; gives what the status page says of the project then.
 
-    def run(*, jobs: int | None = None) -> Project:
-        worker = OneshotWorker(QUEUE_NAMES, connection=full_context.connection, context=full_context)
+    Collaborators that are given by name stand in for the usual ones.
+    """
+
+    def run(*, jobs: int | None = None, **instead: Any) -> Project:
+        context = replace(full_context, **instead)
+        worker = OneshotWorker(QUEUE_NAMES, connection=context.connection, context=context)
         worker.work(burst=jobs is None, max_jobs=jobs, logging_level="CRITICAL")
         found: list[Project] = snapshot(full_context.connection)["projects"]
         return found[0] if found else {}

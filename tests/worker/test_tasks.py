@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from backend.labelstudio.brush_rle import decode_rle
+from backend.vision.instance import Instance, mask_window
+from backend.vision.pipeline import Segmentation, StageSeconds
 from backend.vision.reference import Reference
 from backend.worker.context import WorkerContext
 from backend.worker.sync import sync_project
@@ -305,6 +307,29 @@ def test_the_sync_notes_whether_a_reference_is_weak(
         True
     ] * weak
     assert set(states(project).values()) <= FINISHED
+
+
+def test_a_search_that_a_bound_stopped_is_told_on_the_status_page_and_in_the_log(
+    full_context: WorkerContext, run_jobs: RunJobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the core says of bounds reaches the person word by word, for the tasks of which it says it."""
+    limits = iter([("stopped after 300 places",), ()])
+    found = Instance("Coin", mask_window(disc_mask()), confidence=0.5, similarity=0.5)
+
+    def find(*_: object, **__: object) -> Segmentation:
+        return Segmentation((found,), StageSeconds(0.0, 0.0, 0.0), next(limits))
+
+    full_context.queue.enqueue_sync(PROJECT)
+    with caplog.at_level("INFO", "backend.worker.tasks"):
+        project = run_jobs(find=find)
+
+    assert {task["id"]: task["limits"] for task in project["tasks"]} == {
+        2: ["stopped after 300 places"],
+        3: [],
+    }
+    assert project["limited"] == 1
+    assert "missing: stopped after 300 places." in project["warnings"][-1]
+    assert any(": 1 done at a bound, 1 done in " in message for message in caplog.messages)
 
 
 def test_an_empty_mask_is_no_reference(
