@@ -10,7 +10,7 @@ import pytest
 
 from backend.labelstudio.brush_rle import decode_rle
 from backend.vision.instance import Instance, mask_window
-from backend.vision.pipeline import Segmentation, StageSeconds
+from backend.vision.pipeline import Segmentation, find_instances
 from backend.vision.reference import Reference
 from backend.worker.context import WorkerContext
 from backend.worker.sync import sync_project
@@ -316,8 +316,8 @@ def test_a_search_that_a_bound_stopped_is_told_on_the_status_page_and_in_the_log
     limits = iter([("stopped after 300 places",), ()])
     found = Instance("Coin", mask_window(disc_mask()), confidence=0.5, similarity=0.5)
 
-    def find(*_: object, **__: object) -> Segmentation:
-        return Segmentation((found,), StageSeconds(0.0, 0.0, 0.0), next(limits))
+    def find(*arguments: Any, **options: Any) -> Segmentation:
+        return replace(find_instances(*arguments, **options), instances=(found,), limits=next(limits))
 
     full_context.queue.enqueue_sync(PROJECT)
     with caplog.at_level("INFO", "backend.worker.tasks"):
