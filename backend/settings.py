@@ -72,7 +72,10 @@ class Settings(BaseSettings):
         description="least semantic similarity of an instance; unset: follows from the reference",
     )
     oneshot_max_instances: int = Field(
-        default=300, ge=1, le=5000, description="bound on instances per image and label"
+        default=300, ge=1, le=5000, description="bound on places that are looked at per image or tile"
+    )
+    oneshot_max_tiles: int = Field(
+        default=9, ge=1, le=64, description="bound on tiles of an image whose objects are small"
     )
     oneshot_device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"

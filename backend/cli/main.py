@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from backend.cli.log import configure_logging
 from backend.settings import Settings
 
-COMMANDS = ("demo", "up", "web", "worker", "segment", "evaluate", "benchmark", "checkpoints")
+COMMANDS = ("demo", "up", "web", "worker", "segment", "evaluate", "fit", "benchmark", "checkpoints")
 ERROR_TREES = (
     ("backend.vision.errors", "VisionError"),
     ("backend.checkpoints.errors", "CheckpointError"),

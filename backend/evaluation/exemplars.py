@@ -34,7 +34,9 @@ class Exemplar:
     peak: Tensor
 
 
-def exemplars(models: Models, episodes: Iterable[Episode]) -> dict[tuple[str, str], tuple[Exemplar, ...]]:
+def exemplars(
+    models: Models, episodes: Iterable[Episode], *, max_tiles: int
+) -> dict[tuple[str, str], tuple[Exemplar, ...]]:
     """The exemplars of each episode by (group, class); an image is encoded once for all labels."""
     wanted = {episode.key: episode for episode in episodes}
     masks = [(episode, one) for episode in wanted.values() for one in episode.references]
@@ -44,7 +46,9 @@ def exemplars(models: Models, episodes: Iterable[Episode]) -> dict[tuple[str, st
         if last is None or last[0] is not one.image:
             pixels = one.image.pixels()
             last = one.image, pixels, models.sam.embed(pixels)
-        new = exemplar(models, last[1], last[2], one.mask(episode.label), episode.label)
+        new = exemplar(
+            *(models, last[1], last[2], one.mask(episode.label), episode.label), max_tiles=max_tiles
+        )
         found[episode.key] = (*found.get(episode.key, ()), new)
     return found
 
@@ -55,11 +59,18 @@ def exemplar(
     embedding: ImageEmbedding,
     mask: NDArray[np.bool_],
     label: str,
+    *,
+    max_tiles: int,
 ) -> Exemplar:
     """What one mask (H, W) bool of an image (H, W, 3) uint8 says."""
     coverage = to_grid(mask, embedding)
     inside = coverage >= min(HALF_COVERED, float(coverage.max()))
     return Exemplar(
-        build_reference(models.sam, models.semantic, image, [mask], label=label, embedding=embedding),
+        build_reference(
+            *(models.sam, models.semantic, image, [mask]),
+            label=label,
+            embedding=embedding,
+            max_tiles=max_tiles,
+        ),
         embedding.features[:, inside].amax(dim=1),
     )

@@ -10,9 +10,10 @@ from backend.evaluation.exemplars import Exemplar
 from backend.evaluation.oracle import in_true_boxes
 from backend.evaluation.persam import persam, persam_f
 from backend.evaluation.scene import Scene
+from backend.vision.clock import StageSeconds
 from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance
-from backend.vision.pipeline import Models, SearchOptions, Segmentation, StageSeconds, find_instances
+from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 
 Find = Callable[[Models, Scene, SearchOptions], Segmentation]
 FindOne = Callable[[Models, Scene, str, Sequence[Exemplar], SearchOptions], Instance | None]

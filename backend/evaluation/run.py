@@ -63,7 +63,8 @@ def run_searches(
     An image that is searched several times in a row is encoded once; its runs after the first have 0 s for
     encode.
     """
-    shown = exemplars(models, (episode for search in plan for episode in search.episodes))
+    wanted = (episode for search in plan for episode in search.episodes)
+    shown = exemplars(models, wanted, max_tiles=options.max_tiles)
     last: tuple[LabelledImage, ImageEmbedding] | None = None
     for search in plan:
         image = search.image.pixels()

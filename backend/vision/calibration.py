@@ -12,6 +12,7 @@ from backend.vision.candidate import HALF_COVERED, cell_coverage
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import CropEncoder, SemanticEncoder
 
+LEAST_SPAN = 0.05  # cosines of ground and object that differ by less tell nothing
 FEATURELESS = 0.6  # a thing that stays so like itself without any detail is only an outline to the encoder
 OUTLINE = 28  # a crop made coarser by this keeps the outline and no detail
 GROUNDS = 9  # places that count as ground: few, for the image may show more of the things, not annotated
@@ -36,9 +37,9 @@ class SemanticReference:
     itself: float
     weak: bool
 
-    def relative(self, similarity: float) -> float:
-        """Bring a cosine to a scale of its own: 0 is as like as the ground, 1 as the object is to itself."""
-        return (similarity - self.ground) / max(self.itself - self.ground, 1e-6)
+    def relative(self, similarity: Tensor) -> Tensor:
+        """Bring cosines to a scale of their own: 0 is as like as the ground, 1 as the object is to itself."""
+        return (similarity - self.ground) / max(self.itself - self.ground, LEAST_SPAN)
 
 
 def semantic_reference(

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from backend.vision.refine import Mask
+from backend.vision.sam import MaskLogits
 
 HALF_COVERED = 0.5
 PART = 0.5  # a mask with more than this share of its pixels in a found instance is a part of it, or the same
@@ -66,6 +67,22 @@ def candidate(mask: Mask, *, side: int, finder: int) -> Candidate:
         coverage=cell_coverage(mask.logits[None] > 0, side)[0],
         finder=finder,
     )
+
+
+def candidates_of(answer: MaskLogits, *, side: int, finder: int) -> list[Candidate]:
+    """Measure all masks that the decoder answers, but for the empty ones.
+
+    Args:
+        answer: to n prompts, m masks each.
+        side: cells along a side of the embedding's grid.
+        finder: index of the reference they were found for.
+    """
+    logits, iou = answer.logits.flatten(0, 1), answer.iou.flatten().clamp(0, 1)
+    stable, coverage = stability(logits), cell_coverage(logits > 0, side)
+    return [
+        Candidate(logits[i], float(iou[i]), float(stable[i]), coverage[i], finder)
+        for i in coverage.flatten(1).any(dim=1).nonzero()[:, 0].tolist()
+    ]
 
 
 def cell_coverage(masks: Tensor, side: int) -> Tensor:

@@ -1,26 +1,52 @@
-"""The semantic-similarity check: candidates to those that are the same kind of thing. Labels compete."""
+"""The semantic-similarity check: candidates to those that are the same kind of thing. Labels compete.
 
-import math
+Twice: what is sure at first sight tells how large the things of this image are and how well they stand out
+from its background; then all are judged by that.
+"""
+
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.vision.candidate import Candidate
-from backend.vision.reference import Reference
+from backend.vision.candidate import PART, Candidate
+from backend.vision.colour import colour_histograms
+from backend.vision.evidence import (
+    ENOUGH,
+    MOST_LEAD,
+    SURE,
+    Cues,
+    EvidenceWeights,
+    Weights,
+    at_best,
+    cues_of,
+    log_areas,
+    pooled,
+    strictly,
+)
+from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import SemanticEncoder
+from backend.vision.text_evidence import text_evidence
+from backend.vision.views import View
 
-ENOUGH = 0.2  # evidence that makes a candidate an instance; 0 is the ground, 1 the thing itself
-LOCATION_WEIGHT = 0.8  # SAM's own cosines support the semantic one
-SIZE_WEIGHT = 0.1  # so does the size: what is e times as large as the others needs that much more
-SIZE_LIMIT = math.log(4)  # beyond, size says no more
-SURE = 0.6  # likeness from which a candidate shows how large the thing is in this image
-TINY = 1e-6
+SAME = 0.9  # IoU of two masks that are one
+PLAUSIBLE = 0.2  # evidence: with less, likeness cannot make an instance of it any more
+COLOUR_KINSHIP = 0.3  # against a semantic cosine of 1
+TEXT_KINSHIP = 0.3
+EDGE = 2  # low-resolution pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Exemplar:
+    """A label, one prototype of it, and the number of the reference that it comes from."""
+
+    label: str
+    prototype: Prototype
+    reference: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,160 +57,370 @@ class Claim:
         label: who claims it.
         candidate: the mask.
         similarity: cosine with the label's reference: semantic, or SAM's own where nothing was checked.
-        evidence: how sure the label is, in [0, 1].
+        confidence: how sure it is that the candidate is a thing of the label, in [0, 1].
     """
 
     label: str
     candidate: Candidate
     similarity: float
-    evidence: float
-
-    @property
-    def confidence(self) -> float:
-        """Geometric mean of predicted IoU, stability and evidence, in [0, 1]."""
-        return math.pow(self.candidate.iou * self.candidate.stability * self.evidence, 1 / 3)
-
-
-def unchecked(
-    references: Sequence[Reference], similarities: Tensor, candidates: Sequence[Candidate]
-) -> list[Claim]:
-    """Give every candidate to the label it was found for.
-
-    Args:
-        references: n of them.
-        similarities: cosine of each cell with each reference's target, (n, h, w) float.
-        candidates: of all labels.
-    """
-    return [by_location(candidate, references, similarities) for candidate in candidates]
-
-
-def by_location(candidate: Candidate, references: Sequence[Reference], similarities: Tensor) -> Claim:
-    """Claim a candidate for the label it was found for, on SAM's similarity alone."""
-    location = candidate.location(similarities[candidate.finder])
-    similarity = min(max(location, -1.0), 1.0)
-    return Claim(references[candidate.finder].label, candidate, similarity, evidence=max(similarity, 0.0))
-
-
-def checked(
-    encoder: SemanticEncoder,
-    references: Sequence[Reference],
-    similarities: Tensor,
-    candidates: Sequence[Candidate],
-    image: NDArray[np.uint8],
-    embedding: ImageEmbedding,
-    *,
-    min_similarity: float | None,
-) -> list[Claim]:
-    """Give every candidate to the label it resembles most, if there is evidence enough.
-
-    Args:
-        encoder: the semantic encoder.
-        references: n of them, one or more per label.
-        similarities: cosine of each cell with each reference's target, (n, h, w) float.
-        candidates: of all labels.
-        image: the test image, RGB, (H, W, 3) uint8.
-        embedding: its embedding.
-        min_similarity: least semantic cosine for all labels; None follows from each reference, and lets the
-            check step back where a reference is weak.
-
-    Returns:
-        Claims in the order of the candidates; they may overlap.
-    """
-    if not candidates:
-        return []
-    logits = torch.stack([candidate.logits for candidate in candidates])
-    vectors = encoder.vectors(image, logits, embedding, masked=True)
-    matches = [
-        match(candidate, vector, references, similarities)
-        for candidate, vector in zip(candidates, vectors, strict=True)
-    ]
-    areas = typical_areas(matches, references)
-    claims = [judge(one, areas, references, similarities, min_similarity=min_similarity) for one in matches]
-    return [claim for claim in claims if claim is not None]
+    confidence: float
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
-    """A candidate with the reference that it resembles most.
+class Sight:
+    """Candidates of one view with all that was measured of them.
 
     Attributes:
-        candidate: the mask.
-        index: of the reference.
-        similarity: semantic cosine with the reference's most similar object.
-        likeness: semantic likeness and SAM's, about 0 for the ground and about 1 for the thing itself.
+        candidates: n plausible ones, no two the same.
+        owner: index of the exemplar that each resembles most, (n,) int.
+        similarity: semantic cosine with that exemplar, (n,) float.
+        log_area: how many times larger than its object each is, as a logarithm, (n,) float.
+        cues: at first sight.
+        shared: intersection over the smaller of each pair, (n, n) float.
     """
 
-    candidate: Candidate
-    index: int
-    similarity: float
-    likeness: float
+    candidates: tuple[Candidate, ...]
+    owner: Tensor
+    similarity: Tensor
+    log_area: Tensor
+    cues: Cues
+    shared: Tensor
+
+    def suppressed(self, evidence: Tensor, *, least: float) -> list[int]:
+        """Keep the candidates with at least that evidence, best first; none is part of a better one."""
+        kept: list[int] = []
+        for i in evidence.argsort(descending=True, stable=True).tolist():
+            if float(evidence[i]) < least:
+                break
+            if not kept or float(self.shared[i, kept].max()) <= PART:
+                kept.append(i)
+        return kept
+
+    def without_masks(self) -> "Sight":
+        """The same figures, to be kept for many images."""
+        return replace(self, candidates=())
 
 
-def match(
-    candidate: Candidate, vector: Tensor, references: Sequence[Reference], similarities: Tensor
-) -> Match:
-    """Let the references compete for a candidate.
+def unchecked(labels: Sequence[str], similarities: Tensor, candidates: Sequence[Candidate]) -> list[Claim]:
+    """Give every candidate of the loop to the label it was found for, on SAM's similarity alone.
 
     Args:
-        candidate: the mask.
-        vector: its unit semantic vector, (D,) float.
-        references: n of them.
+        labels: of n references.
         similarities: cosine of each cell with each reference's target, (n, h, w) float.
+        candidates: of all labels.
     """
-    objects = [(i, one) for i, reference in enumerate(references) for one in reference.semantic]
-    cosines = (torch.stack([one.vector for _, one in objects]) @ vector).clamp(-1, 1).tolist()
-    similarity, best = max(zip(cosines, range(len(objects)), strict=True))
-    index, closest = objects[best]
-    location = candidate.location(similarities[index]) - references[index].location.thing
-    likeness = closest.relative(similarity) + LOCATION_WEIGHT * min(location, 0.0)
-    return Match(candidate, index, similarity, likeness)
+    claims = []
+    for one in candidates:
+        similarity = min(max(one.location(similarities[one.finder]), -1.0), 1.0)
+        sure = (one.iou * one.stability * max(similarity, 0.0)) ** (1 / 3)
+        claims.append(Claim(labels[one.finder], one, similarity, sure))
+    return claims
 
 
-def typical_areas(matches: Sequence[Match], references: Sequence[Reference]) -> list[float]:
-    """Say how large each reference's thing is in this image, which may show it from closer or farther.
+def look(
+    encoder: SemanticEncoder,
+    exemplars: Sequence[Exemplar],
+    maps: dict[int, Tensor],
+    candidates: Sequence[Candidate],
+    view: View,
+    image: NDArray[np.uint8],
+    embedding: ImageEmbedding,
+    weights: Weights,
+) -> Sight | None:
+    """Measure the candidates of one view.
 
     Args:
-        matches: of all candidates.
-        references: n of them.
+        encoder: the semantic encoder.
+        exemplars: of all labels, whatever their scale: they compete.
+        maps: location map, (h, w) float, of each exemplar that is searched for in this view, by its index.
+        candidates: what the search found.
+        view: where the image lies in the whole.
+        image: the view's pixels, RGB, (H, W, 3) uint8.
+        embedding: of the view.
+        weights: of the cues at first sight.
 
     Returns:
-        For each reference the median area of the candidates that surely show its thing; without any, the
-        area of its own object; in cells.
+        What was measured; None if no candidate is plausible.
     """
-    areas = []
-    for index, reference in enumerate(references):
-        sure = [one for one in matches if one.index == index and one.likeness >= SURE]
-        areas.append(median([one.candidate.area for one in sure] or [reference.cells]))
-    return areas
+    plausible, shared = different(plausible_ones(candidates, exemplars, maps, view, embedding, weights))
+    if not plausible:
+        return None
+    logits = torch.stack([one.logits for one in plausible])
+    vectors = encoder.vectors(image, logits, embedding, masked=True)
+    colours = colour_histograms(image, logits > 0, embedding)
+    return measured(encoder, exemplars, maps, plausible, vectors.cpu(), colours, shared.cpu())
 
 
-def judge(
-    one: Match,
-    areas: Sequence[float],
-    references: Sequence[Reference],
-    similarities: Tensor,
-    *,
-    min_similarity: float | None,
-) -> Claim | None:
-    """Decide whether a candidate is an instance.
+def unlooked(
+    exemplars: Sequence[Exemplar],
+    maps: dict[int, Tensor],
+    candidates: Sequence[Candidate],
+    view: View,
+    embedding: ImageEmbedding,
+    weights: Weights,
+) -> Sight | None:
+    """Measure candidates by place and size alone, for the label each was found for; see ``look``."""
+    plausible, shared = different(plausible_ones(candidates, exemplars, maps, view, embedding, weights))
+    if not plausible:
+        return None
+    owner = torch.tensor([one.finder for one in plausible])
+    places, sizes = placed_and_sized(plausible, exemplars, maps, owner)
+    known = torch.ones(len(plausible))
+    return Sight(
+        candidates=tuple(plausible),
+        owner=owner,
+        similarity=places.clamp(-1, 1),
+        log_area=sizes,
+        cues=cues_of(plausible, places, sizes, known, known, known * MOST_LEAD),
+        shared=shared.cpu(),
+    )
+
+
+def plausible_ones(
+    candidates: Sequence[Candidate],
+    exemplars: Sequence[Exemplar],
+    maps: dict[int, Tensor],
+    view: View,
+    embedding: ImageEmbedding,
+    weights: Weights,
+) -> list[Candidate]:
+    """Drop candidates that are cut by an inner edge, or can be no label's thing. Arguments as in ``look``."""
+    whole = [one for one in candidates if not cut(one, view, embedding)]
+    return [one for one, fits in zip(whole, fitting(whole, exemplars, maps, weights), strict=True) if fits]
+
+
+def cut(candidate: Candidate, view: View, embedding: ImageEmbedding) -> bool:
+    """True if an edge of a view inside the image may cut the object: another view shows it whole."""
+    if view.whole:
+        return False
+    height, width = embedding.shown_hw(candidate.mask.shape[0])
+    mask = candidate.mask[:height, :width]
+    strips = (mask[:EDGE], mask[-EDGE:], mask[:, :EDGE], mask[:, -EDGE:])
+    return any(inner and bool(strip.any()) for inner, strip in zip(view.inner_edges, strips, strict=True))
+
+
+def fitting(
+    candidates: Sequence[Candidate],
+    exemplars: Sequence[Exemplar],
+    maps: dict[int, Tensor],
+    weights: Weights,
+) -> list[bool]:
+    """Say which candidates might be a thing of any label, by place and size alone."""
+    if not candidates:
+        return []
+    evidence = [
+        at_best(candidates, exemplars[index].prototype.cells, location, weights)
+        for index, location in maps.items()
+    ]
+    return [bool(fits) for fits in torch.stack(evidence).amax(dim=0) >= PLAUSIBLE]
+
+
+def different(candidates: Sequence[Candidate]) -> tuple[list[Candidate], Tensor]:
+    """Drop masks that are another one again: a second place of a large object says nothing new.
+
+    Returns:
+        The candidates that stay, those with the greatest predicted IoU, and their intersections over the
+        smaller, (n, n) float.
+    """
+    if not candidates:
+        return [], torch.zeros(0, 0)
+    masks = torch.stack([one.mask for one in candidates]).flatten(1).float()
+    both, areas = masks @ masks.T, masks.sum(dim=1)
+    iou = both / (areas[:, None] + areas[None] - both)
+    kept: list[int] = []
+    for i in sorted(range(len(candidates)), key=lambda i: -candidates[i].iou):
+        if not kept or float(iou[i, kept].max()) <= SAME:
+            kept.append(i)
+    shared = both / torch.minimum(areas[:, None], areas[None])
+    return [candidates[i] for i in kept], shared[kept][:, kept]
+
+
+def measured(
+    encoder: SemanticEncoder,
+    exemplars: Sequence[Exemplar],
+    maps: dict[int, Tensor],
+    candidates: Sequence[Candidate],
+    vectors: Tensor,
+    colours: Tensor,
+    shared: Tensor,
+) -> Sight | None:
+    """Let the labels compete for the candidates, and collect the cues of each for the label it goes to.
 
     Args:
-        one: the candidate and the reference it resembles most; where the reference it was found for is
-            weak, it stays with that unless another claims it.
-        areas: of each reference's thing in this image, in cells.
-        references: n of them.
-        similarities: cosine of each cell with each reference's target, (n, h, w) float.
-        min_similarity: least semantic cosine for all, or None.
+        encoder: reads the labels' names, if it can.
+        exemplars: of all labels.
+        maps: location maps of those that are searched for here, by index.
+        candidates: n of them.
+        vectors: their unit semantic vectors, (n, D) float.
+        colours: their colour histograms, (n, bins) float.
+        shared: intersection over the smaller of each pair, (n, n) float.
     """
-    evidence = one.likeness - SIZE_WEIGHT * size_difference(one.candidate.area, areas[one.index])
-    if evidence >= ENOUGH if min_similarity is None else one.similarity >= min_similarity:
-        label = references[one.index].label
-        return Claim(label, one.candidate, one.similarity, min(max(evidence, 0.0), 1.0))
-    if min_similarity is None and references[one.candidate.finder].weak:
-        return by_location(one.candidate, references, similarities)
-    return None
+    closest = [closest_look(one.prototype, vectors, colours) for one in exemplars]
+    cosine, likeness, colour = (torch.stack(values) for values in zip(*closest, strict=True))  # (e, n) each
+    kinship = cosine + COLOUR_KINSHIP * colour
+    labels = sorted({one.label for one in exemplars})
+    names = text_evidence(encoder, vectors, labels)
+    if names is not None:
+        kinship = kinship + TEXT_KINSHIP * torch.stack([names[:, labels.index(e.label)] for e in exemplars])
+    owner = kinship.argmax(dim=0)
+    here = [i for i, index in enumerate(owner.tolist()) if index in maps]
+    if not here:
+        return None
+    rows = torch.arange(len(candidates))
+    places, sizes = placed_and_sized(candidates, exemplars, maps, owner)
+    lead = leads(kinship, [one.label for one in exemplars], owner)
+    cues = cues_of(candidates, places, sizes, likeness[owner, rows], colour[owner, rows], lead)
+    chosen = torch.tensor(here)
+    return Sight(
+        candidates=tuple(candidates[i] for i in here),
+        owner=owner[chosen],
+        similarity=cosine[owner, rows][chosen],
+        log_area=sizes[chosen],
+        cues=Cues(*cues.table[chosen].T),
+        shared=shared[chosen][:, chosen],
+    )
 
 
-def size_difference(area: float, typical: float) -> float:
-    """Factor between two areas, as a logarithm up to ``SIZE_LIMIT``."""
-    return min(abs(math.log(max(area, TINY) / max(typical, TINY))), SIZE_LIMIT)
+def placed_and_sized(
+    candidates: Sequence[Candidate], exemplars: Sequence[Exemplar], maps: dict[int, Tensor], owner: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Mean of the owner's location map under each candidate, and logarithm of its size; (n,) float each."""
+    places, sizes = torch.zeros(len(candidates)), torch.zeros(len(candidates))
+    for index, location in maps.items():
+        mine = (owner == index).nonzero()[:, 0]
+        if len(mine):
+            some = [candidates[i] for i in mine.tolist()]
+            places[mine] = pooled(some, location[None])[:, 0]
+            sizes[mine] = log_areas(some, exemplars[index].prototype.cells)
+    return places, sizes
+
+
+def closest_look(prototype: Prototype, vectors: Tensor, colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Compare candidates with the annotated object that each resembles most.
+
+    Args:
+        prototype: with one look per annotated object.
+        vectors: unit semantic vectors of n candidates, (n, D) float.
+        colours: their colour histograms, (n, bins) float.
+
+    Returns:
+        Semantic cosine, likeness (1 where the prototype is weak: the check steps back) and colour, (n,) each.
+    """
+    looks = prototype.looks
+    cosines = torch.stack([vectors @ look.semantic.vector.cpu() for look in looks]).clamp(-1, 1)  # (l, n)
+    alike = torch.stack([colours @ look.colours for look in looks])
+    best = (cosines + COLOUR_KINSHIP * alike).argmax(dim=0)
+    columns = torch.arange(len(vectors))
+    relative = torch.stack(
+        [
+            torch.ones_like(cosine) if look.semantic.weak else look.semantic.relative(cosine)
+            for look, cosine in zip(looks, cosines, strict=True)
+        ]
+    )
+    return cosines[best, columns], relative[best, columns].clamp(-1, 1.5), alike[best, columns]
+
+
+def leads(kinship: Tensor, labels: Sequence[str], owner: Tensor) -> Tensor:
+    """How far each candidate's label is ahead of the next, (n,) float up to ``MOST_LEAD``.
+
+    Args:
+        kinship: of e exemplars with n candidates, (e, n) float.
+        labels: of the exemplars.
+        owner: index of the exemplar that each candidate resembles most, (n,) int.
+    """
+    lead = torch.full(owner.shape, MOST_LEAD)
+    for label in set(labels):
+        others = torch.tensor([other != label for other in labels])
+        mine = torch.tensor([labels[index] == label for index in owner.tolist()])
+        if others.any() and mine.any():
+            ahead = kinship.amax(dim=0) - kinship[others].amax(dim=0)
+            lead[mine] = ahead[mine].clamp_max(MOST_LEAD)
+    return lead
+
+
+def judged(
+    sights: Sequence[Sight], exemplars: Sequence[Exemplar], *, weights: EvidenceWeights
+) -> list[tuple[Cues, Tensor]]:
+    """Judge all candidates of an image twice.
+
+    Args:
+        sights: its views.
+        exemplars: of all labels.
+        weights: of the cues.
+
+    Returns:
+        For each view the cues that decide, and the evidence, (n,) float.
+    """
+    labels = [one.label for one in exemplars]
+    sure = surest(sights, labels, weights.first)
+    cues = [in_company(sight, labels, sure) for sight in sights]
+    return [(one, weights.second.evidence(one)) for one in cues]
+
+
+def surest(
+    sights: Sequence[Sight], labels: Sequence[str], weights: Weights
+) -> dict[str, list[tuple[float, float]]]:
+    """Take the instances of an image that are sure at first sight.
+
+    Args:
+        sights: its views.
+        labels: of the exemplars.
+        weights: of the cues at first sight.
+
+    Returns:
+        Logarithm of the area, and location, of each, by label.
+    """
+    sure: dict[str, list[tuple[float, float]]] = {}
+    for sight in sights:
+        for i in sight.suppressed(weights.evidence(sight.cues), least=SURE):
+            area = float(sight.log_area[i])
+            sure.setdefault(labels[int(sight.owner[i])], []).append((area, float(sight.cues.location[i])))
+    return sure
+
+
+def in_company(sight: Sight, labels: Sequence[str], sure: dict[str, list[tuple[float, float]]]) -> Cues:
+    """Cues of a view's candidates in the light of the image's surest instances.
+
+    Args:
+        sight: the view.
+        labels: of the exemplars.
+        sure: logarithm of the area, and location, of the surest instances of each label.
+    """
+    size, company = sight.cues.size.clone(), sight.cues.company.clone()
+    for label, found in sure.items():
+        mine = torch.tensor([labels[index] == label for index in sight.owner.tolist()])
+        areas, places = torch.tensor(found).T
+        if len(found) > 1:
+            typical = areas.median() * len(found) / (len(found) + 1)  # the reference counts as one of them
+            size[mine] = strictly(sight.log_area[mine] - typical)
+        company[mine] = sight.cues.location[mine] - places.mean()
+    return replace(sight.cues, size=size, company=company.clamp(-1, 0.5))
+
+
+def claims_of(
+    sight: Sight,
+    exemplars: Sequence[Exemplar],
+    evidence: Tensor,
+    *,
+    min_similarity: float | None,
+) -> list[Claim]:
+    """Decide which candidates are instances.
+
+    Args:
+        sight: one view.
+        exemplars: of all labels.
+        evidence: for each candidate, (n,) float.
+        min_similarity: least semantic cosine for all labels, in place of the evidence; None: the evidence.
+    """
+    if min_similarity is not None:
+        evidence = evidence.where(sight.similarity >= min_similarity, -1.0)
+    kept = sight.suppressed(evidence, least=ENOUGH if min_similarity is None else 0.0)
+    return [
+        Claim(
+            exemplars[int(sight.owner[i])].label,
+            sight.candidates[i],
+            float(sight.similarity[i]),
+            float(evidence[i]),
+        )
+        for i in kept
+    ]

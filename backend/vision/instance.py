@@ -1,9 +1,12 @@
 """What the core finds: one object, its mask, and how sure it is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from backend.vision.candidate import PART
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,34 @@ class MaskWindow:
         height, width = self.pixels.shape
         mask[self.top : self.top + height, self.left : self.left + width] = self.pixels
         return mask
+
+    @property
+    def area(self) -> int:
+        """Pixels of the mask."""
+        return int(self.pixels.sum())
+
+    def placed(self, top: int, left: int, size_hw: tuple[int, int]) -> "MaskWindow":
+        """The same mask where its image is a window of a larger one.
+
+        Args:
+            top: first row of that window.
+            left: its first column.
+            size_hw: the larger image, in pixels.
+        """
+        return MaskWindow(self.pixels, self.top + top, self.left + left, size_hw)
+
+    def shared(self, other: "MaskWindow") -> int:
+        """Pixels that both masks have."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom = min(self.top + self.pixels.shape[0], other.top + other.pixels.shape[0])
+        right = min(self.left + self.pixels.shape[1], other.left + other.pixels.shape[1])
+        if bottom <= top or right <= left:
+            return 0
+        mine, theirs = (
+            one.pixels[top - one.top : bottom - one.top, left - one.left : right - one.left]
+            for one in (self, other)
+        )
+        return int((mine & theirs).sum())
 
 
 def mask_window(mask: NDArray[np.bool_]) -> MaskWindow:
@@ -74,3 +105,20 @@ class Instance:
     def mask(self) -> NDArray[np.bool_]:
         """Its pixels in the test image, (H, W) bool, made anew each time."""
         return self.window.mask
+
+
+def without_repeats(instances: Iterable[Instance], *, part: float = PART) -> tuple[Instance, ...]:
+    """Order instances by confidence, without those that are the same as a surer one or a part of it.
+
+    Args:
+        instances: of one image; views that overlap show some objects twice.
+        part: share of the smaller mask from which two masks show one object.
+    """
+    kept: list[Instance] = []
+    for one in sorted(instances, key=lambda instance: -instance.confidence):
+        area = one.window.area
+        if area and all(
+            one.window.shared(other.window) <= part * min(area, other.window.area) for other in kept
+        ):
+            kept.append(one)
+    return tuple(kept)

@@ -1,26 +1,26 @@
 """One annotated mask in, every instance of the thing out."""
 
-import itertools
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from backend.vision.candidate import Candidate, distinct
-from backend.vision.check import Claim, checked, unchecked
+from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
+from backend.vision.clock import Clock, StageSeconds
+from backend.vision.evidence import FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
-from backend.vision.instance import Instance, mask_window
-from backend.vision.reference import Reference
+from backend.vision.instance import Instance, mask_window, without_repeats
+from backend.vision.places import sweep_places
+from backend.vision.reference import MAX_TILES, Reference
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.search import search_instances
 from backend.vision.semantics import SemanticEncoder
 from backend.vision.similarity import similarity_map
-from backend.vision.sweep import sweep_instances
+from backend.vision.views import View, views
 
 
 @dataclass(frozen=True)
@@ -44,27 +44,21 @@ class SearchOptions:
         search: ``loop`` as the report has it, label by label; ``sweep`` looks for all labels at once.
         guidance: how the target guides the first prediction of the loop.
         min_similarity: least semantic cosine of an instance; None: follows from each reference.
-        max_instances: bound on the rounds of a search; never what ends it
-            normally.
+        max_instances: bound on the places that are looked at in an image or tile; what hits it is told.
+        max_tiles: bound on the tiles of an image with small objects.
         semantic_check: off, every candidate of the search is an instance.
         fine_tuned: predict as PerSAM-F does, with the mask weights fitted on the reference.
+        weights: how much each cue of the check counts.
     """
 
     search: Literal["loop", "sweep"] = "sweep"
     guidance: GuidanceMode = "hf"
     min_similarity: float | None = None
     max_instances: int = 300
+    max_tiles: int = MAX_TILES
     semantic_check: bool = True
     fine_tuned: bool = False
-
-
-@dataclass(frozen=True)
-class StageSeconds:
-    """Wall clock of each stage, in seconds."""
-
-    encode: float
-    search: float
-    check: float
+    weights: EvidenceWeights = FITTED
 
 
 @dataclass(frozen=True)
@@ -80,6 +74,38 @@ class Segmentation:
     instances: tuple[Instance, ...]
     seconds: StageSeconds
     limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One view of the test image.
+
+    Attributes:
+        view: where it lies in the image.
+        embedding: of the view.
+        sight: its candidates; None if there is none.
+        limited: a bound ended the search.
+    """
+
+    view: View
+    embedding: ImageEmbedding
+    sight: Sight | None
+    limited: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """All that was found and measured in an image, before anything is decided.
+
+    Attributes:
+        exemplars: prototypes of all references.
+        seen: the views.
+        clock: what it took.
+    """
+
+    exemplars: tuple[Exemplar, ...]
+    seen: tuple[Seen, ...]
+    clock: Clock
 
 
 def find_instances(
@@ -99,72 +125,159 @@ def find_instances(
         options: how to search.
         embedding: of *image*, where the caller has it.
     """
-    times = [time.perf_counter()]
-    embedding = embedding or models.sam.embed(image)
-    times.append(time.perf_counter())
-    similarities = torch.stack(
-        [similarity_map(embedding.features, one.target, embedding.valid) for one in references]
-    )
-    candidates = searched(models.sam, embedding, references, similarities, options)
-    times.append(time.perf_counter())
-    claims = claimed(models.semantic, references, similarities, candidates, image, embedding, options)
-    instances = tuple(instance(models.sam, embedding, claim) for claim in without_doubles(claims))
-    times.append(time.perf_counter())
-    encode, search, check = (after - before for before, after in itertools.pairwise(times))
-    return Segmentation(instances, StageSeconds(encode, search, check))
+    if options.search == "loop" and not options.semantic_check:
+        return loop_alone(models, references, image, options, embedding)
+    found = survey(models, references, image, options=options, embedding=embedding)
+    with found.clock.stage("check"):
+        sighted = [(one, one.sight) for one in found.seen if one.sight is not None]
+        verdicts = judged([sight for _, sight in sighted], found.exemplars, weights=options.weights)
+        instances = without_repeats(
+            instance(models.sam, one.view, one.embedding, claim)
+            for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
+            for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity)
+        )
+    return Segmentation(instances, found.clock.seconds, tuple(limits(found.seen, references, options)))
+
+
+def survey(
+    models: Models,
+    references: Sequence[Reference],
+    image: NDArray[np.uint8],
+    *,
+    options: SearchOptions = SearchOptions(),
+    embedding: ImageEmbedding | None = None,
+) -> Survey:
+    """Find and measure every candidate, and decide nothing. Arguments as in ``find_instances``."""
+    clock = Clock()
+    exemplars = exemplars_of(references, options)
+    seen = looked(models, references, exemplars, image, options, embedding, clock)
+    return Survey(tuple(exemplars), tuple(seen), clock)
+
+
+def exemplars_of(references: Sequence[Reference], options: SearchOptions) -> list[Exemplar]:
+    """Prototypes of all references: of the whole image for the loop, of tiles where objects are small."""
+    return [
+        Exemplar(reference.label, prototype, number)
+        for number, reference in enumerate(references)
+        for prototype in (reference.closest if options.search == "sweep" else (reference.whole,))
+    ]
+
+
+def looked(
+    models: Models,
+    references: Sequence[Reference],
+    exemplars: Sequence[Exemplar],
+    image: NDArray[np.uint8],
+    options: SearchOptions,
+    embedding: ImageEmbedding | None,
+    clock: Clock,
+) -> Iterator[Seen]:
+    """Search the image view by view, and measure what was found.
+
+    Args:
+        models: the networks.
+        references: one or more per label.
+        exemplars: all prototypes that take part.
+        image: the test image, RGB, (H, W, 3) uint8.
+        options: how to search.
+        embedding: of *image*, where the caller has it.
+        clock: told how long each stage takes.
+    """
+    height, width = image.shape[:2]
+    weights = options.weights.first
+    for scale in sorted({one.prototype.scale for one in exemplars}):
+        here = [index for index, one in enumerate(exemplars) if one.prototype.scale == scale]
+        for view in views((height, width), scale):
+            window = view.cut(image)
+            with clock.stage("encode"):
+                shown = embedding if view.whole and embedding else models.sam.embed(window)
+            with clock.stage("search"):
+                dense = models.semantic.dense(window, shown)
+                maps = {
+                    i: exemplars[i].prototype.location.map(shown.features, dense, shown.valid) for i in here
+                }
+                candidates, limited = searched(models.sam, shown, references, exemplars, maps, options)
+            with clock.stage("check"):
+                if options.semantic_check:
+                    sight = look(models.semantic, exemplars, maps, candidates, view, window, shown, weights)
+                else:
+                    sight = unlooked(exemplars, maps, candidates, view, shown, weights)
+            yield Seen(view, shown, sight, limited)
 
 
 def searched(
     sam: Sam,
     embedding: ImageEmbedding,
     references: Sequence[Reference],
-    similarities: Tensor,
+    exemplars: Sequence[Exemplar],
+    maps: dict[int, torch.Tensor],
     options: SearchOptions,
-) -> list[Candidate]:
-    """Search the image for all references."""
+) -> tuple[list[Candidate], bool]:
+    """Search one view for all exemplars that *maps* has; candidates, and whether a bound ended it."""
     if options.search == "sweep":
-        return sweep_instances(sam, embedding, references, similarities, max_instances=options.max_instances)
-    return [
-        candidate
-        for finder, reference in enumerate(references)
-        for candidate in search_instances(
-            sam,
-            embedding,
-            reference,
-            finder=finder,
-            guidance=options.guidance,
-            max_instances=options.max_instances,
-            fine_tuned=options.fine_tuned,
+        return sweep_places(
+            *(sam, embedding, {index: exemplars[index].prototype for index in maps}, maps),
+            max_places=options.max_instances,
+            weights=options.weights.first,
         )
-    ]
+    found = [looped(sam, embedding, references[exemplars[i].reference], i, options) for i in maps]
+    return [one for some in found for one in some], any(len(some) >= options.max_instances for some in found)
 
 
-def claimed(
-    encoder: SemanticEncoder,
-    references: Sequence[Reference],
-    similarities: Tensor,
-    candidates: Sequence[Candidate],
-    image: NDArray[np.uint8],
-    embedding: ImageEmbedding,
-    options: SearchOptions,
-) -> list[Claim]:
-    """Say which label each candidate belongs to, if any."""
-    if not options.semantic_check:
-        return unchecked(references, similarities, candidates)
-    return checked(
-        encoder, references, similarities, candidates, image, embedding, min_similarity=options.min_similarity
+def looped(
+    sam: Sam, embedding: ImageEmbedding, reference: Reference, finder: int, options: SearchOptions
+) -> list[Candidate]:
+    """Search one image by the report's loop for one reference."""
+    return search_instances(
+        *(sam, embedding, reference),
+        finder=finder,
+        guidance=options.guidance,
+        max_instances=options.max_instances,
+        fine_tuned=options.fine_tuned,
     )
 
 
-def without_doubles(claims: Sequence[Claim]) -> list[Claim]:
-    """Keep one claim per object, best first: of masks that overlap, the most confident stays."""
-    if not claims:
-        return []
-    masks = torch.stack([claim.candidate.mask for claim in claims])
-    return [claims[i] for i in distinct(masks, [claim.confidence for claim in claims])]
+def loop_alone(
+    models: Models,
+    references: Sequence[Reference],
+    image: NDArray[np.uint8],
+    options: SearchOptions,
+    embedding: ImageEmbedding | None,
+) -> Segmentation:
+    """The report's loop with nothing after it. Arguments as in ``find_instances``."""
+    clock = Clock()
+    with clock.stage("encode"):
+        embedding = embedding or models.sam.embed(image)
+    with clock.stage("search"):
+        maps = [similarity_map(embedding.features, one.target, embedding.valid) for one in references]
+        candidates = [
+            candidate
+            for finder, reference in enumerate(references)
+            for candidate in looped(models.sam, embedding, reference, finder, options)
+        ]
+        claims = unchecked([one.label for one in references], torch.stack(maps), candidates)
+        masks = [claim.candidate.mask for claim in claims]
+        kept = distinct(torch.stack(masks), [claim.confidence for claim in claims]) if masks else []
+        height, width = image.shape[:2]
+        whole = View(0, 0, (height, width), (height, width))
+        instances = tuple(instance(models.sam, whole, embedding, claims[i]) for i in kept)
+    return Segmentation(instances, clock.seconds)
 
 
-def instance(sam: Sam, embedding: ImageEmbedding, claim: Claim) -> Instance:
-    """Bring a claim to the size of the image."""
+def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim) -> Instance:
+    """Bring a claim to the size and the frame of the image."""
     mask = (sam.upscale(claim.candidate.logits, embedding) > 0).cpu().numpy()
-    return Instance(claim.label, mask_window(mask), claim.confidence, claim.similarity)
+    window = mask_window(mask).placed(view.top, view.left, view.image_hw)
+    return Instance(claim.label, window, claim.confidence, claim.similarity)
+
+
+def limits(seen: Sequence[Seen], references: Sequence[Reference], options: SearchOptions) -> Iterator[str]:
+    """Say which bounds ended the search early."""
+    if any(one.limited for one in seen):
+        yield f"the search stopped after {options.max_instances} places (ONESHOT_MAX_INSTANCES)"
+    small = {one.label: one.wanted_scale for one in references if one.wanted_scale > one.closest[0].scale}
+    for label, wanted in small.items():
+        yield (
+            f"{label!r} is so small that {wanted * wanted} tiles would show it well; "
+            f"at most {options.max_tiles} were used (ONESHOT_MAX_TILES)"
+        )

@@ -1,6 +1,7 @@
 """One-shot data: the annotated image and masks of a label, turned into what the search and the check need."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,15 +9,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.vision.calibration import SemanticReference, semantic_reference
 from backend.vision.candidate import HALF_COVERED, cell_coverage
 from backend.vision.errors import EmptyReferenceMaskError, MaskSizeError
 from backend.vision.finetune import mask_weights
 from backend.vision.location_prior import POSITIVE, cell_centres_xy, location_prior
+from backend.vision.prototype import Prototype, build_prototype, reference_logits
 from backend.vision.sam import ImageEmbedding, Sam, to_grid
 from backend.vision.semantics import SemanticEncoder
 from backend.vision.similarity import similarity_map
 from backend.vision.target import cell_weights, target_embedding
+from backend.vision.views import scale_for, view_around
+
+MAX_TILES = 9
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,6 @@ class LocationLevels:
         """Halfway between the two: down to here a place is worth a look."""
         return (self.thing + self.ground) / 2
 
-    def relative(self, similarity: float) -> float:
-        """Bring a cosine to a scale of its own: 1 as similar as the object, 0 halfway down to the ground."""
-        return (similarity - self.least) / max(self.thing - self.least, 1e-6)
-
 
 @dataclass(frozen=True, eq=False)
 class Reference:
@@ -48,23 +48,31 @@ class Reference:
     Attributes:
         label: the annotator's name for the thing.
         target: target embedding, the mean over all annotated objects, (C,) float.
-        location: cosines with *target*, on the object and beside it.
-        cells: area of the object, in cells of the grid; the mean over all annotated objects.
+        location: cosines with *target*, on the object and beside it: when the loop ends.
         mask_weights: PerSAM-F's shares of part, whole and more, (3,) float.
-        semantic: one entry per annotated object.
+        whole: what the whole image says, for the check.
+        tiles: what tiles around the objects say, where these are small; else none.
+        wanted_scale: tiles along a side that would show the object well; more than there are where a bound
+            keeps the tiles few.
     """
 
     label: str
     target: Tensor
     location: LocationLevels
-    cells: float
     mask_weights: Tensor
-    semantic: tuple[SemanticReference, ...]
+    whole: Prototype
+    tiles: tuple[Prototype, ...] = ()
+    wanted_scale: int = 1
+
+    @property
+    def closest(self) -> tuple[Prototype, ...]:
+        """The prototypes that show the object best."""
+        return self.tiles or (self.whole,)
 
     @property
     def weak(self) -> bool:
         """True where the semantic check cannot tell the thing from its background, and steps back."""
-        return all(one.weak for one in self.semantic)
+        return all(one.weak for one in self.closest)
 
 
 def build_reference(
@@ -75,6 +83,7 @@ def build_reference(
     *,
     label: str,
     embedding: ImageEmbedding | None = None,
+    max_tiles: int = MAX_TILES,
 ) -> Reference:
     """Turn the annotated objects of one label in one image into a reference.
 
@@ -85,6 +94,7 @@ def build_reference(
         masks: one per annotated object, each (H, W); what is not zero is object, whether bool, 0/1 or 0/255.
         label: the annotator's name for the thing.
         embedding: of *image*, where the caller has it.
+        max_tiles: bound on the tiles of an image with small objects.
 
     Raises:
         EmptyReferenceMaskError: no mask, or one with no object.
@@ -100,17 +110,45 @@ def build_reference(
     targets = [target_embedding(embedding.features, to_grid(mask, embedding)) for mask in objects]
     target = torch.stack(targets).mean(dim=0)
     similarity = similarity_map(embedding.features, target, embedding.valid)
-    logits = [reference_logits(mask, embedding) for mask in objects]
+    wanted = scale_for(float(together.sum()) / len(objects))
+    scale = min(wanted, math.isqrt(max_tiles))
     return Reference(
         label=label,
         target=target,
         location=location_levels(similarity, together, embedding.valid),
-        cells=sum(float(to_grid(mask, embedding).sum()) for mask in objects) / len(objects),
-        mask_weights=fitted_weights(sam, embedding, similarity, logits),
-        semantic=tuple(
-            semantic_reference(semantic_encoder, image, one, embedding, similarity) for one in logits
+        mask_weights=fitted_weights(
+            sam, embedding, similarity, [reference_logits(m, embedding) for m in objects]
         ),
+        whole=build_prototype(semantic_encoder, image, objects, embedding, scale=1),
+        tiles=tuple(tiled(sam, semantic_encoder, image, objects, scale)) if scale > 1 else (),
+        wanted_scale=wanted,
     )
+
+
+def tiled(
+    sam: Sam,
+    encoder: SemanticEncoder,
+    image: NDArray[np.uint8],
+    objects: Sequence[NDArray[np.bool_]],
+    scale: int,
+) -> Iterator[Prototype]:
+    """Measure the annotated objects in tiles around them; objects that share a tile are measured together.
+
+    Args:
+        sam: the model.
+        encoder: the semantic encoder.
+        image: the reference image, RGB, (H, W, 3) uint8.
+        objects: (H, W) bool each, none empty.
+        scale: tiles along each side of the image.
+    """
+    left = list(objects)
+    while left:
+        view = view_around(left[0], scale)
+        inside = [mask for mask in left if mask is left[0] or view.cut(mask).sum() == mask.sum()]
+        left = [mask for mask in left if not any(mask is one for one in inside)]
+        window = view.cut(image)
+        masks = [view.cut(mask) for mask in inside]
+        yield build_prototype(encoder, window, masks, sam.embed(window), scale=scale)
 
 
 def reference_mask(mask: NDArray[np.generic], size_hw: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -135,21 +173,6 @@ def reference_mask(mask: NDArray[np.generic], size_hw: tuple[int, ...]) -> NDArr
             f"reference mask of {mask.shape}: expected at least one painted pixel, got none; paint the object"
         )
     return binary
-
-
-def reference_logits(mask: NDArray[np.bool_], embedding: ImageEmbedding) -> Tensor:
-    """Bring a reference mask into the frame of the mask decoder's answers.
-
-    Args:
-        mask: (H, W) bool.
-        embedding: the reference image.
-
-    Returns:
-        Above 0 where the mask covers at least half of a low-resolution pixel, or most of what it covers at
-        all, (4h, 4w) float.
-    """
-    coverage = to_grid(mask, embedding, side=4 * embedding.grid_hw[0])
-    return coverage - min(HALF_COVERED, float(coverage.max()) / 2)
 
 
 def location_levels(similarity: Tensor, coverage: Tensor, valid: Tensor) -> LocationLevels:

@@ -118,6 +118,7 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
             *(context.models.sam, context.models.semantic, image, picked.masks),
             label=picked.label,
             embedding=embedding,
+            max_tiles=context.search.max_tiles,
         )
     except (FetchRefusedError, ImageRefusedError, VisionError) as exc:
         attempt.unusable[picked.annotation_id] = (

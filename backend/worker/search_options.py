@@ -12,4 +12,5 @@ def search_options(settings: Settings) -> SearchOptions:
         fine_tuned=settings.oneshot_fine_tuned,
         min_similarity=settings.oneshot_min_similarity,
         max_instances=settings.oneshot_max_instances,
+        max_tiles=settings.oneshot_max_tiles,
     )

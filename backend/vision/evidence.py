@@ -1,0 +1,170 @@
+"""Evidence: how sure it is that a mask shows one whole thing like the reference, from a handful of cues.
+
+A logistic model. Every cue is on a scale of the reference's own, so that one set of weights serves all kinds
+of things; how they were fitted, and what they are worth on data they were not fitted to, stands in
+``docs/evaluation.md``.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from backend.vision.candidate import Candidate
+
+ENOUGH = 0.33  # evidence that makes a candidate an instance
+SURE = 0.6  # evidence from which a candidate tells what the things of this image are like
+SIZE_FREE = 0.35  # of a logarithm: a thing may be a fifth longer or shorter than the reference's
+SIZE_LIMIT = 2.5  # of a logarithm: beyond, size says no more
+MOST_LEAD = 0.1  # of kinship over the next label: beyond, there is no doubt
+LEAST_AREA = 0.05  # cells
+
+
+@dataclass(frozen=True, eq=False)
+class Cues:
+    """What speaks for n candidates, each seen as a thing of its label; (n,) float each.
+
+    Attributes:
+        location: mean of the location map under the mask, up to 1.5.
+        size: difference to the usual size, 0 or less.
+        iou: the mask decoder's own estimate of the mask's IoU.
+        stability: how little the mask depends on the level it is cut at.
+        likeness: semantic cosine, where 0 is the reference's ground and 1 the object itself.
+        colour: likeness of the colours, in [0, 1].
+        lead: kinship over that with the next label, up to ``MOST_LEAD``.
+        company: location less that of the image's surest instances of the label.
+    """
+
+    location: Tensor
+    size: Tensor
+    iou: Tensor
+    stability: Tensor
+    likeness: Tensor
+    colour: Tensor
+    lead: Tensor
+    company: Tensor
+
+    def __len__(self) -> int:
+        return len(self.location)
+
+    @property
+    def table(self) -> Tensor:
+        """One row per candidate, one column per cue in the order of the fields, (n, 8) float."""
+        return torch.stack([getattr(self, field.name) for field in fields(self)], dim=1)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each cue counts, field by field as in ``Cues``; and what no cue at all amounts to."""
+
+    location: float
+    size: float
+    iou: float
+    stability: float
+    likeness: float
+    colour: float
+    lead: float
+    company: float
+    bias: float
+
+    def evidence(self, cues: Cues) -> Tensor:
+        """Weigh the cues, (n,) float in [0, 1]."""
+        weights = [getattr(self, field.name) for field in fields(cues)]
+        return torch.sigmoid(cues.table.float() @ cues.table.new_tensor(weights).float() + self.bias)
+
+
+@dataclass(frozen=True)
+class EvidenceWeights:
+    """Weights at first sight, and in the light of what is sure then."""
+
+    first: Weights
+    second: Weights
+
+
+FITTED = EvidenceWeights(
+    first=Weights(2.03, 1.41, 5.8, 1.0, 1.34, 0.53, 7.81, 0.0, -9.14),
+    second=Weights(0.78, 1.37, 5.75, 0.95, 1.17, 0.34, 7.19, 2.68, -7.41),
+)
+
+
+def cues_of(
+    candidates: Sequence[Candidate],
+    places: Tensor,
+    sizes: Tensor,
+    likeness: Tensor,
+    colour: Tensor,
+    lead: Tensor,
+) -> Cues:
+    """Put together what is known of n candidates at first sight.
+
+    Args:
+        candidates: n of them.
+        places: mean of the location map under each, (n,) float.
+        sizes: logarithm of how many times larger than the reference each is, (n,) float.
+        likeness: see ``Cues``, (n,) float; so are *colour* and *lead*.
+        colour: (n,) float.
+        lead: (n,) float.
+    """
+    location = places.clamp(-1, 1.5)
+    return Cues(
+        location=location,
+        size=freely(sizes),
+        iou=torch.tensor([one.iou for one in candidates]),
+        stability=torch.tensor([one.stability for one in candidates]),
+        likeness=likeness,
+        colour=colour,
+        lead=lead,
+        company=(location - 1).clamp(-1, 0.5),
+    )
+
+
+def at_best(candidates: Sequence[Candidate], cells: float, location: Tensor, weights: Weights) -> Tensor:
+    """Evidence for masks that are not compared with anything yet, should they turn out to look the same.
+
+    Args:
+        candidates: n of them.
+        cells: area of the reference's object.
+        location: its location map, (h, w) float.
+        weights: of the cues at first sight.
+
+    Returns:
+        The most that it can be, (n,) float in [0, 1].
+    """
+    known = torch.ones(len(candidates))
+    places, sizes = pooled(candidates, location[None])[:, 0], log_areas(candidates, cells)
+    return weights.evidence(
+        cues_of(candidates, places, sizes, likeness=known, colour=known, lead=known * MOST_LEAD)
+    )
+
+
+def pooled(candidates: Sequence[Candidate], maps: Tensor) -> Tensor:
+    """Mean of each map under each mask.
+
+    Args:
+        candidates: n of them.
+        maps: (m, h, w) float.
+
+    Returns:
+        (n, m) float on the CPU.
+    """
+    coverage = torch.stack([one.coverage for one in candidates]).flatten(1)
+    weights = coverage / coverage.sum(dim=1, keepdim=True).clamp_min(1e-6)
+    return (weights @ maps.flatten(1).T.to(weights)).cpu()
+
+
+def log_areas(candidates: Sequence[Candidate], cells: float) -> Tensor:
+    """Logarithm of how many times larger than *cells* each candidate is, (n,) float."""
+    typical = max(cells, LEAST_AREA)
+    return torch.tensor([math.log(max(one.area, LEAST_AREA) / typical) for one in candidates])
+
+
+def freely(log_area: Tensor) -> Tensor:
+    """Size cue against the reference's size alone: things of a kind differ, and cameras come closer."""
+    return -(log_area.abs() - SIZE_FREE).clamp(0, SIZE_LIMIT - SIZE_FREE)
+
+
+def strictly(log_area: Tensor) -> Tensor:
+    """Size cue against the size of other things in the same image."""
+    return -log_area.abs().clamp_max(SIZE_LIMIT)

@@ -1,0 +1,107 @@
+"""The search: every place that looks like one of the things is segmented, the most promising first."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+from backend.vision.candidate import Candidate, candidates_of
+from backend.vision.evidence import Weights, at_best
+from backend.vision.location_prior import POSITIVE, cell_centres_xy
+from backend.vision.prototype import Prototype
+from backend.vision.sam import ImageEmbedding, Sam
+
+PROMISING = 0.2
+COVERS = 0.6  # evidence from which a mask's other places need no look of their own
+LARGER = math.log(1.6)  # a mask larger than the reference by more may be several things
+WIDEST = 6  # cells between two places, at most
+
+
+def sweep_places(
+    sam: Sam,
+    embedding: ImageEmbedding,
+    prototypes: Mapping[int, Prototype],
+    maps: Mapping[int, Tensor],
+    *,
+    max_places: int,
+    weights: Weights,
+) -> tuple[list[Candidate], bool]:
+    """Segment every peak of the location maps, in one embedding and for all labels together.
+
+    In place of the report's loop, which segments one object after the other for each label: an object is
+    decoded once, not once a label; all three masks of a place (part, whole, more) are candidates, for which
+    of them is the thing only the reference can say; no guidance and no refinement, which measured no better.
+
+    Args:
+        sam: the model.
+        embedding: the test image.
+        prototypes: by number, which becomes the finder of the candidates.
+        maps: their location maps, (h, w) float each.
+        max_places: bound on the places.
+        weights: of the cues at first sight.
+
+    Returns:
+        Candidates, which may overlap, and whether the bound ended the search.
+    """
+    side = embedding.grid_hw[0]
+    done = torch.zeros(embedding.grid_hw, dtype=torch.bool)
+    found: list[Candidate] = []
+    count = 0
+    for row, column, finder in peaks(prototypes, maps, embedding.valid):
+        if done[row, column]:
+            continue
+        if count == max_places:
+            return found, True
+        count += 1
+        points_xy = cell_centres_xy(torch.tensor([[column, row]]), embedding)
+        answer = sam.decode(embedding, points_xy=points_xy[None], labels=torch.tensor([[POSITIVE]]))
+        here = candidates_of(answer, side=side, finder=finder)
+        found += here
+        if here:
+            done |= covered(here, prototypes[finder], maps[finder], weights).cpu()
+    return found, False
+
+
+def peaks(
+    prototypes: Mapping[int, Prototype], maps: Mapping[int, Tensor], valid: Tensor
+) -> list[tuple[int, int, int]]:
+    """Find the places of the location maps that are higher than what is around them.
+
+    Args:
+        prototypes: by number.
+        maps: their location maps, (h, w) float each.
+        valid: cells that show some of the image, (h, w) bool.
+
+    Returns:
+        (row, column, prototype) by falling height; each cell once, for the prototype whose map is highest.
+    """
+    highest: dict[tuple[int, int], tuple[float, int]] = {}
+    for number, location in maps.items():
+        radius = int(max(1, min(WIDEST, round(math.sqrt(prototypes[number].cells) / 4))))
+        top = max_pool2d(location[None], 2 * radius + 1, stride=1, padding=radius)[0]
+        for row, column in ((location == top) & (location > PROMISING) & valid).nonzero().tolist():
+            height = float(location[row, column])
+            highest[row, column] = max(highest.get((row, column), (-math.inf, 0)), (height, number))
+    ordered = sorted(highest.items(), key=lambda item: -item[1][0])
+    return [(row, column, number) for (row, column), (_, number) in ordered]
+
+
+def covered(here: Sequence[Candidate], prototype: Prototype, location: Tensor, weights: Weights) -> Tensor:
+    """Cells that need no look of their own, now that a place is segmented.
+
+    Args:
+        here: the masks of the place, at least one.
+        prototype: for which it was segmented.
+        location: that prototype's location map, (h, w) float.
+        weights: of the cues at first sight.
+
+    Returns:
+        The cells of the best mask if it surely is the thing, and only one; (h, w) bool.
+    """
+    evidence = at_best(here, prototype.cells, location, weights)
+    best = int(evidence.argmax())
+    one = math.log(max(here[best].area, 1e-6) / max(prototype.cells, 1e-6)) <= LARGER
+    surely_one = float(evidence[best]) >= COVERS and one
+    return here[best].cells if surely_one else torch.zeros_like(here[best].cells)

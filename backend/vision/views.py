@@ -1,0 +1,97 @@
+"""Views: an image as a whole, or in overlapping tiles where the thing is too small for one embedding."""
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+ENOUGH_CELLS = 6  # along the side of an object; with fewer, masks of neighbours run together
+Pixel = TypeVar("Pixel", bound=np.generic)
+OVERLAP = 0.25  # of a tile: what a border cuts in one lies whole in the next
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of an image, in pixels.
+
+    Attributes:
+        top: first row.
+        left: first column.
+        size_hw: of the window.
+        image_hw: of the image.
+    """
+
+    top: int
+    left: int
+    size_hw: tuple[int, int]
+    image_hw: tuple[int, int]
+
+    @property
+    def whole(self) -> bool:
+        """True if it shows all of the image."""
+        return self.size_hw == self.image_hw
+
+    def cut(self, pixels: NDArray[Pixel]) -> NDArray[Pixel]:
+        """Cut the window out of an image or a mask, (h, w, ...): no copy of a whole one."""
+        height, width = self.size_hw
+        window = pixels[self.top : self.top + height, self.left : self.left + width]
+        return window if self.whole else np.ascontiguousarray(window)
+
+    @property
+    def inner_edges(self) -> tuple[bool, bool, bool, bool]:
+        """Which of top, bottom, left and right lie inside the image: what touches them may be cut."""
+        (height, width), (image_height, image_width) = self.size_hw, self.image_hw
+        bottom, right = self.top + height, self.left + width
+        return self.top > 0, bottom < image_height, self.left > 0, right < image_width
+
+
+def views(image_hw: tuple[int, int], scale: int) -> tuple[View, ...]:
+    """Cover an image by *scale* x *scale* windows that overlap, row by row; scale 1 is the image itself."""
+    height, width = (min(side, _tile_side(side, scale)) for side in image_hw)
+    return tuple(
+        View(top, left, (height, width), image_hw)
+        for top in _starts(image_hw[0] - height, scale)
+        for left in _starts(image_hw[1] - width, scale)
+    )
+
+
+def view_around(mask: NDArray[np.bool_], scale: int) -> View:
+    """Place a window of the size of ``views`` around the middle of a mask, as far as the image goes.
+
+    Args:
+        mask: (H, W) bool, not empty.
+        scale: windows along each side of the image.
+    """
+    image_hw = mask.shape[0], mask.shape[1]
+    size = [min(side, _tile_side(side, scale)) for side in image_hw]
+    middle = [(int(found[0]) + int(found[-1])) // 2 for found in (_occupied(mask, 1), _occupied(mask, 0))]
+    top, left = (
+        min(max(at - side // 2, 0), whole - side)
+        for at, side, whole in zip(middle, size, image_hw, strict=True)
+    )
+    return View(top, left, (size[0], size[1]), image_hw)
+
+
+def scale_for(cells: float) -> int:
+    """Say how many windows along a side show the thing well.
+
+    Args:
+        cells: area of the object in the whole image, in cells of the embedding.
+    """
+    return max(1, round(ENOUGH_CELLS / math.sqrt(max(cells, 1e-3))))
+
+
+def _occupied(mask: NDArray[np.bool_], axis: int) -> NDArray[np.intp]:
+    return np.flatnonzero(mask.any(axis=axis))
+
+
+def _tile_side(side: int, scale: int) -> int:
+    """Side of a tile, so that *scale* of them cover the image with an overlap of about ``OVERLAP``."""
+    return side if scale == 1 else math.ceil(side * (1 + OVERLAP) / scale)
+
+
+def _starts(room: int, count: int) -> list[int]:
+    """Evenly spread offsets from 0 to *room*, each once."""
+    return sorted({round(step * room / max(count - 1, 1)) for step in range(count)}) if room > 0 else [0]
