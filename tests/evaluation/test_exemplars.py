@@ -24,9 +24,9 @@ def test_each_reference_mask_of_an_episode_gives_one_in_the_order_of_the_images(
     fig = Episode("g", "fig", (ReferenceMask(a, 1), ReferenceMask(b, 1)), (), ())
     date = Episode("g", "date", (ReferenceMask(a, 2),), (), ())
 
-    found = exemplars(models, [fig, date, fig])
+    found = exemplars(models, [fig, date, fig], max_tiles=1)
 
-    alone = exemplars(models, [Episode("g", "fig", (ReferenceMask(b, 1),), (), ())])
+    alone = exemplars(models, [Episode("g", "fig", (ReferenceMask(b, 1),), (), ())], max_tiles=1)
     assert {key: [one.reference.label for one in some] for key, some in found.items()} == {
         ("g", "fig"): ["fig", "fig"],
         ("g", "date"): ["date"],
@@ -45,6 +45,6 @@ def test_the_peak_is_taken_of_cells_that_the_mask_covers_by_half(models: Models)
     mask = np.zeros((20, 40), dtype=np.bool_)
     mask[5:10, 10:21] = True
 
-    found = exemplar(models, np.zeros((20, 40, 3), np.uint8), embedding, mask, "fig")
+    found = exemplar(models, np.zeros((20, 40, 3), np.uint8), embedding, mask, "fig", max_tiles=1)
 
     assert found.peak[:3].tolist() == [3, -4, 0]

@@ -19,7 +19,7 @@ def scene(models: Models) -> Scene:
     left[5:15, 5:25] = True
     right[5:15, 30:50] = True
     shown = [(left, "fig"), (right, "date"), (right, "fig")]
-    exemplars = tuple(exemplar(models, image, embedding, mask, label) for mask, label in shown)
+    exemplars = tuple(exemplar(models, image, embedding, mask, label, max_tiles=1) for mask, label in shown)
     return Scene(image, embedding, exemplars, {"fig": (encode(left), encode(right)), "date": ()})
 
 

@@ -29,7 +29,7 @@ def fig(models: Models) -> Exemplar:
     image = np.random.default_rng(2).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     mask = np.zeros((40, 60), dtype=np.bool_)
     mask[5:15, 20:40] = True
-    return exemplar(models, image, models.sam.embed(image), mask, "fig")
+    return exemplar(models, image, models.sam.embed(image), mask, "fig", max_tiles=1)
 
 
 def most_similar(scene: Scene, target: torch.Tensor) -> float:

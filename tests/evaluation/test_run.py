@@ -12,9 +12,10 @@ from backend.evaluation.predictions import Found
 from backend.evaluation.rle import encode
 from backend.evaluation.run import best_iou, run_searches
 from backend.evaluation.scene import Scene
+from backend.vision.clock import StageSeconds
 from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance, mask_window
-from backend.vision.pipeline import Models, SearchOptions, Segmentation, StageSeconds
+from backend.vision.pipeline import Models, SearchOptions, Segmentation
 from backend.vision.sam import ImageEmbedding
 
 Asked = list[tuple[list[str], ImageEmbedding]]

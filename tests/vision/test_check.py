@@ -1,185 +1,443 @@
-"""The semantic check: labels compete, and it steps back where it cannot tell."""
+"""The semantic check: labels compete, what is sure tells about the rest, and parts of better masks go."""
 
-from dataclasses import replace
+import math
+from collections.abc import Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.vision.calibration import SemanticReference
-from backend.vision.candidate import Candidate
+from backend.vision.candidate import Candidate, overlap
 from backend.vision.check import (
     Claim,
-    Match,
-    checked,
-    judge,
-    match,
-    size_difference,
-    typical_areas,
+    Exemplar,
+    Sight,
+    claims_of,
+    closest_look,
+    cut,
+    different,
+    fitting,
+    in_company,
+    judged,
+    leads,
+    look,
+    measured,
+    surest,
     unchecked,
+    unlooked,
 )
-from backend.vision.reference import LocationLevels, Reference
+from backend.vision.colour import HUE_BINS, LIGHTNESS_BINS
+from backend.vision.evidence import FITTED, MOST_LEAD, Cues, Weights, strictly
 from backend.vision.sam import ImageEmbedding, resized_size
-from backend.vision.semantics import CropEncoder
+from backend.vision.semantics import CropEncoder, SamSemantics, SemanticEncoder, Words
+from backend.vision.views import View
+from tests.vision.made_by_hand import (
+    CELLS,
+    DATE,
+    FIG,
+    GREY,
+    OTHER,
+    candidate,
+    cues,
+    exemplar,
+    prototype,
+)
 
-DATE, FIG = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+DATES, FIGS = exemplar("date", prototype(DATE)), exemplar("fig", prototype(FIG))
+ANYWHERE = torch.ones(CELLS, CELLS)  # a location map that is high everywhere
+NO_WEIGHT = Weights(**{field.name: 0.0 for field in fields(Weights)})
 
 
-def reference(label: str, vector: Tensor, *, weak: bool = False) -> Reference:
-    """A reference that needs a cosine of 0.36, if place and size are right."""
-    semantic = SemanticReference(vector, ground=0.2, itself=1.0, weak=weak)
-    return Reference(label, torch.ones(2), LocationLevels(0.9, 0.1), 4, torch.ones(3) / 3, (semantic,))
+def between(thing: Tensor, other: Tensor, cosine: float) -> Tensor:
+    """A unit vector with that cosine to *thing*; the rest of it is *other*."""
+    return cosine * thing + math.sqrt(1 - cosine**2) * other
 
 
-def candidate(finder: int = 0, logits: Tensor | None = None, cells: int = 4) -> Candidate:
-    """A candidate on the first cells of the grid."""
-    mask = torch.ones(16, 16) if logits is None else logits
-    coverage = (torch.arange(16) < cells).float().reshape(4, 4)
-    return Candidate(mask, 0.9, 0.8, coverage, finder=finder)
+def sighted(
+    vectors: Sequence[Tensor],
+    *exemplars: Exemplar,
+    found: Sequence[Candidate] | None = None,
+    maps: dict[int, Tensor] | None = None,
+    encoder: SemanticEncoder | None = None,
+) -> Sight | None:
+    """Measure candidates by hand-made vectors; they are grey, and overlap as drawn."""
+    found = found or [candidate(columns=slice(4 * i, 4 * i + 4)) for i in range(len(vectors))]
+    masks = torch.stack([one.mask for one in found])
+    return measured(
+        encoder or SamSemantics(),
+        exemplars,
+        dict.fromkeys(range(len(exemplars)), ANYWHERE) if maps is None else maps,
+        found,
+        torch.stack(list(vectors)),
+        GREY.expand(len(found), 2),
+        overlap(masks, masks),
+    )
 
 
-def judged(
-    vector: list[float], *references: Reference, finder: int = 0, least: float | None = None
-) -> Claim | None:
-    """Judge a candidate by its vector."""
-    maps = torch.full((len(references), 4, 4), 0.9)
-    one = match(candidate(finder), torch.tensor(vector), references, maps)
-    areas = [reference.cells for reference in references]
-    return judge(one, areas, references, maps, min_similarity=least)
+def claimed(
+    vectors: Sequence[Tensor],
+    *exemplars: Exemplar,
+    found: Sequence[Candidate] | None = None,
+    maps: dict[int, Tensor] | None = None,
+    least: float | None = None,
+) -> list[Claim]:
+    """Measure and judge."""
+    sight = sighted(vectors, *exemplars, found=found, maps=maps)
+    assert sight is not None
+    ((_, evidence),) = judged([sight], exemplars, weights=FITTED)
+    return claims_of(sight, exemplars, evidence, min_similarity=least)
+
+
+def sight_of(
+    seen: Cues, *, log_area: Sequence[float] | None = None, owner: Sequence[int] | None = None
+) -> Sight:
+    """Candidates that share nothing, with cues by hand; all of the first exemplar."""
+    count = len(seen)
+    return Sight(
+        candidates=tuple(candidate() for _ in range(count)),
+        owner=torch.tensor([0] * count if owner is None else owner),
+        similarity=torch.full((count,), 0.9),
+        log_area=torch.zeros(count) if log_area is None else torch.tensor(log_area),
+        cues=seen,
+        shared=torch.eye(count),
+    )
 
 
 def test_a_candidate_belongs_to_the_label_it_resembles_most() -> None:
     """Found by the search for dates, it is a fig."""
-    claim = judged([0.6, 0.8, 0.0], reference("date", DATE), reference("fig", FIG))
+    (claim,) = claimed([between(FIG, DATE, 0.9)], DATES, FIGS)
 
-    assert claim is not None
+    assert claim.candidate.finder == 0
     assert claim.label == "fig"
-    assert claim.similarity == pytest.approx(0.8)
+    assert claim.similarity == pytest.approx(0.9)
 
 
-def test_a_candidate_that_resembles_no_reference_enough_is_no_instance() -> None:
-    """It is nearest to a date, and far from it."""
-    assert judged([0.3, 0.2, 0.933], reference("date", DATE), reference("fig", FIG)) is None
+def test_the_lead_is_over_the_next_label_and_not_over_another_reference_of_the_same() -> None:
+    """Columns: a date by 0.05; a fig by far; a date to which only another date comes close."""
+    kinship = torch.tensor([[0.80, 0.1, 0.9], [0.70, 0.2, 0.89], [0.75, 0.9, 0.1]])
+    owner = torch.tensor([0, 2, 0])
+
+    assert leads(kinship, ["date", "date", "fig"], owner).tolist() == pytest.approx(
+        [0.05, MOST_LEAD, MOST_LEAD]
+    )
+    assert leads(kinship[:2], ["date", "date"], owner * 0).tolist() == pytest.approx([MOST_LEAD] * 3)
 
 
-def test_a_fixed_threshold_replaces_the_references_own() -> None:
-    """Higher, and lower."""
-    assert judged([0.6, 0.0, 0.8], reference("date", DATE), least=0.7) is None
-    assert judged([0.3, 0.0, 0.954], reference("date", DATE), least=0.2) is not None
+def test_what_might_as_well_be_another_label_is_less_sure() -> None:
+    """As like a date as the other; but the other is just as little a fig."""
+    doubtful, sure = between(DATE, FIG, 0.72), between(DATE, OTHER, 0.72)
+
+    claims = claimed([doubtful, sure], DATES, FIGS)
+
+    confidence = {float(one.candidate.coverage[0, 0]): one.confidence for one in claims}
+    assert [one.label for one in claims] == ["date", "date"]
+    assert confidence[0] > confidence[1]
 
 
-def test_the_check_steps_back_where_the_reference_is_weak() -> None:
-    """A candidate found for a weak reference stays, unless a strong one claims it."""
-    weak = reference("nucleus", DATE, weak=True)
+def test_likeness_is_one_for_the_thing_itself_and_none_for_its_ground() -> None:
+    """The ground is at a cosine of 0.2."""
+    vectors = torch.stack([DATE, between(DATE, OTHER, 0.2), between(DATE, OTHER, 0.6)])
 
-    kept = judged([0.1, 0.2, 0.97], weak, reference("fig", FIG))
-    claimed = judged([0.1, 0.9, 0.42], weak, reference("fig", FIG))
+    cosine, likeness, _ = closest_look(prototype(DATE), vectors, GREY.expand(3, 2))
 
-    assert kept is not None
-    assert claimed is not None
-    assert (kept.label, claimed.label) == ("nucleus", "fig")
+    assert cosine.tolist() == pytest.approx([1, 0.2, 0.6])
+    assert likeness.tolist() == pytest.approx([1, 0, 0.5], abs=1e-6)
 
 
-def test_a_fixed_threshold_holds_for_a_weak_reference_too() -> None:
-    """The user has decided."""
-    assert judged([0.1, 0.2, 0.97], reference("nucleus", DATE, weak=True), least=0.5) is None
+def test_where_the_reference_is_weak_the_check_steps_back() -> None:
+    """All is as like as the thing itself; the cosine is told all the same."""
+    cosine, likeness, _ = closest_look(prototype(DATE, weak=True), OTHER[None], GREY[None])
+
+    assert (float(cosine[0]), float(likeness[0])) == (0, 1)
+
+
+def test_a_strong_reference_takes_what_was_found_for_a_weak_one() -> None:
+    """What is unlike both stays with the weak one; a fig is a fig."""
+    weak = exemplar("nucleus", prototype(DATE, weak=True))
+
+    claims = claimed([between(DATE, OTHER, 0.1), between(FIG, DATE, 0.9)], weak, FIGS)
+
+    assert {float(one.candidate.coverage[0, 0]): one.label for one in claims} == {1: "nucleus", 0: "fig"}
 
 
 def test_the_best_of_several_annotated_objects_counts() -> None:
     """Two dates were annotated, and they differ."""
-    first, second = reference("date", DATE), reference("date", FIG)
-    both = replace(first, semantic=first.semantic + second.semantic)
+    cosine, _, _ = closest_look(prototype(DATE, FIG), between(FIG, OTHER, 0.9)[None], GREY[None])
 
-    claim = judged([0.0, 0.9, 0.436], both)
-
-    assert claim is not None
-    assert claim.similarity == pytest.approx(0.9)
+    assert float(cosine[0]) == pytest.approx(0.9)
 
 
-def test_without_the_check_a_candidate_stays_with_its_search() -> None:
-    """And its similarity is SAM's own."""
-    maps = torch.stack([torch.full((4, 4), 0.9), torch.full((4, 4), 0.7)])
+def test_of_two_labels_that_mean_the_same_colour_decides() -> None:
+    """A grey thing; the first label's reference has the other colour."""
+    green = exemplar("unripe", prototype(DATE, colours=GREY.flip(0)))
+    grey = exemplar("ripe", prototype(DATE))
 
-    (claim,) = unchecked([reference("date", DATE), reference("fig", FIG)], maps, [candidate(finder=1)])
+    (claim,) = claimed([DATE], green, grey)
 
-    assert claim.label == "fig"
-    assert claim.similarity == pytest.approx(0.7)
-
-
-def test_confidence_is_the_mean_of_its_parts() -> None:
-    """Predicted IoU, stability and evidence; none of them makes up for the others."""
-    assert Claim("date", candidate(), 0.9, evidence=1.0).confidence == pytest.approx(0.72 ** (1 / 3))
-    assert Claim("date", candidate(), 0.9, evidence=0.0).confidence == 0
+    assert claim.label == "ripe"
 
 
-def likeness(cosine: float, similarity_map: Tensor) -> float:
-    """Likeness of a candidate to the date."""
-    vector = torch.tensor([cosine, 0.0, (1 - cosine**2) ** 0.5])
-    return match(candidate(), vector, [reference("date", DATE)], similarity_map[None]).likeness
+def test_of_two_labels_that_look_the_same_the_name_decides_where_the_encoder_reads() -> None:
+    """The thing looks a little like what is called a fig."""
+    texts = {"a photo of a date": DATE, "a photo of a fig": FIG, "a photo": OTHER}
+    reader = CropEncoder(lambda pixels: pixels, words=Words(texts.__getitem__, scale=9.0))
+    same = exemplar("date", prototype(DATE)), exemplar("fig", prototype(DATE))
+
+    blind = sighted([between(DATE, FIG, 0.7)], *same)
+    read = sighted([between(DATE, FIG, 0.7)], *same, encoder=reader)
+
+    assert blind is not None
+    assert read is not None
+    assert (blind.owner.tolist(), read.owner.tolist()) == ([0], [1])
 
 
-def test_likeness_is_one_for_the_thing_itself_and_none_for_its_ground() -> None:
-    """At a place as similar as the reference's own cells."""
-    here = torch.full((4, 4), 0.9)
+def test_what_belongs_to_a_label_that_is_searched_for_elsewhere_is_left_to_that() -> None:
+    """Figs are searched for in tiles, this is the whole image; the date stays."""
+    vectors = [between(DATE, FIG, 0.9), between(FIG, DATE, 0.9)]
 
-    assert likeness(1.0, here) == pytest.approx(1)
-    assert likeness(0.2, here) == pytest.approx(0, abs=1e-6)
+    here = sighted(vectors, DATES, FIGS, maps={0: ANYWHERE})
+    nothing = sighted(vectors[1:], DATES, FIGS, maps={0: ANYWHERE})
+
+    assert here is not None
+    assert here.owner.tolist() == [0]
+    assert here.shared.shape == (1, 1)
+    assert nothing is None
 
 
-def test_a_place_unlike_the_reference_speaks_against_a_candidate() -> None:
-    """What looks more like the target than its own cells do gains nothing by it."""
-    right, unlike, more = (torch.full((4, 4), value) for value in (0.9, 0.5, 1.0))
+def test_a_fixed_threshold_replaces_the_evidence() -> None:
+    """Lower than what the evidence asks for, and higher; a weak reference or a poor place do not matter."""
+    poor = {0: ANYWHERE * 0.2}
+    vectors = [between(DATE, OTHER, 0.3)]
 
-    assert likeness(0.8, unlike) < likeness(0.8, right)
-    assert likeness(0.8, more) == pytest.approx(likeness(0.8, right))
+    assert claimed(vectors, DATES, maps=poor) == []
+    assert [one.similarity for one in claimed(vectors, DATES, maps=poor, least=0.25)] == pytest.approx([0.3])
+    assert claimed([between(DATE, OTHER, 0.9)], DATES, least=0.95) == []
+    assert claimed(vectors, exemplar("date", prototype(DATE, weak=True)), least=0.5) == []
+
+
+def test_parts_of_better_masks_go() -> None:
+    """The left half of a cell, the cell, and a neighbour that shares no pixel."""
+    half = candidate(columns=slice(0, 2), iou=0.5)
+    found = [half, candidate(), candidate(columns=slice(4, 8), iou=0.8)]
+
+    claims = claimed([DATE] * 3, DATES, found=found)
+
+    assert [one.candidate for one in claims] == found[1:]
+    assert [one.confidence for one in claims] == sorted((one.confidence for one in claims), reverse=True)
+
+
+def test_what_has_too_little_evidence_does_not_keep_others_out() -> None:
+    """All three overlap; the least evidence is asked of each."""
+    sight = replace(sight_of(cues([1.0, 1.0, 1.0])), shared=torch.ones(3, 3))
+
+    assert sight.suppressed(torch.tensor([0.2, 0.5, 0.4]), least=0.3) == [1]
+    assert sight.suppressed(torch.tensor([0.2, 0.1, 0.0]), least=0.3) == []
+
+
+def test_masks_that_differ_by_a_rim_are_one_and_the_surer_stays() -> None:
+    """Of 32 pixels the second lacks one; half of them are another mask, and all of it lies in the first."""
+    whole = candidate(slice(0, 4), slice(0, 8), iou=0.8)
+    rim = candidate(slice(0, 4), slice(0, 8), iou=0.9)
+    rim.logits[0, 0] = -8
+    half = candidate(slice(0, 4), slice(4, 8), iou=0.5)
+
+    kept, shared = different([whole, half, rim])
+
+    assert kept == [rim, half]
+    assert torch.allclose(shared, torch.ones(2, 2))
+
+
+def test_no_candidates_differ_in_nothing() -> None:
+    kept, shared = different([])
+
+    assert kept == []
+    assert shared.shape == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "expected"),
+    [
+        (slice(1, 2), slice(0, 3), False),  # the left edge of the view is that of the image
+        (slice(1, 2), slice(4, 8), True),  # the right one is not
+        (slice(2, 4), slice(3, 5), True),  # nor the lower one; of 8 rows 4 show the image
+        (slice(0, 1), slice(3, 5), False),
+    ],
+)
+def test_what_an_edge_inside_the_image_cuts_is_left_to_another_view(
+    rows: slice, columns: slice, expected: bool
+) -> None:
+    """The upper left 32 x 64 pixels of 50 x 100."""
+    seen = ImageEmbedding(torch.zeros(2, CELLS, CELLS), (32, 64), resized_size(32, 64, 64), 64)
+    corner = View(0, 0, (32, 64), (50, 100))
+    alone = View(0, 0, (32, 64), (32, 64))
+
+    assert cut(candidate(rows, columns), corner, seen) is expected
+    assert not cut(candidate(rows, columns), alone, seen)
+
+
+def test_what_no_label_could_be_by_place_and_size_is_not_looked_at() -> None:
+    """One cell where the map is high; where it is low; and of a thing twenty times smaller or larger."""
+    high = {0: torch.tensor([[1.0, -1.0], [1.0, 1.0]])}
+    both = [candidate(), candidate(columns=slice(4, 8))]
+    weights = replace(NO_WEIGHT, location=4.0, size=4.0)
+
+    assert fitting(both, [DATES], high, weights) == [True, False]
+    assert fitting(both[:1], [exemplar("date", prototype(cells=1 / 20))], high, weights) == [False]
+    assert fitting(both[:1], [exemplar("date", prototype(cells=20))], high, weights) == [False]
+    assert fitting([], [DATES], high, weights) == []
+
+
+def test_one_label_that_it_could_be_is_enough() -> None:
+    """No date is there; a fig may be."""
+    weights = replace(NO_WEIGHT, location=9.0, bias=-4.0)
+
+    assert fitting([candidate()], [DATES, FIGS], {0: ANYWHERE * 0, 1: ANYWHERE}, weights) == [True]
+    assert fitting([candidate()], [DATES, FIGS], {0: ANYWHERE * 0, 1: ANYWHERE * 0}, weights) == [False]
+
+
+def test_the_surest_are_noted_by_label_and_none_is_part_of_another() -> None:
+    """The second lies in the first; the third is a fig; the fourth is not sure."""
+    sight = sight_of(cues([1.0, 0.9, 0.8, 0.0]), log_area=[0.1, 0.2, 0.3, 0.4], owner=[0, 0, 1, 0])
+    sight.shared[0, 1] = sight.shared[1, 0] = 1
+    location_decides = replace(NO_WEIGHT, location=10.0, bias=-5.0)
+
+    sure = surest([sight], ["date", "fig"], location_decides)
+
+    assert [tuple(round(value, 3) for value in one) for one in sure["date"]] == [(0.1, 1.0)]
+    assert [tuple(round(value, 3) for value in one) for one in sure["fig"]] == [(0.3, 0.8)]
+
+
+def test_the_surest_of_all_views_are_company_for_each() -> None:
+    """Tiles of one image show things of one size."""
+    sights = [sight_of(cues([place])) for place in (1.0, 0.8)]
+
+    sure = surest(sights, ["date"], replace(NO_WEIGHT, location=10.0, bias=-5.0))
+
+    assert [round(place, 3) for _, place in sure["date"]] == [1.0, 0.8]
 
 
 def test_the_size_to_expect_is_that_of_the_sure_ones_in_this_image() -> None:
-    """Two sure dates are four times as large; without any, the reference's size counts."""
-    date = reference("date", DATE)
-    sure = [Match(candidate(cells=cells), 0, 0.9, likeness=0.9) for cells in (16, 16)]
-    doubtful = [Match(candidate(cells=1), 0, 0.5, likeness=0.3)]
+    """Three are larger by 0.8 of a logarithm; the reference is a fourth, so that 0.6 is usual."""
+    sight = sight_of(cues([1.0, 1.0]), log_area=[0.8, 0.0])
 
-    assert typical_areas(sure + doubtful, [date]) == [16]
-    assert typical_areas(doubtful, [date]) == [4]
+    seen = in_company(sight, ["date"], {"date": [(0.8, 1.0)] * 3})
+
+    assert seen.size.tolist() == pytest.approx(strictly(torch.tensor([0.2, -0.6])).tolist())
 
 
-def test_the_difference_of_sizes_has_a_limit() -> None:
-    """Twice and half as large differ alike; a hundred times or nothing says no more than four times."""
-    assert size_difference(8, 4) == size_difference(2, 4) > 0
-    assert size_difference(400, 4) == size_difference(16, 4) == size_difference(0, 4)
+def test_one_sure_thing_says_nothing_about_the_usual_size() -> None:
+    """Its place is company all the same."""
+    sight = sight_of(cues([0.9, 0.5]), log_area=[0.8, 0.0])
+
+    seen = in_company(sight, ["date"], {"date": [(0.8, 0.9)]})
+
+    assert torch.equal(seen.size, sight.cues.size)
+    assert seen.company.tolist() == pytest.approx([0, -0.4])
+
+
+def test_company_is_of_the_same_label() -> None:
+    """Figs say nothing about dates."""
+    sight = sight_of(cues([0.9, 0.5], company=[-0.1, -0.5]), log_area=[0.0, 0.8], owner=[0, 1])
+
+    seen = in_company(sight, ["date", "fig"], {"fig": [(0.8, 0.7), (0.8, 0.7)]})
+
+    assert seen.company.tolist() == pytest.approx([-0.1, -0.2])
+    assert float(seen.size[0]) == float(sight.cues.size[0])
+
+
+def test_a_thing_that_stands_out_as_little_as_the_others_of_its_image_gains_by_them() -> None:
+    """The light is poor: all are at 0.5. Alone it would be doubtful."""
+    labels = [DATES]
+    alone, among = sight_of(cues([0.5], company=[-0.5])), sight_of(cues([0.5] * 4, company=[-0.5] * 4))
+    weights = replace(FITTED, first=replace(NO_WEIGHT, location=1.0))  # sure of all
+
+    ((_, doubtful),) = judged([alone], labels, weights=replace(weights, first=replace(NO_WEIGHT, bias=-9.0)))
+    ((_, sure),) = judged([among], labels, weights=weights)
+
+    assert float(sure[0]) > float(doubtful[0])
+
+
+def red_and_blue() -> tuple[NDArray[np.uint8], ImageEmbedding, list[Candidate]]:
+    """A red and a blue half of 32 x 64 pixels, each with a mask of two cells of 16 x 16."""
+    image = np.zeros((32, 64, 3), dtype=np.uint8)
+    image[:, :32, 0] = image[:, 32:, 2] = 255
+    embedding = ImageEmbedding(torch.zeros(2, CELLS, CELLS), (32, 64), resized_size(32, 64, 64), 64)
+    return image, embedding, [candidate(slice(0, 4), slice(4, 8)), candidate(slice(0, 4), slice(0, 4))]
 
 
 def test_candidates_are_cut_from_the_image_and_compared() -> None:
-    """A red and a blue half; to an encoder of colour one of them is a date."""
-    image = np.zeros((64, 64, 3), dtype=np.uint8)
-    image[:, :32, 0] = image[:, 32:, 2] = 255
-    left, right = torch.full((16, 16), -1.0), torch.full((16, 16), -1.0)
-    left[:, :8] = right[:, 8:] = 1
-    embedding = ImageEmbedding(torch.zeros(2, 4, 4), (64, 64), resized_size(64, 64, 64), 64)
+    """To an encoder of colour only one half is a date; found for dates, the other resembles a fig."""
+    image, embedding, found = red_and_blue()
     encoder = CropEncoder(lambda pixels: pixels + 1, input_size=8)
-    red = reference("date", torch.nn.functional.normalize(torch.tensor([1.0, 0.5, 0.5]), dim=0))
-
-    claims = checked(
-        encoder,
-        [red],
-        torch.full((1, 4, 4), 0.9),
-        [candidate(logits=right), candidate(logits=left)],
-        image,
-        embedding,
-        min_similarity=0.9,
+    red, blue = (
+        torch.nn.functional.normalize(torch.tensor(one), dim=0) for one in ([2.0, 0, 0], [0.0, 0, 2])
     )
+    no_colour = torch.zeros(LIGHTNESS_BINS * HUE_BINS**2)
+    both = [
+        exemplar("date", prototype(red, colours=no_colour)),
+        exemplar("fig", prototype(blue, colours=no_colour)),
+    ]
+    whole = View(0, 0, (32, 64), (32, 64))
 
-    assert [bool(claim.candidate.mask[0, 0]) for claim in claims] == [True]
+    sight = look(encoder, both, {0: ANYWHERE, 1: ANYWHERE}, found, whole, image, embedding, FITTED.first)
+
+    assert sight is not None
+    assert [bool(one.mask[0, 0]) for one in sight.candidates] == [False, True]
+    assert sight.owner.tolist() == [1, 0]
 
 
-def test_no_candidates_make_no_claims() -> None:
+def test_nothing_plausible_is_nothing_to_look_at() -> None:
     """Finding nothing is normal, and costs no pass of the encoder."""
-    embedding = ImageEmbedding(torch.zeros(2, 4, 4), (64, 64), resized_size(64, 64, 64), 64)
-    encoder = CropEncoder(lambda pixels: pixels, input_size=8)
-    image = np.zeros((64, 64, 3), dtype=np.uint8)
+    image, embedding, found = red_and_blue()
+    blind = CropEncoder(lambda _: pytest.fail("it was asked"), input_size=8)
+    whole = View(0, 0, (32, 64), (32, 64))
 
-    maps = torch.zeros(1, 4, 4)
+    assert look(blind, [DATES], {0: ANYWHERE * -1}, found, whole, image, embedding, FITTED.first) is None
+    assert look(blind, [DATES], {0: ANYWHERE}, [], whole, image, embedding, FITTED.first) is None
+    assert unlooked([DATES], {0: ANYWHERE * -1}, found, whole, embedding, FITTED.first) is None
 
-    assert checked(encoder, [reference("date", DATE)], maps, [], image, embedding, min_similarity=None) == []
+
+def test_unlooked_a_candidate_stays_with_the_label_it_was_found_for() -> None:
+    """The better place is surer; its similarity is what the map says, where 1 is the thing."""
+    _, embedding, _ = red_and_blue()
+    found = [candidate(), candidate(columns=slice(4, 8), finder=1)]
+    maps = {0: ANYWHERE * 0.9, 1: ANYWHERE * 0.6}
+
+    sight = unlooked([DATES, FIGS], maps, found, View(0, 0, (32, 64), (32, 64)), embedding, FITTED.first)
+
+    assert sight is not None
+    assert sight.owner.tolist() == [0, 1]
+    assert sight.similarity.tolist() == pytest.approx([0.9, 0.6])
+    evidence = FITTED.first.evidence(sight.cues)
+    assert float(evidence[0]) > float(evidence[1])
+
+
+def test_without_the_check_a_candidate_of_the_loop_stays_with_its_search() -> None:
+    """And its similarity is SAM's own; confidence is the mean of its parts."""
+    similarities = torch.stack([ANYWHERE * 0.9, ANYWHERE * 0.7])
+
+    (claim,) = unchecked(["date", "fig"], similarities, [candidate(finder=1)])
+
+    assert claim.label == "fig"
+    assert claim.similarity == pytest.approx(0.7)
+    assert claim.confidence == pytest.approx((0.9 * 1.0 * 0.7) ** (1 / 3))
+
+
+def test_a_place_that_is_unlike_the_target_is_not_sure_at_all() -> None:
+    """No part makes up for another."""
+    (claim,) = unchecked(["date"], ANYWHERE[None] * -0.2, [candidate()])
+
+    assert claim.confidence == 0
+
+
+def test_measurements_can_be_kept_without_the_masks() -> None:
+    """All figures stay."""
+    sight = sight_of(cues([1.0, 0.5]))
+
+    light = sight.without_masks()
+
+    assert light.candidates == ()
+    assert light.cues is sight.cues

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from backend.vision.location_prior import LocationPrior
-from backend.vision.reference import LocationLevels, Reference
+from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding
 from backend.vision.search import search_instances, suppressed
 from tests.tiny_sam import CHANNELS, tiny_sam
+from tests.vision import made_by_hand
 
 
 def seen() -> ImageEmbedding:
@@ -17,15 +18,8 @@ def seen() -> ImageEmbedding:
 
 
 def reference(*, ground: float, thing: float) -> Reference:
-    """A reference without a semantic side."""
-    return Reference(
-        label="coin",
-        target=torch.ones(CHANNELS),
-        location=LocationLevels(thing=thing, ground=ground),
-        cells=4,
-        mask_weights=torch.tensor([0.2, 0.5, 0.3]),
-        semantic=(),
-    )
+    """What the loop needs of a reference."""
+    return made_by_hand.reference(channels=CHANNELS, ground=ground, thing=thing)
 
 
 def test_suppressed_cells_are_the_least_similar_of_the_map() -> None:

@@ -1,0 +1,135 @@
+"""The search of the location maps, peak by peak, with a SAM that segments what is of one colour."""
+
+import torch
+from torch import Tensor
+
+from backend.vision.candidate import Candidate
+from backend.vision.evidence import FITTED
+from backend.vision.places import PROMISING, covered, peaks, sweep_places
+from backend.vision.prototype import Prototype
+from tests.colour_sam import BLUE, CELL, RED, ColourSam, drawn
+from tests.vision.made_by_hand import candidate, prototype
+
+LEFT, RIGHT = (8, 8, 16, 12, RED), (12, 36, 12, 16, BLUE)  # 4 x 3 and 3 x 4 cells
+
+
+def maps(*boxes: tuple[int, int, int, int, float]) -> Tensor:
+    """A map of 16 x 16 cells: (top, left, height, width, level) in pixels of the drawn image."""
+    location = torch.zeros(16, 16)
+    for top, left, height, width, level in boxes:
+        rows, columns = (
+            slice(top // CELL, (top + height) // CELL),
+            slice(left // CELL, (left + width) // CELL),
+        )
+        location[rows, columns] = level
+    return location
+
+
+def swept(
+    sam: ColourSam, prototypes: dict[int, Prototype], found: dict[int, Tensor], *, max_places: int = 99
+) -> tuple[list[Candidate], bool]:
+    """Sweep the drawn image with both boxes."""
+    embedding = sam.embed(drawn(LEFT, RIGHT))
+    return sweep_places(sam, embedding, prototypes, found, max_places=max_places, weights=FITTED.first)
+
+
+def test_peaks_come_by_falling_height_and_each_cell_once() -> None:
+    """Row 2 of 5 x 8 cells is a peak of both maps; the label whose map is higher there has it."""
+    first, second = torch.zeros(2, 5, 8)
+    first[2, 1], first[4, 6] = 0.7, 0.8
+    second[2, 1], second[0, 4] = 0.9, 0.5
+
+    found = peaks({3: prototype(), 5: prototype()}, {3: first, 5: second}, torch.ones(5, 8, dtype=torch.bool))
+
+    assert found == [(2, 1, 5), (4, 6, 3), (0, 4, 5)]
+
+
+def test_lower_neighbours_padding_and_what_promises_nothing_are_no_peaks() -> None:
+    """Beside the peak; in the last column, which shows nothing; and hardly above the ground."""
+    location = torch.zeros(3, 6)
+    location[0, 0], location[0, 1], location[1, 5], location[2, 3] = 0.9, 0.8, 0.7, PROMISING / 2
+    valid = torch.ones(3, 6, dtype=torch.bool)
+    valid[:, 5] = False
+
+    assert peaks({0: prototype()}, {0: location}, valid) == [(0, 0, 0)]
+
+
+def test_places_of_a_large_thing_lie_farther_apart() -> None:
+    """Three cells from a higher one: a peak of a thing of one cell, not of one of 12 x 12."""
+    location = torch.zeros(3, 8)
+    location[1, 1], location[1, 4] = 0.9, 0.8
+    valid = torch.ones(3, 8, dtype=torch.bool)
+
+    assert len(peaks({0: prototype(cells=1)}, {0: location}, valid)) == 2
+    assert len(peaks({0: prototype(cells=144)}, {0: location}, valid)) == 1
+
+
+def test_what_a_good_mask_covers_is_not_looked_at_again() -> None:
+    """All 12 cells of each box are as high; one place each, the more promising box first."""
+    sam = ColourSam()
+
+    found, limited = swept(sam, {0: prototype(cells=12)}, {0: maps((*LEFT[:4], 0.9), (*RIGHT[:4], 1.0))})
+
+    assert [x >= RIGHT[1] for x, _ in sam.places_xy] == [True, False]
+    assert len(found) == 2 * 3
+    assert not limited
+
+
+def test_every_place_inside_a_mask_that_is_too_large_is_looked_at() -> None:
+    """For a thing of one cell the box may be several things; the upper half is too large as well."""
+    sam = ColourSam()
+
+    swept(sam, {0: prototype(cells=1)}, {0: maps((*LEFT[:4], 1.0))})
+
+    assert len(sam.places_xy) == len(set(sam.places_xy)) == 12
+
+
+def test_a_place_is_in_the_middle_of_its_cell() -> None:
+    """Row 5, column 10 of cells of 4 pixels; x before y."""
+    sam = ColourSam()
+
+    swept(sam, {0: prototype(cells=12)}, {0: maps((20, 40, 4, 4, 1.0))})
+
+    assert sam.places_xy == [(42, 22)]
+
+
+def test_candidates_name_the_prototype_whose_map_is_highest_there() -> None:
+    """All three masks of a place do."""
+    prototypes = {4: prototype(cells=12), 7: prototype(cells=12)}
+    both = {4: maps((*LEFT[:4], 0.5), (*RIGHT[:4], 1.0)), 7: maps((*LEFT[:4], 0.9), (*RIGHT[:4], 0.6))}
+
+    found, _ = swept(ColourSam(), prototypes, both)
+
+    assert [one.finder for one in found] == [4] * 3 + [7] * 3
+
+
+def test_the_bound_is_told_only_where_it_left_something_out() -> None:
+    """Two things; with room for one the better is looked at. What is covered asks for no room."""
+    thing = {0: prototype(cells=12)}
+    both = {0: maps((*LEFT[:4], 0.9), (*RIGHT[:4], 1.0))}
+    sam = ColourSam()
+
+    found, limited = swept(sam, thing, both, max_places=1)
+    _, enough = swept(ColourSam(), thing, both, max_places=2)
+
+    assert (len(found), limited, enough) == (3, True, False)
+    assert sam.places_xy[0][0] >= RIGHT[1]
+
+
+def test_a_map_without_a_promise_is_not_searched() -> None:
+    """Finding nothing is normal."""
+    sam = ColourSam()
+
+    assert swept(sam, {0: prototype()}, {0: maps()}) == ([], False)
+    assert sam.places_xy == []
+
+
+def test_only_the_best_mask_of_a_place_covers_and_only_if_it_surely_is_one_thing() -> None:
+    """One cell of 2 x 2 is the thing; where the map says nothing, no mask is sure."""
+    part, whole, more = candidate(slice(0, 2)), candidate(), candidate(slice(0, 8), slice(0, 8), iou=0.4)
+    thing = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    here = [part, whole, more]
+
+    assert covered(here, prototype(), thing, FITTED.first).tolist() == [[True, False], [False, False]]
+    assert not covered(here, prototype(), torch.zeros(2, 2), FITTED.first).any()
+    assert not covered(here, prototype(cells=0.1), thing, FITTED.first).any()
