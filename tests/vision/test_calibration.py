@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.vision.calibration import (
+    LEAST_SPAN,
+    SemanticReference,
     coarser,
     corners,
     elsewhere,
@@ -119,8 +121,18 @@ def test_the_scale_runs_from_the_ground_to_the_thing() -> None:
     ground = torch.tensor([0.0, 0.0, 1.0])
     assert one.ground == pytest.approx(float(ground @ one.vector), abs=0.3)
     assert one.ground < one.itself <= 1
-    assert (one.relative(one.ground), one.relative(one.itself)) == (0, 1)
+    assert one.relative(torch.tensor([one.ground, one.itself])).tolist() == [0, pytest.approx(1)]
     assert float(one.vector.norm()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("itself", [0.7, 0.7 + LEAST_SPAN / 9, 0.6])
+def test_a_scale_too_short_to_tell_is_stretched(itself: float) -> None:
+    """Where ground and thing are all but the same, rounding must not become likeness."""
+    one = SemanticReference(torch.tensor([1.0, 0.0]), ground=0.7, itself=itself, weak=True)
+
+    relative = one.relative(torch.tensor([0.7, 0.7 + LEAST_SPAN / 2, 0.7 - LEAST_SPAN]))
+
+    assert relative.tolist() == pytest.approx([0, 0.5, -1], abs=1e-4)
 
 
 def test_a_thing_without_detail_is_weak() -> None:

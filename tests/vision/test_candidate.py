@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from backend.vision.candidate import candidate, distinct, overlap, stability
+from backend.vision.candidate import candidate, candidates_of, distinct, overlap, stability
 from backend.vision.refine import Mask
+from backend.vision.sam import MaskLogits
 
 
 def test_a_mask_with_steep_edges_is_stable() -> None:
@@ -66,3 +67,31 @@ def test_an_empty_candidate_is_nowhere() -> None:
 
     assert not found.cells.any()
     assert found.location(torch.zeros(2, 2)) == -1
+
+
+def test_all_masks_of_an_answer_are_candidates_but_the_empty_ones() -> None:
+    """Two prompts, two masks each, in that order; each is measured like a single mask."""
+    logits = torch.full((2, 2, 8, 8), -9.0)
+    logits[0, 0, :4, :6] = 9
+    logits[1, 0, 4:, :4] = 9
+    logits[1, 1, :4, 4:] = 0.5
+    answer = MaskLogits(logits, torch.tensor([[0.9, 0.8], [1.2, 0.4]]))
+
+    found = candidates_of(answer, side=2, finder=1)
+
+    alone = [
+        candidate(Mask(logits[at], float(answer.iou[at])), side=2, finder=1)
+        for at in [(0, 0), (1, 0), (1, 1)]
+    ]
+    assert [one.logits.tolist() for one in found] == [one.logits.tolist() for one in alone]
+    assert [one.coverage.tolist() for one in found] == [one.coverage.tolist() for one in alone]
+    assert [(one.iou, one.stability, one.finder) for one in found] == [
+        (one.iou, one.stability, one.finder) for one in alone
+    ]
+
+
+def test_an_answer_of_empty_masks_gives_no_candidate() -> None:
+    """Finding nothing is normal."""
+    answer = MaskLogits(torch.full((1, 3, 8, 8), -9.0), torch.ones(1, 3))
+
+    assert candidates_of(answer, side=2, finder=0) == []

@@ -1,21 +1,27 @@
 """References, and the masks that people and programs hand in."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from backend.vision.errors import EmptyReferenceMaskError, MaskSizeError
+from backend.vision.prototype import Prototype
 from backend.vision.reference import (
+    MAX_TILES,
     Reference,
     build_reference,
     location_levels,
-    reference_logits,
     reference_mask,
 )
-from backend.vision.sam import to_grid
+from backend.vision.sam import Sam, to_grid
 from backend.vision.semantics import CropEncoder
-from tests.tiny_sam import CHANNELS, SIDE, tiny_sam
+from backend.vision.views import view_around
+from tests.tiny_sam import CHANNELS, INPUT_SIZE, SIDE, tiny_sam, tiny_sam_model
 
 SIZE = (38, 64)
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
@@ -29,9 +35,23 @@ def square(top: int = 8, left: int = 40, side: int = 12) -> NDArray[np.bool_]:
     return mask
 
 
-def built(*masks: NDArray[np.generic], image: NDArray[np.uint8] = IMAGE) -> Reference:
+def built(
+    *masks: NDArray[np.generic], image: NDArray[np.uint8] = IMAGE, max_tiles: int = MAX_TILES
+) -> Reference:
     """A reference from the tiny SAM."""
-    return build_reference(tiny_sam(), ENCODER, image, masks, label="coin")  # type: ignore[arg-type]
+    paint: Any = masks  # of any dtype, as people and programs hand it in
+    return build_reference(tiny_sam(), ENCODER, image, paint, label="coin", max_tiles=max_tiles)
+
+
+def refuse(pixels: Tensor) -> Tensor:
+    """Stand for an image encoder that must not be called."""
+    raise AssertionError(f"an image was encoded: {tuple(pixels.shape)}")
+
+
+def weak(prototype: Prototype, *, yes: bool) -> Prototype:
+    """The same prototype, weak or not."""
+    looks = [replace(look, semantic=replace(look.semantic, weak=yes)) for look in prototype.looks]
+    return replace(prototype, looks=tuple(looks))
 
 
 @pytest.mark.parametrize("value", [1, 128, 255])
@@ -53,16 +73,7 @@ def test_a_tiny_object_is_a_reference_too() -> None:
     reference = built(mask)
 
     assert torch.equal(reference.target, embedding.features[:, 1, 5])
-    assert reference.cells == pytest.approx(1 / 64, rel=0.1)
-
-
-def test_an_object_in_a_huge_image_is_a_reference_too() -> None:
-    """Far less than a pixel of the mask decoder's answers."""
-    mask = np.zeros((1900, 3200), dtype=np.bool_)
-    mask[1000, 2000] = True
-    embedding = tiny_sam().embed(np.zeros((1900, 3200, 3), dtype=np.uint8))
-
-    assert int((reference_logits(mask, embedding) > 0).sum()) == 1
+    assert reference.whole.cells == pytest.approx(1 / 64, rel=0.1)
 
 
 def test_an_object_on_the_lower_edge_is_not_mixed_with_padding() -> None:
@@ -110,7 +121,7 @@ def test_every_annotated_object_counts() -> None:
     both = built(first, second)
 
     assert torch.allclose(both.target, (built(first).target + built(second).target) / 2)
-    assert len(both.semantic) == 2
+    assert len(both.whole.looks) == 2
 
 
 def test_an_object_that_fills_the_image_has_a_reference() -> None:
@@ -118,6 +129,94 @@ def test_an_object_that_fills_the_image_has_a_reference() -> None:
     reference = built(np.ones(SIZE, dtype=np.bool_))
 
     assert reference.location.ground <= reference.location.least <= reference.location.thing
+    assert (reference.tiles, reference.wanted_scale) == ((), 1)
+
+
+def test_an_object_that_the_whole_image_shows_well_needs_no_tiles() -> None:
+    """Nearly five by five of eight by eight cells."""
+    reference = built(square(top=0, left=0, side=38))
+
+    assert (reference.tiles, reference.wanted_scale) == ((), 1)
+    assert reference.closest == (reference.whole,)
+
+
+def test_a_small_object_is_shown_by_a_tile_around_it() -> None:
+    """It spans as many more cells as the tile has fewer pixels along its longest side."""
+    mask = square()
+
+    reference = built(mask)
+
+    (tile,) = reference.tiles
+    (_, width) = view_around(mask, tile.scale).size_hw
+    assert tile.cells == pytest.approx(reference.whole.cells * (SIZE[1] / width) ** 2, rel=0.05)
+    assert reference.closest == reference.tiles
+    assert reference.whole.scale == 1 < tile.scale
+
+
+@pytest.mark.parametrize(("max_tiles", "scale"), [(0, 1), (1, 1), (3, 1), (4, 2), (8, 2), (9, 3)])
+def test_tiles_are_no_more_than_the_bound_and_the_wish_is_told(max_tiles: int, scale: int) -> None:
+    """Two by two cells would need three tiles along a side; a bound may leave only the image as a whole."""
+    reference = built(square(side=16), max_tiles=max_tiles)
+
+    assert [tile.scale for tile in reference.tiles] == ([scale] if scale > 1 else [])
+    assert [one.scale for one in reference.closest] == [scale]
+    assert reference.wanted_scale == 3
+
+
+def test_objects_side_by_side_share_a_tile() -> None:
+    """Two looks, and neither is the other's background."""
+    near = built(square(left=40, side=6), square(left=48, side=6))
+
+    (tile,) = near.tiles
+    assert len(tile.looks) == 2
+
+
+def test_objects_far_apart_have_a_tile_each() -> None:
+    """And a look each, in the whole image, too; a third shares the tile of the first."""
+    far = built(square(top=0, left=0, side=6), square(top=30, left=56, side=6), square(top=0, left=8, side=6))
+
+    assert [len(tile.looks) for tile in far.tiles] == [2, 1]
+    assert len(far.whole.looks) == 3
+
+
+def test_the_tiles_are_for_the_size_of_the_mean_object() -> None:
+    """A large object is not lost beside a small one: its tile shows its middle."""
+    both = built(square(top=0, left=0, side=30), square(top=34, left=60, side=2))
+
+    assert len(both.whole.looks) == sum(len(tile.looks) for tile in both.tiles or (both.whole,)) == 2
+
+
+@pytest.mark.parametrize("size", [(1, 3), (3, 1), (2, 2), (300, 4)])
+def test_an_image_of_few_pixels_has_a_reference(size: tuple[int, int]) -> None:
+    """One painted pixel, and fewer pixels than tiles along a side."""
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[-1, -1] = True
+
+    reference = built(mask, image=np.full((*size, 3), 90, dtype=np.uint8))
+
+    assert all(torch.isfinite(look.semantic.vector).all() for one in reference.closest for look in one.looks)
+
+
+def test_it_is_weak_where_no_prototype_that_shows_it_best_tells_it() -> None:
+    """What the whole image says of a small object does not matter."""
+    far = built(square(top=0, left=0, side=6), square(top=30, left=56, side=6))
+    first, second = far.tiles
+    tiles = weak(first, yes=True), weak(second, yes=False)
+
+    assert not replace(far, whole=weak(far.whole, yes=True), tiles=tiles).weak
+    assert replace(far, whole=weak(far.whole, yes=False), tiles=(tiles[0], tiles[0])).weak
+    assert replace(far, whole=weak(far.whole, yes=True), tiles=()).weak
+
+
+def test_an_embedding_at_hand_is_not_made_again() -> None:
+    """A caller may have it already; a SAM that cannot see is enough then."""
+    mask, blind = square(top=0, left=0, side=38), Sam(tiny_sam_model(), refuse, input_size=INPUT_SIZE)
+
+    reference = build_reference(
+        blind, ENCODER, IMAGE, [mask], label="coin", embedding=tiny_sam().embed(IMAGE)
+    )
+
+    assert torch.equal(reference.target, built(mask).target)
 
 
 def test_levels_lie_on_the_object_and_beside_it() -> None:
