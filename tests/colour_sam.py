@@ -20,8 +20,8 @@ from tests.tiny_sam import INPUT_SIZE, tiny_sam_model
 
 SIZE_HW = (40, 64)
 CELL = 4
-GROUND, RED, BLUE = (60, 120, 60), (220, 40, 40), (40, 40, 220)
-ONE_COLOUR = 0.5  # of a normalised channel
+GROUND, LEAF, RED, BLUE = (10, 120, 10), (10, 250, 10), (220, 40, 40), (40, 40, 220)
+ONE_COLOUR = 2.0  # of a normalised channel: pixels on an edge are half of it
 PART_IOU, WHOLE_IOU, MORE_IOU = 0.7, 0.95, 0.5
 
 
