@@ -177,13 +177,17 @@ def test_objects_far_apart_have_a_tile_each() -> None:
 
     assert [len(tile.looks) for tile in far.tiles] == [2, 1]
     assert len(far.whole.looks) == 3
+    assert far.wanted_scale == built(square(top=0, left=0, side=6)).wanted_scale
 
 
-def test_the_tiles_are_for_the_size_of_the_mean_object() -> None:
-    """A large object is not lost beside a small one: its tile shows its middle."""
-    both = built(square(top=0, left=0, side=30), square(top=34, left=60, side=2))
+def test_a_large_object_beside_a_small_one_is_measured_too() -> None:
+    """Larger than the tiles that their mean asks for: a tile shows its middle."""
+    large, small = square(top=0, left=0, side=26), square(top=34, left=60, side=2)
 
-    assert len(both.whole.looks) == sum(len(tile.looks) for tile in both.tiles or (both.whole,)) == 2
+    both = built(large, small)
+
+    assert [len(tile.looks) for tile in both.tiles] == [1, 1]
+    assert both.tiles[0].cells > both.tiles[1].cells
 
 
 @pytest.mark.parametrize("size", [(1, 3), (3, 1), (2, 2), (300, 4)])
