@@ -5,15 +5,19 @@ the thing is not the thing, and comparing with both tells far more. Two encoders
 counts as much as the reference itself says that it can be trusted.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import max_pool2d, normalize
 
 from backend.vision.target import cell_weights
 
 LEAST_SPAN = 1e-3  # cosines that differ by less are rounding
+LEAST_SHARPNESS = 0.05
+SHARPNESS = 4  # power of the sharpness by which an encoder counts
 LEAST_DEVIATION = 0.02  # of the ground, on a scale from 0 to 1; smaller ones are chance
 UNLIKE = 0.5  # share of the cells beside the thing that are surely ground: others may show more of the things
 
@@ -28,6 +32,7 @@ class Contrast:
         thing_level: mean difference of the two cosines on the object.
         ground_level: its median beside the object.
         deviation: of the cells beside the object, where the thing is 1 and the ground 0.
+        sharpness: how far the map has fallen, from 1 on the object, just around it; in (0, 1].
     """
 
     thing: Tensor
@@ -35,6 +40,7 @@ class Contrast:
     thing_level: float
     ground_level: float
     deviation: float
+    sharpness: float
 
     def map(self, features: Tensor) -> Tensor:
         """Bring every cell to a scale of the reference's own.
@@ -50,27 +56,62 @@ class Contrast:
 
 
 @dataclass(frozen=True, eq=False)
+class LocationMaps:
+    """Where the thing may be in one image: 1 is like the annotated object, 0 like its background.
+
+    Attributes:
+        likely: each encoder counts by one over its variance on the reference's background; says how likely a
+            mask shows the thing; (h, w) float.
+        sharp: each encoder counts by how sharply it draws the edge of the reference; has a peak on each of
+            several things that touch; (h, w) float.
+    """
+
+    likely: Tensor
+    sharp: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Location:
     """Both encoders' contrasts for one reference."""
 
     sam: Contrast
     semantic: Contrast
 
-    def map(self, sam_features: Tensor, semantic_features: Tensor, valid: Tensor) -> Tensor:
-        """Mix what both encoders say; each counts by one over its variance on the reference's background.
+    def maps(self, sam_features: Tensor, semantic_features: Tensor, valid: Tensor) -> LocationMaps:
+        """Mix what both encoders say.
 
         Args:
             sam_features: SAM embedding of an image, (C, h, w) float.
             semantic_features: the semantic encoder's dense map on the same grid, (D, h, w) float.
             valid: cells that show some of the image, (h, w) bool.
-
-        Returns:
-            Location map; padding has the least value of the image, (h, w) float.
         """
-        weights = [self.sam.deviation**-2, self.semantic.deviation**-2]
-        maps = [self.sam.map(sam_features), self.semantic.map(semantic_features)]
-        mixed: Tensor = (weights[0] * maps[0] + weights[1] * maps[1]) / sum(weights)
-        return mixed.masked_fill(~valid, float(mixed[valid].min()))
+        both = self.sam, self.semantic
+        told = torch.stack([self.sam.map(sam_features), self.semantic.map(semantic_features)])
+        return LocationMaps(
+            likely=mixed(told, [one.deviation**-2 for one in both], valid),
+            sharp=mixed(told, [one.sharpness**SHARPNESS for one in both], valid),
+        )
+
+
+def mean_maps(maps: Sequence[LocationMaps]) -> LocationMaps:
+    """Let several references of a label speak with one voice."""
+    likely, sharp = (
+        torch.stack([getattr(one, name) for one in maps]).mean(dim=0) for name in ("likely", "sharp")
+    )
+    return LocationMaps(likely, sharp)
+
+
+def mixed(maps: Tensor, weights: Sequence[float], valid: Tensor) -> Tensor:
+    """Weighted mean of maps; padding has the least value of the image.
+
+    Args:
+        maps: (n, h, w) float.
+        weights: one per map.
+        valid: cells that show some of the image, (h, w) bool.
+    """
+    shares = maps.new_tensor(weights) / sum(weights)
+    mean = torch.einsum("n,nhw->hw", shares, maps)
+    return mean.masked_fill(~valid, float(mean[valid].min()))
 
 
 def contrast(features: Tensor, coverage: Tensor, valid: Tensor) -> Contrast:
@@ -87,14 +128,42 @@ def contrast(features: Tensor, coverage: Tensor, valid: Tensor) -> Contrast:
     beside = valid & (coverage == 0)
     if not beside.any():
         level = float((difference(cells, thing, torch.zeros_like(thing)) * weights).sum())
-        return Contrast(thing, torch.zeros_like(thing), level, 0.0, 1.0)
+        return Contrast(thing, torch.zeros_like(thing), level, 0.0, deviation=1.0, sharpness=1.0)
     likeness = torch.einsum("chw,c->hw", cells, thing)
     unlike = beside & (likeness <= likeness[beside].quantile(UNLIKE))
     ground = normalize(cells[:, unlike].mean(dim=1), dim=0)
     told = difference(cells, thing, ground)
     thing_level, ground_level = float((told * weights).sum()), float(told[beside].median())
-    spread = float(told[beside].std(correction=0)) / max(thing_level - ground_level, LEAST_SPAN)
-    return Contrast(thing, ground, thing_level, ground_level, max(spread, LEAST_DEVIATION))
+    relative = (told - ground_level) / max(thing_level - ground_level, LEAST_SPAN)
+    return Contrast(
+        *(thing, ground, thing_level, ground_level),
+        deviation=max(float(relative[beside].std(correction=0)), LEAST_DEVIATION),
+        sharpness=sharpness(relative, coverage, beside),
+    )
+
+
+def sharpness(relative: Tensor, coverage: Tensor, beside: Tensor) -> float:
+    """Say how far a map has fallen just around the object.
+
+    Args:
+        relative: 1 on the object and 0 beside it, (h, w) float.
+        coverage: share of each cell that annotated objects cover, (h, w) float.
+        beside: cells that show the image and no object, (h, w) bool.
+
+    Returns:
+        1 where the lower quarter of the cells around the object are like the ground or less; in (0, 1].
+    """
+    covered = (coverage > 0).float()
+    reach = max(1, round(math.sqrt(float(coverage.sum()) / math.pi)))
+    around = beside & (widened(covered, reach + 1) > 0) & (widened(covered, 1) == 0)
+    if not around.any():
+        return 1.0
+    return max(LEAST_SHARPNESS, 1 - max(0.0, float(relative[around].quantile(0.25))))
+
+
+def widened(cells: Tensor, by: int) -> Tensor:
+    """Greatest value within *by* cells, (h, w) float."""
+    return max_pool2d(cells[None], 2 * by + 1, stride=1, padding=by)[0]
 
 
 def difference(features: Tensor, thing: Tensor, ground: Tensor) -> Tensor:

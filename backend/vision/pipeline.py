@@ -1,12 +1,13 @@
 """One annotated mask in, every instance of the thing out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
@@ -14,6 +15,7 @@ from backend.vision.clock import Clock, StageSeconds
 from backend.vision.evidence import FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance, mask_window, without_repeats
+from backend.vision.location_map import LocationMaps, mean_maps
 from backend.vision.places import sweep_places
 from backend.vision.reference import MAX_TILES, Reference
 from backend.vision.sam import ImageEmbedding, Sam
@@ -193,16 +195,36 @@ def looked(
                 shown = embedding if view.whole and embedding else models.sam.embed(window)
             with clock.stage("search"):
                 dense = models.semantic.dense(window, shown)
-                maps = {
-                    i: exemplars[i].prototype.location.map(shown.features, dense, shown.valid) for i in here
-                }
+                maps = maps_of({i: exemplars[i] for i in here}, shown, dense)
                 candidates, limited = searched(models.sam, shown, references, exemplars, maps, options)
             with clock.stage("check"):
+                likely = {i: both.likely for i, both in maps.items()}
                 if options.semantic_check:
-                    sight = look(models.semantic, exemplars, maps, candidates, view, window, shown, weights)
+                    sight = look(models.semantic, exemplars, likely, candidates, view, window, shown, weights)
                 else:
-                    sight = unlooked(exemplars, maps, candidates, view, shown, weights)
+                    sight = unlooked(exemplars, likely, candidates, view, shown, weights)
             yield Seen(view, shown, sight, limited)
+
+
+def maps_of(
+    exemplars: Mapping[int, Exemplar], embedding: ImageEmbedding, dense: Tensor
+) -> dict[int, LocationMaps]:
+    """Location maps of one view; several exemplars of a label share the mean of theirs.
+
+    Args:
+        exemplars: those that are searched for in the view, by number.
+        embedding: of the view.
+        dense: the semantic encoder's map, (D, h, w) float.
+    """
+    own = {
+        number: one.prototype.location.maps(embedding.features, dense, embedding.valid)
+        for number, one in exemplars.items()
+    }
+    shared = {
+        label: mean_maps([own[number] for number, one in exemplars.items() if one.label == label])
+        for label in {one.label for one in exemplars.values()}
+    }
+    return {number: shared[one.label] for number, one in exemplars.items()}
 
 
 def searched(
@@ -210,7 +232,7 @@ def searched(
     embedding: ImageEmbedding,
     references: Sequence[Reference],
     exemplars: Sequence[Exemplar],
-    maps: dict[int, torch.Tensor],
+    maps: dict[int, LocationMaps],
     options: SearchOptions,
 ) -> tuple[list[Candidate], bool]:
     """Search one view for all exemplars that *maps* has; candidates, and whether a bound ended it."""

@@ -9,21 +9,23 @@ from torch.nn.functional import max_pool2d
 
 from backend.vision.candidate import Candidate, candidates_of
 from backend.vision.evidence import Weights, at_best
+from backend.vision.location_map import LocationMaps
 from backend.vision.location_prior import POSITIVE, cell_centres_xy
 from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding, Sam
 
-PROMISING = 0.2
+PROMISING = 0.3
 COVERS = 0.6  # evidence from which a mask's other places need no look of their own
 LARGER = math.log(1.6)  # a mask larger than the reference by more may be several things
-WIDEST = 6  # cells between two places, at most
+NEIGHBOURS = 6  # part of the object's side that two places are apart, at least
+WIDEST = 6  # cells that they need to be apart, at most
 
 
 def sweep_places(
     sam: Sam,
     embedding: ImageEmbedding,
     prototypes: Mapping[int, Prototype],
-    maps: Mapping[int, Tensor],
+    maps: Mapping[int, LocationMaps],
     *,
     max_places: int,
     weights: Weights,
@@ -38,7 +40,7 @@ def sweep_places(
         sam: the model.
         embedding: the test image.
         prototypes: by number, which becomes the finder of the candidates.
-        maps: their location maps, (h, w) float each.
+        maps: their location maps.
         max_places: bound on the places.
         weights: of the cues at first sight.
 
@@ -60,26 +62,27 @@ def sweep_places(
         here = candidates_of(answer, side=side, finder=finder)
         found += here
         if here:
-            done |= covered(here, prototypes[finder], maps[finder], weights).cpu()
+            done |= covered(here, prototypes[finder], maps[finder].likely, weights).cpu()
     return found, False
 
 
 def peaks(
-    prototypes: Mapping[int, Prototype], maps: Mapping[int, Tensor], valid: Tensor
+    prototypes: Mapping[int, Prototype], maps: Mapping[int, LocationMaps], valid: Tensor
 ) -> list[tuple[int, int, int]]:
     """Find the places of the location maps that are higher than what is around them.
 
     Args:
         prototypes: by number.
-        maps: their location maps, (h, w) float each.
+        maps: their location maps.
         valid: cells that show some of the image, (h, w) bool.
 
     Returns:
         (row, column, prototype) by falling height; each cell once, for the prototype whose map is highest.
     """
     highest: dict[tuple[int, int], tuple[float, int]] = {}
-    for number, location in maps.items():
-        radius = int(max(1, min(WIDEST, round(math.sqrt(prototypes[number].cells) / 4))))
+    for number, both in maps.items():
+        location = both.sharp
+        radius = int(max(1, min(WIDEST, round(math.sqrt(prototypes[number].cells) / NEIGHBOURS))))
         top = max_pool2d(location[None], 2 * radius + 1, stride=1, padding=radius)[0]
         for row, column in ((location == top) & (location > PROMISING) & valid).nonzero().tolist():
             height = float(location[row, column])

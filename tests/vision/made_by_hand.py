@@ -15,7 +15,7 @@ from backend.vision.reference import LocationLevels, Reference
 
 SIDE = 8  # low-resolution pixels along a side of a mask of 2 x 2 cells
 CELLS = 2
-NOTHING = Contrast(torch.ones(2), torch.zeros(2), thing_level=1, ground_level=0, deviation=1)
+NOTHING = Contrast(torch.ones(2), torch.zeros(2), thing_level=1, ground_level=0, deviation=1, sharpness=1)
 DATE, FIG, OTHER = torch.eye(3)
 GREY = torch.tensor([1.0, 0.0])  # a histogram of two colours
 

@@ -1,12 +1,18 @@
 """Location map: 1 on the thing, 0 on its ground."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor
 
-from backend.vision.location_map import Contrast, Location, contrast
+from backend.vision.location_map import (
+    SHARPNESS,
+    Contrast,
+    Location,
+    LocationMaps,
+    contrast,
+    mean_maps,
+    sharpness,
+)
 
 THING, GROUND, BETWEEN = (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)
 VALID = torch.ones(2, 3, dtype=torch.bool)
@@ -24,10 +30,12 @@ def covering(*cells: int) -> Tensor:
     return coverage.reshape(2, 3)
 
 
-def level(value: float, *, deviation: float) -> Contrast:
+def level(value: float, *, deviation: float = 1.0, sharp: float = 1.0) -> Contrast:
     """A contrast that says *value* of every cell that looks like THING."""
     thing, nothing = torch.tensor(THING), torch.zeros(2)
-    return Contrast(thing, nothing, thing_level=1 / value, ground_level=0.0, deviation=deviation)
+    return Contrast(
+        thing, nothing, thing_level=1 / value, ground_level=0.0, deviation=deviation, sharpness=sharp
+    )
 
 
 def test_the_thing_is_one_and_its_ground_is_zero() -> None:
@@ -130,35 +138,110 @@ def test_an_even_ground_makes_no_encoder_infinitely_sure() -> None:
     assert sure.deviation > 0
 
 
-def test_each_encoder_counts_by_one_over_its_variance() -> None:
+def test_how_likely_is_mixed_by_one_over_the_variance() -> None:
     """Deviations of 1 and 0.5 count one to four: (0.2 + 4 * 0.7) / 5."""
     location = Location(sam=level(0.2, deviation=1.0), semantic=level(0.7, deviation=0.5))
     everywhere = features(*[THING] * 6)
 
-    mixed = location.map(everywhere, everywhere, VALID)
+    maps = location.maps(everywhere, everywhere, VALID)
 
-    assert torch.allclose(mixed, torch.full((2, 3), 0.6))
+    assert torch.allclose(maps.likely, torch.full((2, 3), 0.6))
+    assert torch.allclose(maps.sharp, torch.full((2, 3), 0.45))
+
+
+def test_peaks_are_mixed_by_how_sharp_each_encoder_is() -> None:
+    """Half as sharp counts far less; how much its ground varies does not matter here."""
+    location = Location(sam=level(0.2, deviation=0.1), semantic=level(0.7, deviation=0.5, sharp=0.5))
+    everywhere, share = features(*[THING] * 6), 0.5**SHARPNESS
+
+    maps = location.maps(everywhere, everywhere, VALID)
+
+    assert torch.allclose(maps.sharp, torch.full((2, 3), (0.2 + share * 0.7) / (1 + share)))
 
 
 def test_each_encoder_reads_its_own_features() -> None:
     """One sees the thing on the left, the other below; where both see it, the map is highest."""
-    one = level(1.0, deviation=1.0)
-    location = Location(sam=one, semantic=replace(one))
+    location = Location(sam=level(1.0), semantic=level(1.0))
     left = features(THING, GROUND, GROUND, THING, GROUND, GROUND)
     below = features(GROUND, GROUND, GROUND, THING, THING, THING)
 
-    mixed = location.map(left, below, VALID)
+    maps = location.maps(left, below, VALID)
 
-    assert torch.allclose(mixed, torch.tensor([[0.5, 0, 0], [1, 0.5, 0.5]]))
+    assert torch.allclose(maps.likely, torch.tensor([[0.5, 0, 0], [1, 0.5, 0.5]]))
+    assert torch.equal(maps.sharp, maps.likely)
 
 
 def test_padding_has_the_least_value() -> None:
     """Whatever the encoders see there: no peak may lie on it."""
-    one = level(1.0, deviation=1.0)
     image = features(THING, BETWEEN, THING, THING, BETWEEN, THING)
     valid = torch.tensor([[True, True, False], [True, True, False]])
 
-    mixed = Location(one, one).map(image, image, valid)
+    maps = Location(level(1.0), level(1.0)).maps(image, image, valid)
 
-    assert mixed[:, 2].tolist() == [float(mixed[valid].min())] * 2
-    assert mixed[0, 0] > mixed[0, 1] == mixed[0, 2]
+    for one in (maps.likely, maps.sharp):
+        assert one[:, 2].tolist() == [float(one[valid].min())] * 2
+        assert one[0, 0] > one[0, 1] == one[0, 2]
+
+
+def test_several_references_speak_with_one_voice() -> None:
+    """Their mean, of each of the two maps."""
+    first = LocationMaps(likely=torch.tensor([[0.2, 0.4]]), sharp=torch.tensor([[1.0, 0.0]]))
+    second = LocationMaps(likely=torch.tensor([[0.6, 0.0]]), sharp=torch.tensor([[0.0, 0.0]]))
+
+    mean = mean_maps([first, second])
+
+    assert torch.allclose(mean.likely, torch.tensor([[0.4, 0.2]]))
+    assert torch.allclose(mean.sharp, torch.tensor([[0.5, 0.0]]))
+
+
+def around(centre: float, touching: float, next_to_it: float, far: float) -> Tensor:
+    """A map of 9 x 11 cells by their distance from one cell: 0, 1, 2, or more."""
+    relative = torch.full((9, 11), far)
+    for value, by in ((next_to_it, 2), (touching, 1), (centre, 0)):
+        relative[4 - by : 5 + by, 5 - by : 6 + by] = value
+    return relative
+
+
+@pytest.mark.parametrize(("next_to_it", "sharp"), [(0.0, 1), (-0.4, 1), (0.25, 0.75), (0.6, 0.4)])
+def test_sharpness_is_how_far_the_map_has_fallen_around_the_object(next_to_it: float, sharp: float) -> None:
+    """On what touches it the map may still be high, and far away it says nothing of the edge."""
+    coverage = around(1.0, 0.0, 0.0, 0.0)
+
+    found = sharpness(around(1.0, 0.9, next_to_it, 0.8), coverage, coverage == 0)
+
+    assert found == pytest.approx(sharp)
+
+
+def test_a_neighbour_that_is_not_annotated_makes_no_edge_blunt() -> None:
+    """Half of the cells around the object show another one: the lower quarter counts."""
+    relative, coverage = around(1.0, 0.0, 0.0, 0.0), around(1.0, 0.0, 0.0, 0.0)
+    relative[:, 6:] = 1
+
+    assert sharpness(relative, coverage, coverage == 0) == 1
+
+
+def test_no_encoder_is_without_any_sharpness() -> None:
+    """A map that does not fall at all; and an object with nothing around it to fall on."""
+    coverage = around(1.0, 0.0, 0.0, 0.0)
+
+    assert 0 < sharpness(around(1.0, 1.0, 1.0, 1.0), coverage, coverage == 0) < 0.5
+    assert sharpness(torch.ones(2, 3), torch.ones(2, 3), torch.zeros(2, 3) > 0) > 0
+
+
+def test_padding_around_the_object_is_not_looked_at() -> None:
+    """The object lies at the lower edge; what the map says below is chance."""
+    relative, coverage = around(1.0, 0.5, 0.5, 0.0), around(1.0, 0.0, 0.0, 0.0)
+    relative[5:] = -9
+    shown = torch.arange(9)[:, None] < 5
+
+    assert sharpness(relative, coverage, (coverage == 0) & shown) == pytest.approx(0.5)
+
+
+def test_the_reach_grows_with_the_object() -> None:
+    """Five by five cells: what lies four cells off still counts as around it; alone, it has fallen here."""
+    coverage, relative = torch.zeros(17, 19), torch.full((17, 19), 0.9)
+    coverage[6:11, 7:12] = 1
+    relative[2:15, 3:16] = 0.1
+    relative[3:14, 4:15] = 0.9
+
+    assert sharpness(relative, coverage, coverage == 0) == pytest.approx(0.9)

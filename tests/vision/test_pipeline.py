@@ -5,10 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from backend.evaluation.coins import coin_masks, coins_image
 from backend.vision.instance import Instance
-from backend.vision.pipeline import Models, SearchOptions, find_instances, survey
+from backend.vision.location_map import LocationMaps
+from backend.vision.pipeline import (
+    Models,
+    SearchOptions,
+    exemplars_of,
+    find_instances,
+    maps_of,
+    survey,
+)
 from backend.vision.reference import MAX_TILES, Reference, build_reference
 from backend.vision.sam import ImageEmbedding
 from backend.worker.models import load_models
@@ -151,6 +160,25 @@ def test_a_survey_measures_and_decides_nothing(colours: Models) -> None:
         "bead",
     }
     assert len({(one.view.top, one.view.left) for one in found.seen}) == 4
+
+
+def test_references_of_a_label_share_one_map(colours: Models) -> None:
+    """Of two coins one is red and one blue, and both are looked for; of two labels each has its own."""
+    image = drawn((2, 4, *LARGE, RED), (14, 36, *LARGE, BLUE))
+    embedding = colours.sam.embed(image)
+    dense = colours.semantic.dense(image, embedding)
+
+    def maps(second: str) -> dict[int, LocationMaps]:
+        references = [shown(colours, LARGE), shown(colours, LARGE, colour=BLUE, label=second)]
+        exemplars = dict(enumerate(exemplars_of(references, SearchOptions())))
+        return maps_of(exemplars, embedding, dense)
+
+    together, apart = maps("coin"), maps("bead")
+
+    assert torch.equal(together[0].likely, together[1].likely)
+    assert torch.allclose(together[0].likely, (apart[0].likely + apart[1].likely) / 2)
+    assert torch.allclose(together[0].sharp, (apart[0].sharp + apart[1].sharp) / 2)
+    assert not torch.equal(apart[0].likely, apart[1].likely)
 
 
 def test_a_bound_on_the_places_is_told_where_it_ends_the_search(colours: Models) -> None:

@@ -1,10 +1,13 @@
 """The search of the location maps, peak by peak, with a SAM that segments what is of one colour."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from backend.vision.candidate import Candidate
 from backend.vision.evidence import FITTED
+from backend.vision.location_map import LocationMaps
 from backend.vision.places import PROMISING, covered, peaks, sweep_places
 from backend.vision.prototype import Prototype
 from tests.colour_sam import BLUE, CELL, RED, ColourSam, drawn
@@ -30,7 +33,13 @@ def swept(
 ) -> tuple[list[Candidate], bool]:
     """Sweep the drawn image with both boxes."""
     embedding = sam.embed(drawn(LEFT, RIGHT))
-    return sweep_places(sam, embedding, prototypes, found, max_places=max_places, weights=FITTED.first)
+    both = {number: alike(one) for number, one in found.items()}
+    return sweep_places(sam, embedding, prototypes, both, max_places=max_places, weights=FITTED.first)
+
+
+def alike(location: Tensor) -> LocationMaps:
+    """Maps that say the same."""
+    return LocationMaps(likely=location, sharp=location)
 
 
 def test_peaks_come_by_falling_height_and_each_cell_once() -> None:
@@ -39,7 +48,11 @@ def test_peaks_come_by_falling_height_and_each_cell_once() -> None:
     first[2, 1], first[4, 6] = 0.7, 0.8
     second[2, 1], second[0, 4] = 0.9, 0.5
 
-    found = peaks({3: prototype(), 5: prototype()}, {3: first, 5: second}, torch.ones(5, 8, dtype=torch.bool))
+    found = peaks(
+        {3: prototype(), 5: prototype()},
+        {3: alike(first), 5: alike(second)},
+        torch.ones(5, 8, dtype=torch.bool),
+    )
 
     assert found == [(2, 1, 5), (4, 6, 3), (0, 4, 5)]
 
@@ -51,17 +64,35 @@ def test_lower_neighbours_padding_and_what_promises_nothing_are_no_peaks() -> No
     valid = torch.ones(3, 6, dtype=torch.bool)
     valid[:, 5] = False
 
-    assert peaks({0: prototype()}, {0: location}, valid) == [(0, 0, 0)]
+    assert peaks({0: prototype()}, {0: alike(location)}, valid) == [(0, 0, 0)]
 
 
 def test_places_of_a_large_thing_lie_farther_apart() -> None:
-    """Three cells from a higher one: a peak of a thing of one cell, not of one of 12 x 12."""
+    """Three cells from a higher one: a peak of a thing of one cell, not of one of 30 x 30."""
     location = torch.zeros(3, 8)
     location[1, 1], location[1, 4] = 0.9, 0.8
     valid = torch.ones(3, 8, dtype=torch.bool)
 
-    assert len(peaks({0: prototype(cells=1)}, {0: location}, valid)) == 2
-    assert len(peaks({0: prototype(cells=144)}, {0: location}, valid)) == 1
+    assert len(peaks({0: prototype(cells=1)}, {0: alike(location)}, valid)) == 2
+    assert len(peaks({0: prototype(cells=900)}, {0: alike(location)}, valid)) == 1
+
+
+def test_places_are_peaks_of_the_sharper_map_and_what_covers_them_is_judged_by_the_likelier() -> None:
+    """Two boxes that run together on the one are two on the other; where that says no, no mask is sure."""
+    embedding = ColourSam().embed(drawn(LEFT, RIGHT))
+    both, vague, never = maps((*LEFT[:4], 0.9), (*RIGHT[:4], 0.8)), torch.ones(16, 16), torch.zeros(16, 16)
+
+    counts = []
+    for likely in (vague, never):
+        sam = ColourSam()
+        sweep_places(
+            *(sam, embedding, {0: prototype(cells=12)}, {0: LocationMaps(likely, both)}),
+            max_places=99,
+            weights=replace(FITTED.first, location=9.0, bias=-15.0),
+        )
+        counts.append(len(sam.places_xy))
+
+    assert counts == [2, 24]
 
 
 def test_what_a_good_mask_covers_is_not_looked_at_again() -> None:

@@ -70,7 +70,7 @@ def test_its_location_map_is_highest_on_the_objects() -> None:
 
     location = built(LEFT, RIGHT).location
 
-    told = location.map(embedding.features, dense, embedding.valid)
+    told = location.maps(embedding.features, dense, embedding.valid).likely
     coverage = to_grid(LEFT | RIGHT, embedding)
     assert float(told[coverage > 0.9].mean()) == pytest.approx(1, abs=0.1)
     assert float(told[(coverage == 0) & embedding.valid].median()) == pytest.approx(0, abs=0.2)
