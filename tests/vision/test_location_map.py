@@ -204,10 +204,10 @@ def around(centre: float, touching: float, next_to_it: float, far: float) -> Ten
 
 @pytest.mark.parametrize(("next_to_it", "sharp"), [(0.0, 1), (-0.4, 1), (0.25, 0.75), (0.6, 0.4)])
 def test_sharpness_is_how_far_the_map_has_fallen_around_the_object(next_to_it: float, sharp: float) -> None:
-    """On what touches it the map may still be high, and far away it says nothing of the edge."""
+    """Neither what touches it, where both may mix, nor what is far away says how sharp its edge is."""
     coverage = around(1.0, 0.0, 0.0, 0.0)
 
-    found = sharpness(around(1.0, 0.9, next_to_it, 0.8), coverage, coverage == 0)
+    found = sharpness(around(1.0, -0.5, next_to_it, 0.8), coverage, coverage == 0)
 
     assert found == pytest.approx(sharp)
 
