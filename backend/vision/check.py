@@ -256,9 +256,11 @@ def measured(
         shared: intersection over the smaller of each pair, (n, n) float.
     """
     closest = [closest_look(one.prototype, vectors, colours) for one in exemplars]
-    cosine, likeness, colour = (torch.stack(values) for values in zip(*closest, strict=True))  # (e, n) each
-    kinship = cosine + COLOUR_KINSHIP * colour
-    labels = sorted({one.label for one in exemplars})
+    each = [one.label for one in exemplars]
+    cosine, *rest = (torch.stack(values) for values in zip(*closest, strict=True))  # (e, n) each
+    likeness, colour = (with_others(one, each) for one in rest)
+    kinship = with_others(cosine, each) + COLOUR_KINSHIP * colour
+    labels = sorted(set(each))
     names = text_evidence(encoder, vectors, labels)
     if names is not None:
         kinship = kinship + TEXT_KINSHIP * torch.stack([names[:, labels.index(e.label)] for e in exemplars])
@@ -268,7 +270,7 @@ def measured(
         return None
     rows = torch.arange(len(candidates))
     places, sizes = placed_and_sized(candidates, exemplars, maps, owner)
-    lead = leads(kinship, [one.label for one in exemplars], owner)
+    lead = leads(kinship, each, owner)
     cues = cues_of(candidates, places, sizes, likeness[owner, rows], colour[owner, rows], lead)
     chosen = torch.tensor(here)
     return Sight(
@@ -279,6 +281,19 @@ def measured(
         cues=Cues(*cues.table[chosen].T),
         shared=shared[chosen][:, chosen],
     )
+
+
+def with_others(values: Tensor, labels: Sequence[str]) -> Tensor:
+    """Let the other exemplars of its label vouch for each: the mean of its own value and the label's mean.
+
+    Without this, a label would win by the mere number of its references: one of many is like anything.
+
+    Args:
+        values: of e exemplars for n candidates, (e, n) float.
+        labels: of the exemplars.
+    """
+    means = {label: values[[one == label for one in labels]].mean(dim=0) for label in set(labels)}
+    return (values + torch.stack([means[label] for label in labels])) / 2
 
 
 def placed_and_sized(

@@ -19,6 +19,7 @@ LEAST_SPAN = 1e-3  # cosines that differ by less are rounding
 LEAST_SHARPNESS = 0.05
 SHARPNESS = 4  # power of the sharpness by which an encoder counts
 LEAST_DEVIATION = 0.02  # of the ground, on a scale from 0 to 1; smaller ones are chance
+NO_SAY = 1e3  # deviation of an encoder that cannot tell the thing from its ground
 UNLIKE = 0.5  # share of the cells beside the thing that are surely ground: others may show more of the things
 
 
@@ -134,7 +135,10 @@ def contrast(features: Tensor, coverage: Tensor, valid: Tensor) -> Contrast:
     ground = normalize(cells[:, unlike].mean(dim=1), dim=0)
     told = difference(cells, thing, ground)
     thing_level, ground_level = float((told * weights).sum()), float(told[beside].median())
-    relative = (told - ground_level) / max(thing_level - ground_level, LEAST_SPAN)
+    if thing_level - ground_level < LEAST_SPAN:
+        levels = thing, ground, thing_level, ground_level
+        return Contrast(*levels, deviation=NO_SAY, sharpness=LEAST_SHARPNESS)
+    relative = (told - ground_level) / (thing_level - ground_level)
     return Contrast(
         *(thing, ground, thing_level, ground_level),
         deviation=max(float(relative[beside].std(correction=0)), LEAST_DEVIATION),

@@ -58,6 +58,7 @@ def build_prototype(
     embedding: ImageEmbedding,
     *,
     scale: int,
+    annotated: NDArray[np.bool_] | None = None,
 ) -> Prototype:
     """Measure the annotated objects in one view of the reference image.
 
@@ -67,11 +68,15 @@ def build_prototype(
         masks: one per annotated object, (H, W) bool, none empty.
         embedding: of the view.
         scale: views along each side of the reference image.
+        annotated: all objects of the label in the view, also those measured elsewhere or cut by its border:
+            they are no background, (H, W) bool; *masks* unless told.
     """
     coverage = to_grid(np.logical_or.reduce(list(masks)), embedding)
+    known = coverage if annotated is None else to_grid(annotated, embedding)
+    valid = embedding.valid & ((coverage > 0) | (known == 0))
     location = Location(
-        sam=contrast(embedding.features, coverage, embedding.valid),
-        semantic=contrast(encoder.dense(image, embedding), coverage, embedding.valid),
+        sam=contrast(embedding.features, coverage, valid),
+        semantic=contrast(encoder.dense(image, embedding), coverage, valid),
     )
     logits = torch.stack([reference_logits(mask, embedding) for mask in masks])
     likeness = location.sam.map(embedding.features).where(embedding.valid, -torch.inf)

@@ -141,14 +141,16 @@ def tiled(
         objects: (H, W) bool each, none empty.
         scale: tiles along each side of the image.
     """
-    left = list(objects)
+    left, annotated = list(objects), np.logical_or.reduce(list(objects))
     while left:
         view = view_around(left[0], scale)
         inside = [mask for mask in left if mask is left[0] or view.cut(mask).sum() == mask.sum()]
         left = [mask for mask in left if not any(mask is one for one in inside)]
         window = view.cut(image)
         masks = [view.cut(mask) for mask in inside]
-        yield build_prototype(encoder, window, masks, sam.embed(window), scale=scale)
+        yield build_prototype(
+            encoder, window, masks, sam.embed(window), scale=scale, annotated=view.cut(annotated)
+        )
 
 
 def reference_mask(mask: NDArray[np.generic], size_hw: tuple[int, ...]) -> NDArray[np.bool_]:

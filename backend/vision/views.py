@@ -58,20 +58,21 @@ def views(image_hw: tuple[int, int], scale: int) -> tuple[View, ...]:
 
 
 def view_around(mask: NDArray[np.bool_], scale: int) -> View:
-    """Place a window of the size of ``views`` around the middle of a mask, as far as the image goes.
+    """Place a window of the size of ``views`` around a mask, as far as the image goes.
+
+    Around the middle of its box; or, where that shows more of a mask in pieces, around a pixel in its midst.
 
     Args:
         mask: (H, W) bool, not empty.
         scale: windows along each side of the image.
     """
-    image_hw = mask.shape[0], mask.shape[1]
-    size = [min(side, _tile_side(side, scale)) for side in image_hw]
-    middle = [(int(found[0]) + int(found[-1])) // 2 for found in (_occupied(mask, 1), _occupied(mask, 0))]
-    top, left = (
-        min(max(at - side // 2, 0), whole - side)
-        for at, side, whole in zip(middle, size, image_hw, strict=True)
+    row, column = (
+        (int(found[0]) + int(found[-1])) // 2 for found in (_occupied(mask, 1), _occupied(mask, 0))
     )
-    return View(top, left, (size[0], size[1]), image_hw)
+    midst = int(np.searchsorted(mask.sum(axis=1).cumsum(), mask.sum() / 2))
+    inside = np.flatnonzero(mask[midst])
+    around = [_view_at(row, column, mask, scale), _view_at(midst, int(inside[len(inside) // 2]), mask, scale)]
+    return max(around, key=lambda view: int(view.cut(mask).sum()))
 
 
 def scale_for(cells: float) -> int:
@@ -81,6 +82,16 @@ def scale_for(cells: float) -> int:
         cells: area of the object in the whole image, in cells of the embedding.
     """
     return max(1, round(ENOUGH_CELLS / math.sqrt(max(cells, 1e-3))))
+
+
+def _view_at(row: int, column: int, mask: NDArray[np.bool_], scale: int) -> View:
+    image_hw = mask.shape[0], mask.shape[1]
+    height, width = (min(side, _tile_side(side, scale)) for side in image_hw)
+    top, left = (
+        min(max(at - side // 2, 0), whole - side)
+        for at, side, whole in zip((row, column), (height, width), image_hw, strict=True)
+    )
+    return View(top, left, (height, width), image_hw)
 
 
 def _occupied(mask: NDArray[np.bool_], axis: int) -> NDArray[np.intp]:

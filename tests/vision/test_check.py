@@ -170,6 +170,18 @@ def test_the_best_of_several_annotated_objects_counts() -> None:
     assert float(cosine[0]) == pytest.approx(0.9)
 
 
+def test_a_label_does_not_win_by_the_number_of_its_references() -> None:
+    """A little more like one fig of three than like the only date; and the other figs are nothing like it."""
+    figs = [exemplar("fig", prototype(one)) for one in (FIG, OTHER, -OTHER)]
+    thing = between(FIG, DATE, 0.72)
+
+    many, one = sighted([thing], DATES, *figs), sighted([thing], DATES, figs[0])
+
+    assert many is not None
+    assert one is not None
+    assert (many.owner.tolist(), one.owner.tolist()) == ([0], [1])
+
+
 def test_of_two_labels_that_mean_the_same_colour_decides() -> None:
     """A grey thing; the first label's reference has the other colour."""
     green = exemplar("unripe", prototype(DATE, colours=GREY.flip(0)))

@@ -131,6 +131,17 @@ def test_a_ground_like_the_thing_gives_numbers_all_the_same() -> None:
     assert reference.deviation > 0
 
 
+def test_an_encoder_to_which_all_is_the_same_has_next_to_no_say() -> None:
+    """Its ground does not vary, and its map falls all at once; it is not sure of anything for that."""
+    same, image = features(*[THING] * 6), features(THING, *[GROUND] * 5)
+    location = Location(sam=contrast(image, covering(0), VALID), semantic=contrast(same, covering(0), VALID))
+
+    maps = location.maps(image, same, VALID)
+
+    assert torch.allclose(maps.likely, torch.tensor([[1.0, 0, 0], [0, 0, 0]]), atol=1e-3)
+    assert torch.allclose(maps.sharp, torch.tensor([[1.0, 0, 0], [0, 0, 0]]), atol=1e-3)
+
+
 def test_an_even_ground_makes_no_encoder_infinitely_sure() -> None:
     """A deviation of zero on one background is chance, and would silence the other encoder."""
     sure = contrast(features(THING, *[GROUND] * 5), covering(0), VALID)

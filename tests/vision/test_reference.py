@@ -180,6 +180,27 @@ def test_objects_far_apart_have_a_tile_each() -> None:
     assert far.wanted_scale == built(square(top=0, left=0, side=6)).wanted_scale
 
 
+def test_a_slip_of_the_brush_far_away_does_not_hide_a_small_object() -> None:
+    """The tile shows the object, not the empty middle between the two."""
+    reference = built(square(top=2, left=2, side=8) | square(top=36, left=62, side=1))
+
+    (tile,) = reference.tiles
+    assert tile.cells > reference.whole.cells
+
+
+def test_what_is_annotated_is_no_ground_in_any_tile() -> None:
+    """Three red squares on blue: the tile of the third shows the second, which the first tile measured."""
+    image = np.full((*SIZE, 3), (20, 20, 250), dtype=np.uint8)
+    thirds = [square(top=4, left=left, side=6) for left in (4, 14, 26)]
+    image[np.logical_or.reduce(thirds)] = (250, 20, 20)
+
+    reference = built(*thirds, image=image)
+
+    assert [len(tile.looks) for tile in reference.tiles] == [2, 1]
+    first, second = (tile.location.semantic.deviation for tile in reference.tiles)
+    assert second == pytest.approx(first, rel=0.5)
+
+
 def test_a_large_object_beside_a_small_one_is_measured_too() -> None:
     """Larger than the tiles that their mean asks for: a tile shows its middle."""
     large, small = square(top=0, left=0, side=26), square(top=34, left=60, side=2)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 from backend.vision.views import ENOUGH_CELLS, OVERLAP, View, scale_for, view_around, views
 
@@ -128,3 +130,26 @@ def test_enough_windows_show_the_thing_well(cells: float) -> None:
     assert scale == 1 or abs(scale * side - ENOUGH_CELLS) <= side / 2 + 1e-6
     assert scale_for(cells + 1) <= scale
     assert scale_for(ENOUGH_CELLS**2) == 1
+
+
+def test_a_window_shows_an_object_in_pieces() -> None:
+    """An object and a slip of the brush far away: the middle of their box shows neither."""
+    mask = np.zeros((60, 100), dtype=np.bool_)
+    mask[2:10, 2:10] = mask[58, 98] = True
+
+    assert view_around(mask, 3).cut(mask).sum() == 64
+
+
+@given(arrays(np.bool_, SIZES).filter(np.any), SCALES)
+def test_a_window_around_a_mask_shows_some_of_it(mask: NDArray[np.bool_], scale: int) -> None:
+    """Whatever its pieces are."""
+    assert view_around(mask, scale).cut(mask).any()
+
+
+def test_a_ring_lies_whole_in_its_window() -> None:
+    """Its middle is empty, and still the place to look from."""
+    mask = np.zeros((60, 100), dtype=np.bool_)
+    mask[20:40, 40:60] = True
+    mask[22:38, 42:58] = False
+
+    assert view_around(mask, 3).cut(mask).sum() == mask.sum()
