@@ -26,7 +26,7 @@ from backend.vision.prototype import reference_logits
 if TYPE_CHECKING:
     from torch import Tensor
 
-RIDGE = 0.01
+RIDGE = 0.03
 IOU_OF_NOTHING = 0.3  # a right candidate's target grows from here to 1
 IOU_RANGE = 0.5
 CUES = tuple(field.name for field in fields(Weights) if field.name != "bias")

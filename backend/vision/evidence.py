@@ -14,7 +14,7 @@ from torch import Tensor
 
 from backend.vision.candidate import Candidate
 
-ENOUGH = 0.33  # evidence that makes a candidate an instance
+ENOUGH = 0.36  # evidence that makes a candidate an instance
 SURE = 0.6  # evidence from which a candidate tells what the things of this image are like
 SIZE_FREE = 0.35  # of a logarithm: a thing may be a fifth longer or shorter than the reference's
 SIZE_LIMIT = 2.5  # of a logarithm: beyond, size says no more
@@ -84,8 +84,28 @@ class EvidenceWeights:
 
 
 FITTED = EvidenceWeights(
-    first=Weights(2.03, 1.41, 5.8, 1.0, 1.34, 0.53, 7.81, 0.0, -9.14),
-    second=Weights(0.78, 1.37, 5.75, 0.95, 1.17, 0.34, 7.19, 2.68, -7.41),
+    first=Weights(
+        location=1.96,
+        size=1.04,
+        iou=6.12,
+        stability=0.7,
+        likeness=1.31,
+        colour=0.58,
+        lead=4.99,
+        company=0.0,
+        bias=-9.1,
+    ),
+    second=Weights(
+        location=1.4,
+        size=1.01,
+        iou=6.14,
+        stability=0.64,
+        likeness=1.18,
+        colour=0.4,
+        lead=5.24,
+        company=1.47,
+        bias=-8.17,
+    ),
 )
 
 
