@@ -4,7 +4,7 @@ Twice: what is sure at first sight tells how large the things of this image are 
 from its background; then all are judged by that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -186,7 +186,11 @@ def plausible_ones(
 ) -> list[Candidate]:
     """Drop candidates that are cut by an inner edge, or can be no label's thing. Arguments as in ``look``."""
     whole = [one for one in candidates if not cut(one, view, embedding)]
-    return [one for one, fits in zip(whole, fitting(whole, exemplars, maps, weights), strict=True) if fits]
+    return [
+        replace(one, logits=one.logits.clone())  # else it would keep its place's other masks, too
+        for one, fits in zip(whole, fitting(whole, exemplars, maps, weights), strict=True)
+        if fits
+    ]
 
 
 def cut(candidate: Candidate, view: View, embedding: ImageEmbedding) -> bool:
@@ -264,7 +268,7 @@ def measured(
     names = text_evidence(encoder, vectors, labels)
     if names is not None:
         kinship = kinship + TEXT_KINSHIP * torch.stack([names[:, labels.index(e.label)] for e in exemplars])
-    owner = kinship.argmax(dim=0)
+    owner = owners(kinship, each, maps)
     here = [i for i, index in enumerate(owner.tolist()) if index in maps]
     if not here:
         return None
@@ -281,6 +285,28 @@ def measured(
         cues=Cues(*cues.table[chosen].T),
         shared=shared[chosen][:, chosen],
     )
+
+
+def owners(kinship: Tensor, labels: Sequence[str], searched: Collection[int]) -> Tensor:
+    """Say which exemplar each candidate belongs to: the closest of the label that is closest.
+
+    Args:
+        kinship: of e exemplars with n candidates, (e, n) float.
+        labels: of the exemplars.
+        searched: numbers of the exemplars that are searched for in this view; the label's others only count
+            where none of its own is.
+
+    Returns:
+        Numbers of exemplars, (n,) int.
+    """
+    winners = [labels[index] for index in kinship.argmax(dim=0).tolist()]
+    here = torch.tensor(
+        [
+            [number in searched and label == winner for winner in winners]
+            for number, label in enumerate(labels)
+        ]
+    )
+    return kinship.where(here | ~here.any(dim=0), -torch.inf).argmax(dim=0)
 
 
 def with_others(values: Tensor, labels: Sequence[str]) -> Tensor:

@@ -297,6 +297,8 @@ def limits(seen: Sequence[Seen], references: Sequence[Reference], options: Searc
     """Say which bounds ended the search early."""
     if any(one.limited for one in seen):
         yield f"the search stopped after {options.max_instances} places (ONESHOT_MAX_INSTANCES)"
+    if options.search == "loop":
+        return
     small = {one.label: one.wanted_scale for one in references if one.wanted_scale > one.closest[0].scale}
     for label, wanted in small.items():
         yield (

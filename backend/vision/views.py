@@ -48,12 +48,17 @@ class View:
 
 
 def views(image_hw: tuple[int, int], scale: int) -> tuple[View, ...]:
-    """Cover an image by *scale* x *scale* windows that overlap, row by row; scale 1 is the image itself."""
-    height, width = (min(side, _tile_side(side, scale)) for side in image_hw)
+    """Cover an image by windows that overlap, *scale* of them along its longer side, row by row.
+
+    All are as high as they are wide, as far as the image goes: the embedding is of a square. Scale 1 is the
+    image itself.
+    """
+    tile = _tile_side(image_hw, scale)
+    height, width = (min(side, tile) for side in image_hw)
     return tuple(
         View(top, left, (height, width), image_hw)
-        for top in _starts(image_hw[0] - height, scale)
-        for left in _starts(image_hw[1] - width, scale)
+        for top in _starts(image_hw[0], tile, image_hw, scale)
+        for left in _starts(image_hw[1], tile, image_hw, scale)
     )
 
 
@@ -86,7 +91,7 @@ def scale_for(cells: float) -> int:
 
 def _view_at(row: int, column: int, mask: NDArray[np.bool_], scale: int) -> View:
     image_hw = mask.shape[0], mask.shape[1]
-    height, width = (min(side, _tile_side(side, scale)) for side in image_hw)
+    height, width = (min(side, _tile_side(image_hw, scale)) for side in image_hw)
     top, left = (
         min(max(at - side // 2, 0), whole - side)
         for at, side, whole in zip((row, column), (height, width), image_hw, strict=True)
@@ -98,11 +103,16 @@ def _occupied(mask: NDArray[np.bool_], axis: int) -> NDArray[np.intp]:
     return np.flatnonzero(mask.any(axis=axis))
 
 
-def _tile_side(side: int, scale: int) -> int:
-    """Side of a tile, so that *scale* of them cover the image with an overlap of about ``OVERLAP``."""
-    return side if scale == 1 else math.ceil(side * (1 + OVERLAP) / scale)
+def _tile_side(image_hw: tuple[int, int], scale: int) -> int:
+    """Side of a tile, so that *scale* of them cover the longer side with an overlap of about ``OVERLAP``."""
+    return max(image_hw) if scale == 1 else math.ceil(max(image_hw) * (1 + OVERLAP) / scale)
 
 
-def _starts(room: int, count: int) -> list[int]:
-    """Evenly spread offsets from 0 to *room*, each once."""
-    return sorted({round(step * room / max(count - 1, 1)) for step in range(count)}) if room > 0 else [0]
+def _starts(side: int, tile: int, image_hw: tuple[int, int], scale: int) -> list[int]:
+    """Evenly spread offsets of tiles along a side, each once, no farther apart than on the longer side."""
+    room = side - tile
+    if room <= 0:
+        return [0]
+    step = (max(image_hw) - tile) / (scale - 1)
+    gaps = math.ceil(room / step)
+    return sorted({round(number * room / gaps) for number in range(gaps + 1)})

@@ -25,6 +25,7 @@ from backend.vision.check import (
     leads,
     look,
     measured,
+    owners,
     surest,
     unchecked,
     unlooked,
@@ -453,3 +454,11 @@ def test_measurements_can_be_kept_without_the_masks() -> None:
 
     assert light.candidates == ()
     assert light.cues is sight.cues
+
+
+def test_a_label_s_reference_that_is_searched_for_here_keeps_what_another_of_it_resembles_more() -> None:
+    """Exemplars 0 and 1 are dates, 2 a fig; 0 is searched for in other tiles only."""
+    kinship = torch.tensor([[0.9, 0.2, 0.9], [0.7, 0.1, 0.7], [0.3, 0.8, 0.8]])
+
+    assert owners(kinship, ["date", "date", "fig"], {1, 2}).tolist() == [1, 2, 1]
+    assert owners(kinship, ["date", "date", "fig"], {2}).tolist() == [0, 2, 0]

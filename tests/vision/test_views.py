@@ -153,3 +153,14 @@ def test_a_ring_lies_whole_in_its_window() -> None:
     mask[22:38, 42:58] = False
 
     assert view_around(mask, 3).cut(mask).sum() == mask.sum()
+
+
+def test_a_wide_image_has_a_row_of_square_tiles() -> None:
+    """Tiles as flat as the image would overlap by less than an object is high."""
+    found = views((64, 256), 3)
+
+    assert [(one.top, one.left, one.size_hw) for one in found] == [
+        (0, 0, (64, 107)),
+        (0, 74, (64, 107)),
+        (0, 149, (64, 107)),
+    ]
