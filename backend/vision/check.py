@@ -27,6 +27,7 @@ from backend.vision.evidence import (
     pooled,
     strictly,
 )
+from backend.vision.parts import Part
 from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import SemanticEncoder
@@ -380,7 +381,11 @@ def leads(kinship: Tensor, labels: Sequence[str], owner: Tensor) -> Tensor:
 
 
 def judged(
-    sights: Sequence[Sight], exemplars: Sequence[Exemplar], *, weights: EvidenceWeights
+    sights: Sequence[Sight],
+    exemplars: Sequence[Exemplar],
+    *,
+    weights: EvidenceWeights,
+    without: Collection[Part] = (),
 ) -> list[tuple[Cues, Tensor]]:
     """Judge all candidates of an image twice.
 
@@ -388,10 +393,13 @@ def judged(
         sights: its views.
         exemplars: of all labels.
         weights: of the cues.
+        without: without ``company``, what is seen first decides.
 
     Returns:
         For each view the cues that decide, and the evidence, (n,) float.
     """
+    if "company" in without:
+        return [(sight.cues, weights.first.evidence(sight.cues)) for sight in sights]
     labels = [one.label for one in exemplars]
     sure = surest(sights, labels, weights.first)
     cues = [in_company(sight, labels, sure) for sight in sights]

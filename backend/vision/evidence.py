@@ -6,13 +6,14 @@ of things; how they were fitted, and what they are worth on data they were not f
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from backend.vision.candidate import Candidate
+from backend.vision.parts import Part
 
 ENOUGH = 0.36  # evidence that makes a candidate an instance
 SURE = 0.6  # evidence from which a candidate tells what the things of this image are like
@@ -20,6 +21,7 @@ SIZE_FREE = 0.35  # of a logarithm: a thing may be a fifth longer or shorter tha
 SIZE_LIMIT = 2.5  # of a logarithm: beyond, size says no more
 MOST_LEAD = 0.1  # of kinship over the next label: beyond, there is no doubt
 LEAST_AREA = 0.05  # cells
+NEUTRAL: dict[Part, float] = {"size": 0.0, "likeness": 1.0, "colour": 1.0, "lead": MOST_LEAD}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,12 @@ class Weights:
         weights = [getattr(self, field.name) for field in fields(cues)]
         return torch.sigmoid(cues.table.float() @ cues.table.new_tensor(weights).float() + self.bias)
 
+    def neutral(self, without: Collection[Part]) -> "Weights":
+        """Weigh every candidate as if these cues were as good as can be: they tell nothing any more."""
+        off = {name: value for name, value in NEUTRAL.items() if name in without}
+        sure = sum(getattr(self, name) * value for name, value in off.items())
+        return replace(self, **dict.fromkeys(off, 0.0), bias=self.bias + sure)
+
 
 @dataclass(frozen=True)
 class EvidenceWeights:
@@ -81,6 +89,10 @@ class EvidenceWeights:
 
     first: Weights
     second: Weights
+
+    def neutral(self, without: Collection[Part]) -> "EvidenceWeights":
+        """Both without these cues."""
+        return EvidenceWeights(self.first.neutral(without), self.second.neutral(without))
 
 
 FITTED = EvidenceWeights(

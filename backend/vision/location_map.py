@@ -6,13 +6,14 @@ counts as much as the reference itself says that it can be trusted.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d, normalize
 
+from backend.vision.parts import Part
 from backend.vision.target import cell_weights
 
 LEAST_SPAN = 1e-3  # cosines that differ by less are rounding
@@ -34,6 +35,7 @@ class Contrast:
         ground_level: its median beside the object.
         deviation: of the cells beside the object, where the thing is 1 and the ground 0.
         sharpness: how far the map has fallen, from 1 on the object, just around it; in (0, 1].
+        alone: the same for the thing alone, compared with no ground; None: it is that itself.
     """
 
     thing: Tensor
@@ -42,6 +44,7 @@ class Contrast:
     ground_level: float
     deviation: float
     sharpness: float
+    alone: "Contrast | None" = None
 
     def map(self, features: Tensor) -> Tensor:
         """Bring every cell to a scale of the reference's own.
@@ -78,20 +81,32 @@ class Location:
     sam: Contrast
     semantic: Contrast
 
-    def maps(self, sam_features: Tensor, semantic_features: Tensor, valid: Tensor) -> LocationMaps:
+    def maps(
+        self,
+        sam_features: Tensor,
+        semantic_features: Tensor,
+        valid: Tensor,
+        *,
+        without: Collection[Part] = (),
+    ) -> LocationMaps:
         """Mix what both encoders say.
 
         Args:
             sam_features: SAM embedding of an image, (C, h, w) float.
             semantic_features: the semantic encoder's dense map on the same grid, (D, h, w) float.
             valid: cells that show some of the image, (h, w) bool.
+            without: ``background``, ``meaning`` and ``sharp`` concern the maps.
         """
-        both = self.sam, self.semantic
-        told = torch.stack([self.sam.map(sam_features), self.semantic.map(semantic_features)])
-        return LocationMaps(
-            likely=mixed(told, [one.deviation**-2 for one in both], valid),
-            sharp=mixed(told, [one.sharpness**SHARPNESS for one in both], valid),
-        )
+        read = [(self.sam, sam_features), (self.semantic, semantic_features)]
+        if "meaning" in without:
+            read = read[:1]
+        if "background" in without:
+            read = [(one.alone or one, features) for one, features in read]
+        told = torch.stack([one.map(features) for one, features in read])
+        likely = mixed(told, [one.deviation**-2 for one, _ in read], valid)
+        if "sharp" in without:
+            return LocationMaps(likely, likely)
+        return LocationMaps(likely, mixed(told, [one.sharpness**SHARPNESS for one, _ in read], valid))
 
 
 def mean_maps(maps: Sequence[LocationMaps]) -> LocationMaps:
@@ -133,14 +148,29 @@ def contrast(features: Tensor, coverage: Tensor, valid: Tensor) -> Contrast:
     likeness = torch.einsum("chw,c->hw", cells, thing)
     unlike = beside & (likeness <= likeness[beside].quantile(UNLIKE))
     ground = normalize(cells[:, unlike].mean(dim=1), dim=0)
+    alone = measured(cells, coverage, beside, thing, torch.zeros_like(thing))
+    return replace(measured(cells, coverage, beside, thing, ground), alone=alone)
+
+
+def measured(cells: Tensor, coverage: Tensor, beside: Tensor, thing: Tensor, ground: Tensor) -> Contrast:
+    """Measure on the reference image what comparing with two vectors tells.
+
+    Args:
+        cells: unit features of the reference image, (C, h, w) float.
+        coverage: share of each cell that annotated objects cover, (h, w) float.
+        beside: cells that show the image and no object, (h, w) bool, not none.
+        thing: unit vector of the object, (C,) float.
+        ground: unit vector of its background, (C,) float; zeros: compare with the thing alone.
+    """
     told = difference(cells, thing, ground)
-    thing_level, ground_level = float((told * weights).sum()), float(told[beside].median())
+    thing_level = float((told * cell_weights(coverage)).sum())
+    ground_level = float(told[beside].median())
+    levels = thing, ground, thing_level, ground_level
     if thing_level - ground_level < LEAST_SPAN:
-        levels = thing, ground, thing_level, ground_level
         return Contrast(*levels, deviation=NO_SAY, sharpness=LEAST_SHARPNESS)
     relative = (told - ground_level) / (thing_level - ground_level)
     return Contrast(
-        *(thing, ground, thing_level, ground_level),
+        *levels,
         deviation=max(float(relative[beside].std(correction=0)), LEAST_DEVIATION),
         sharpness=sharpness(relative, coverage, beside),
     )

@@ -1,6 +1,6 @@
 """One annotated mask in, every instance of the thing out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from backend.vision.evidence import FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance, mask_window, without_repeats
 from backend.vision.location_map import LocationMaps, mean_maps
+from backend.vision.parts import Part
 from backend.vision.places import sweep_places
 from backend.vision.reference import MAX_TILES, Reference
 from backend.vision.sam import ImageEmbedding, Sam
@@ -51,6 +52,7 @@ class SearchOptions:
         semantic_check: off, every candidate of the search is an instance.
         fine_tuned: predict as PerSAM-F does, with the mask weights fitted on the reference.
         weights: how much each cue of the check counts.
+        without: parts of the search that are left out, to see what they are worth.
     """
 
     search: Literal["loop", "sweep"] = "sweep"
@@ -61,6 +63,12 @@ class SearchOptions:
     semantic_check: bool = True
     fine_tuned: bool = False
     weights: EvidenceWeights = FITTED
+    without: tuple[Part, ...] = ()
+
+    @property
+    def counting(self) -> EvidenceWeights:
+        """The weights without the cues that are left out."""
+        return self.weights.neutral(self.without)
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,8 @@ def find_instances(
     found = survey(models, references, image, options=options, embedding=embedding)
     with found.clock.stage("check"):
         sighted = [(one, one.sight) for one in found.seen if one.sight is not None]
-        verdicts = judged([sight for _, sight in sighted], found.exemplars, weights=options.weights)
+        sights = [sight for _, sight in sighted]
+        verdicts = judged(sights, found.exemplars, weights=options.counting, without=options.without)
         instances = without_repeats(
             instance(models.sam, one.view, one.embedding, claim)
             for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
@@ -158,10 +167,11 @@ def survey(
 
 def exemplars_of(references: Sequence[Reference], options: SearchOptions) -> list[Exemplar]:
     """Prototypes of all references: of the whole image for the loop, of tiles where objects are small."""
+    closest = options.search == "sweep" and "tiles" not in options.without
     return [
         Exemplar(reference.label, prototype, number)
         for number, reference in enumerate(references)
-        for prototype in (reference.closest if options.search == "sweep" else (reference.whole,))
+        for prototype in (reference.closest if closest else (reference.whole,))
     ]
 
 
@@ -186,7 +196,7 @@ def looked(
         clock: told how long each stage takes.
     """
     height, width = image.shape[:2]
-    weights = options.weights.first
+    weights = options.counting.first
     for scale in sorted({one.prototype.scale for one in exemplars}):
         here = [index for index, one in enumerate(exemplars) if one.prototype.scale == scale]
         for view in views((height, width), scale):
@@ -195,7 +205,7 @@ def looked(
                 shown = embedding if view.whole and embedding else models.sam.embed(window)
             with clock.stage("search"):
                 dense = models.semantic.dense(window, shown)
-                maps = maps_of({i: exemplars[i] for i in here}, shown, dense)
+                maps = maps_of({i: exemplars[i] for i in here}, shown, dense, options.without)
                 candidates, limited = searched(models.sam, shown, references, exemplars, maps, options)
             with clock.stage("check"):
                 likely = {i: both.likely for i, both in maps.items()}
@@ -207,7 +217,10 @@ def looked(
 
 
 def maps_of(
-    exemplars: Mapping[int, Exemplar], embedding: ImageEmbedding, dense: Tensor
+    exemplars: Mapping[int, Exemplar],
+    embedding: ImageEmbedding,
+    dense: Tensor,
+    without: Collection[Part] = (),
 ) -> dict[int, LocationMaps]:
     """Location maps of one view; several exemplars of a label share the mean of theirs.
 
@@ -215,9 +228,10 @@ def maps_of(
         exemplars: those that are searched for in the view, by number.
         embedding: of the view.
         dense: the semantic encoder's map, (D, h, w) float.
+        without: parts that are left out.
     """
     own = {
-        number: one.prototype.location.maps(embedding.features, dense, embedding.valid)
+        number: one.prototype.location.maps(embedding.features, dense, embedding.valid, without=without)
         for number, one in exemplars.items()
     }
     shared = {
@@ -240,7 +254,8 @@ def searched(
         return sweep_places(
             *(sam, embedding, {index: exemplars[index].prototype for index in maps}, maps),
             max_places=options.max_instances,
-            weights=options.weights.first,
+            weights=options.counting.first,
+            without=options.without,
         )
     found = [looped(sam, embedding, references[exemplars[i].reference], i, options) for i in maps]
     return [one for some in found for one in some], any(len(some) >= options.max_instances for some in found)

@@ -1,7 +1,7 @@
 """The search: every place that looks like one of the things is segmented, the most promising first."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from backend.vision.candidate import Candidate, candidates_of
 from backend.vision.evidence import Weights, at_best
 from backend.vision.location_map import LocationMaps
 from backend.vision.location_prior import POSITIVE, cell_centres_xy
+from backend.vision.parts import Part
 from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding, Sam
 
@@ -29,6 +30,7 @@ def sweep_places(
     *,
     max_places: int,
     weights: Weights,
+    without: Collection[Part] = (),
 ) -> tuple[list[Candidate], bool]:
     """Segment every peak of the location maps, in one embedding and for all labels together.
 
@@ -43,6 +45,7 @@ def sweep_places(
         maps: their location maps.
         max_places: bound on the places.
         weights: of the cues at first sight.
+        without: ``masks`` leaves of a place's masks only the one with the best predicted IoU.
 
     Returns:
         Candidates, which may overlap, and whether the bound ended the search.
@@ -60,6 +63,8 @@ def sweep_places(
         points_xy = cell_centres_xy(torch.tensor([[column, row]]), embedding)
         answer = sam.decode(embedding, points_xy=points_xy[None], labels=torch.tensor([[POSITIVE]]))
         here = candidates_of(answer, side=side, finder=finder)
+        if "masks" in without:
+            here = sorted(here, key=lambda one: one.iou)[-1:]
         found += here
         if here:
             done |= covered(here, prototypes[finder], maps[finder].likely, weights).cpu()

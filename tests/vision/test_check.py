@@ -31,7 +31,7 @@ from backend.vision.check import (
     unlooked,
 )
 from backend.vision.colour import HUE_BINS, LIGHTNESS_BINS
-from backend.vision.evidence import FITTED, MOST_LEAD, Cues, Weights, strictly
+from backend.vision.evidence import FITTED, MOST_LEAD, Cues, EvidenceWeights, Weights, strictly
 from backend.vision.sam import ImageEmbedding, resized_size
 from backend.vision.semantics import CropEncoder, SamSemantics, SemanticEncoder, Words
 from backend.vision.views import View
@@ -462,3 +462,17 @@ def test_a_label_s_reference_that_is_searched_for_here_keeps_what_another_of_it_
 
     assert owners(kinship, ["date", "date", "fig"], {1, 2}).tolist() == [1, 2, 1]
     assert owners(kinship, ["date", "date", "fig"], {2}).tolist() == [0, 2, 0]
+
+
+def test_without_company_what_is_seen_first_decides() -> None:
+    """Three sure ones twice the size of the reference would make the fourth, of its size, too small."""
+    seen = sight_of(replace(cues([1.0] * 4), size=torch.zeros(4)), log_area=[0.7, 0.7, 0.7, 0.0])
+    first = replace(NO_WEIGHT, size=1.0, bias=1.0)
+    weights = EvidenceWeights(first, replace(first, size=5.0))
+
+    ((_, among),) = judged([seen], [DATES], weights=weights)
+    ((own, without),) = judged([seen], [DATES], weights=weights, without=["company"])
+
+    assert float(among[3]) < float(among[0])
+    assert torch.equal(without, first.evidence(seen.cues))
+    assert own is seen.cues

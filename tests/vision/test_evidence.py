@@ -9,6 +9,7 @@ import torch
 from backend.vision.evidence import (
     FITTED,
     LEAST_AREA,
+    NEUTRAL,
     SIZE_FREE,
     SIZE_LIMIT,
     Cues,
@@ -20,6 +21,7 @@ from backend.vision.evidence import (
     pooled,
     strictly,
 )
+from backend.vision.parts import Part
 from tests.vision.made_by_hand import candidate, cues
 
 NO_WEIGHT = Weights(**{field.name: 0.0 for field in fields(Weights)})
@@ -118,3 +120,33 @@ def test_what_is_not_compared_yet_gets_what_it_would_if_it_were_the_same() -> No
     evidence = at_best([candidate(), candidate(columns=slice(4, 8))], 1, location, weights)
 
     assert evidence.tolist() == pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.exp(1))])
+
+
+@pytest.mark.parametrize("name", list(NEUTRAL))
+def test_without_a_cue_all_are_judged_as_if_it_were_as_good_as_can_be(name: Part) -> None:
+    """Two candidates that differ in all that can be left out; what is not left out counts as before."""
+    one = replace(
+        cues([1.0, 0.5], lead=[0.02, 0.05], company=[-0.2, 0.1]),
+        size=torch.tensor([-1.0, -0.3]),
+        likeness=torch.tensor([0.4, 0.9]),
+        colour=torch.tensor([0.3, 0.6]),
+    )
+    best = replace(one, **{name: torch.full((2,), NEUTRAL[name])})
+
+    without = FITTED.second.neutral([name]).evidence(one)
+
+    assert without.tolist() == pytest.approx(FITTED.second.evidence(best).tolist())
+    assert without.tolist() != pytest.approx(FITTED.second.evidence(one).tolist())
+
+
+def test_without_nothing_the_weights_are_what_they_are() -> None:
+    """And parts that are no cues do not concern them."""
+    assert FITTED.neutral([]) == FITTED
+    assert FITTED.neutral(["tiles", "company"]) == FITTED
+
+
+def test_cues_are_left_out_at_both_sights() -> None:
+    weights = FITTED.neutral(["size", "lead"])
+
+    assert [one.size for one in (weights.first, weights.second)] == [0, 0]
+    assert [one.lead for one in (weights.first, weights.second)] == [0, 0]

@@ -256,3 +256,61 @@ def test_the_reach_grows_with_the_object() -> None:
     relative[3:14, 4:15] = 0.9
 
     assert sharpness(relative, coverage, coverage == 0) == pytest.approx(0.9)
+
+
+def test_without_meaning_the_maps_are_those_of_sam() -> None:
+    """What the other encoder sees, and how sure it is, does not count."""
+    location = Location(sam=level(1.0), semantic=level(1.0, deviation=0.1))
+    left, below = features(*[THING, GROUND, GROUND] * 2), features(*[GROUND] * 3, *[THING] * 3)
+
+    maps = location.maps(left, below, VALID, without=["meaning"])
+
+    assert torch.equal(maps.likely, torch.tensor([[1.0, 0, 0], [1, 0, 0]]))
+    assert torch.equal(maps.sharp, maps.likely)
+
+
+def test_without_the_sharp_map_peaks_are_those_of_the_likely_one() -> None:
+    """Of two encoders, the sharper one is the less sure."""
+    location = Location(sam=level(0.2, deviation=1.0), semantic=level(0.7, deviation=0.5, sharp=0.5))
+    everywhere = features(*[THING] * 6)
+
+    maps = location.maps(everywhere, everywhere, VALID, without=["sharp"])
+
+    assert torch.equal(maps.sharp, maps.likely)
+    assert torch.equal(maps.likely, location.maps(everywhere, everywhere, VALID).likely)
+
+
+def test_without_the_background_the_thing_alone_is_compared_on_a_scale_of_its_own() -> None:
+    """Cosines with the thing: 1, 0 on the ground, and 0.71 halfway between, where the ground makes it 0.5."""
+    image = features(THING, *[GROUND] * 5)
+    both = contrast(image, covering(0), VALID)
+
+    maps = Location(both, both).maps(
+        *(features(THING, GROUND, BETWEEN, GROUND, GROUND, THING),) * 2, VALID, without=["background"]
+    )
+
+    assert torch.allclose(maps.likely, torch.tensor([[1.0, 0, 0.5**0.5], [0, 0, 1]]), atol=1e-6)
+
+
+def test_what_is_measured_of_the_thing_alone_is_measured_as_with_its_ground() -> None:
+    """Cosines 0, 0, 0 and 0.71 beside it, where with a ground they are -1, -1, -1 and 0."""
+    image = features(THING, GROUND, GROUND, GROUND, BETWEEN, THING)
+    valid = torch.tensor([[True, True, True], [True, True, False]])
+
+    alone = contrast(image, covering(0), valid).alone
+
+    assert alone is not None
+    assert alone.deviation == pytest.approx(0.5**0.5 * (3 * 0.25**2 + 0.75**2) ** 0.5 / 2)
+    assert (alone.thing_level, alone.ground_level) == pytest.approx((1, 0))
+    assert alone.ground.tolist() == [0, 0]
+
+
+def test_where_there_is_no_ground_nothing_changes_without_it() -> None:
+    """The object fills the image: it is compared with the thing alone in any case."""
+    image = features(*[THING, BETWEEN] * 3)
+    reference = contrast(image, torch.ones(2, 3), VALID)
+    location = Location(reference, reference)
+
+    without = location.maps(image, image, VALID, without=["background"])
+
+    assert torch.equal(without.likely, location.maps(image, image, VALID).likely)

@@ -10,6 +10,7 @@ import torch
 from backend.evaluation.coins import coin_masks, coins_image
 from backend.vision.instance import Instance
 from backend.vision.location_map import LocationMaps
+from backend.vision.parts import PARTS, Part
 from backend.vision.pipeline import (
     Models,
     SearchOptions,
@@ -159,7 +160,7 @@ def test_a_survey_measures_and_decides_nothing(colours: Models) -> None:
         "coin",
         "bead",
     }
-    assert len({(one.view.top, one.view.left) for one in found.seen}) == 4
+    assert len({(one.view.top, one.view.left) for one in found.seen}) == 2
 
 
 def test_references_of_a_label_share_one_map(colours: Models) -> None:
@@ -246,6 +247,29 @@ def test_the_loop_with_the_check_finds_the_same_as_the_sweep(colours: Models) ->
     found = find_instances(colours, [shown(colours, LARGE)], image, options=loop)
 
     assert boxes(found.instances) == [(2, 4, *LARGE), (14, 36, *LARGE)]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_without_a_part_what_leaves_no_doubt_is_found_all_the_same(colours: Models, part: Part) -> None:
+    """No part is needed where two things stand on plain ground."""
+    image = drawn((2, 4, *LARGE, RED), (14, 36, *LARGE, RED))
+    options = SearchOptions(without=(part,))
+
+    found = find_instances(colours, [shown(colours, LARGE)], image, options=options)
+
+    assert boxes(found.instances) == [(2, 4, *LARGE), (14, 36, *LARGE)]
+
+
+def test_without_tiles_an_image_is_encoded_once_however_small_the_things_are(colours: Models) -> None:
+    """The reference has tiles all the same."""
+    reference = shown(colours, SMALL)
+    before = encoded(colours)
+
+    options = SearchOptions(without=("tiles",))
+    find_instances(colours, [reference], drawn((4, 8, *SMALL, RED)), options=options)
+
+    assert reference.tiles
+    assert encoded(colours) - before == 1
 
 
 @pytest.fixture(name="models", scope="module")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from backend.vision.evidence import FITTED
 from backend.vision.location_map import LocationMaps
 from backend.vision.places import PROMISING, covered, peaks, sweep_places
 from backend.vision.prototype import Prototype
-from tests.colour_sam import BLUE, CELL, RED, ColourSam, drawn
+from tests.colour_sam import BLUE, CELL, RED, WHOLE_IOU, ColourSam, drawn
 from tests.vision.made_by_hand import candidate, prototype
 
 LEFT, RIGHT = (8, 8, 16, 12, RED), (12, 36, 12, 16, BLUE)  # 4 x 3 and 3 x 4 cells
@@ -164,3 +165,20 @@ def test_only_the_best_mask_of_a_place_covers_and_only_if_it_surely_is_one_thing
     assert covered(here, prototype(), thing, FITTED.first).tolist() == [[True, False], [False, False]]
     assert not covered(here, prototype(), torch.zeros(2, 2), FITTED.first).any()
     assert not covered(here, prototype(cells=0.1), thing, FITTED.first).any()
+
+
+def test_without_the_choice_of_masks_a_place_has_the_one_of_the_best_predicted_iou() -> None:
+    """The whole; neither its part nor all there is."""
+    sam = ColourSam()
+    embedding = sam.embed(drawn(LEFT, RIGHT))
+    boxes = {0: alike(maps((*LEFT[:4], 0.9), (*RIGHT[:4], 1.0)))}
+
+    found, _ = sweep_places(
+        *(sam, embedding, {0: prototype(cells=12)}, boxes),
+        max_places=99,
+        weights=FITTED.first,
+        without=["masks"],
+    )
+
+    assert [one.area for one in found] == [12, 12]
+    assert [one.iou for one in found] == pytest.approx([WHOLE_IOU] * 2)
