@@ -11,6 +11,7 @@ import click
 
 from backend.cli.progress import progress
 from backend.settings import Settings
+from backend.vision.parts import PARTS, Part
 
 if TYPE_CHECKING:
     from backend.evaluation.comparison import Comparison
@@ -36,6 +37,8 @@ class Asked:
     checkpoint: str
     semantics: str
     shares: Shares
+    without: tuple[Part, ...]
+    ablation: bool
 
 
 @click.command()
@@ -97,6 +100,18 @@ class Asked:
     help="Compare with a run that --json wrote, and say what got worse.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most that many test images per class.")
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(PARTS),
+    help="Leave out a part of the pipeline's search; repeats.",
+)
+@click.option(
+    "--ablation",
+    is_flag=True,
+    help="Measure the pipeline also without each of its parts, and no other method but those that --method "
+    "names.",
+)
 def evaluate(
     *,
     datasets: tuple[str, ...],
@@ -112,6 +127,8 @@ def evaluate(
     hold_out: int | None,
     saved: Path | None,
     limit: int | None,
+    without: tuple[Part, ...],
+    ablation: bool,
 ) -> None:
     """Measure on data sets with true masks, one annotated instance per class as reference.
 
@@ -131,27 +148,36 @@ def evaluate(
     asked = Asked(
         datasets,
         labels,
-        tuple(dict.fromkeys(methods)) or METHOD_NAMES,
+        _method_names(methods, ablation=ablation),
         search or settings.oneshot_search,
         guidance,
         checkpoint or settings.oneshot_sam,
         semantics or settings.oneshot_semantics,
         Shares(references, hold_out or references, limit),
+        tuple(dict.fromkeys(without)),
+        ablation,
     )
     before = read_run(saved) if saved else None
     reports = _measure(asked, settings, overlays)
     document = report_json(reports, _taken_with(asked, settings))
     comparison = compare(before, saved_run(document)) if before else None
-    _print(reports, comparison, str(saved))
+    _print(reports, comparison, str(saved), ablation=ablation)
     if json_file:
         _write_json(json_file, document)
+
+
+def _method_names(asked: tuple[str, ...], *, ablation: bool) -> tuple[str, ...]:
+    """What to measure, each once: all there is unless something is asked for."""
+    if ablation:
+        return tuple(dict.fromkeys(("pipeline", *asked)))
+    return tuple(dict.fromkeys(asked)) or METHOD_NAMES
 
 
 def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[DatasetReport]:
     """Run everything that was asked for; data sets are checked before the models are loaded."""
     from backend.evaluation.datasets import open_dataset
     from backend.evaluation.episodes import episodes, searches
-    from backend.evaluation.methods import METHODS
+    from backend.evaluation.methods import METHODS, without
     from backend.evaluation.report import dataset_report
     from backend.worker.models import load_models
 
@@ -166,6 +192,8 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
     )
     options = _options(asked, settings)
     methods = [METHODS[name].guided(asked.guidance) for name in asked.methods]
+    if asked.ablation:
+        methods += [without(part) for part in PARTS if part not in asked.without]
     reports = []
     for dataset, plan in zip(opened, plans, strict=True):
         folder = overlays / dataset.name if overlays else None
@@ -180,7 +208,12 @@ def _options(asked: Asked, settings: Settings) -> SearchOptions:
     from backend.worker.search_options import search_options
 
     options = search_options(settings)
-    return replace(options, search=asked.search, guidance=asked.guidance or options.guidance)
+    return replace(
+        options,
+        search=asked.search,
+        guidance=asked.guidance or options.guidance,
+        without=asked.without,
+    )
 
 
 def _runs(
@@ -216,16 +249,20 @@ def _line(run: ImageRun) -> str:
     return f"{run.method} {matched} of {true}, {false} false, {sum(run.seconds.values()):.1f} s"
 
 
-def _print(reports: list[DatasetReport], comparison: Comparison | None, saved: str) -> None:
+def _print(
+    reports: list[DatasetReport], comparison: Comparison | None, saved: str, *, ablation: bool
+) -> None:
     """Tables, as wide as the terminal; wide enough for all columns where there is none."""
     from rich.console import Console
 
     from backend.evaluation.comparison_table import print_comparison
-    from backend.evaluation.tables import print_reports
+    from backend.evaluation.tables import print_ablation, print_reports
 
     console = Console()
     console = console if console.is_terminal else Console(width=PIPED_WIDTH)
     print_reports(console, reports)
+    if ablation:
+        print_ablation(console, reports)
     if comparison:
         print_comparison(console, comparison, saved)
 
@@ -237,6 +274,7 @@ def _taken_with(asked: Asked, settings: Settings) -> dict[str, Any]:
     return {
         "labels": asked.labels,
         **asdict(_options(asked, settings)),
+        "without": list(asked.without),  # as it is read again
         "persam_guidance": METHODS["persam"].guided(asked.guidance).guidance,
         "checkpoint": asked.checkpoint,
         "semantics": asked.semantics,

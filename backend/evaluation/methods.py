@@ -13,10 +13,14 @@ from backend.evaluation.scene import Scene
 from backend.vision.clock import StageSeconds
 from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance
+from backend.vision.parts import Part
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 
 Find = Callable[[Models, Scene, SearchOptions], Segmentation]
 FindOne = Callable[[Models, Scene, str, Sequence[Exemplar], SearchOptions], Instance | None]
+
+WHOLE = "pipeline"
+WITHOUT = "without "  # and the part, names a method of an ablation
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,20 @@ class Method:
 def find_together(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:
     """The pipeline: all labels in one call."""
     return find_instances(models, scene.references, scene.image, options=options, embedding=scene.embedding)
+
+
+def without(part: Part) -> Method:
+    """The pipeline, one part less."""
+
+    def find(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:
+        return find_together(models, scene, one_less(options, part))
+
+    return Method(f"{WITHOUT}{part}", find, competes=True)
+
+
+def one_less(options: SearchOptions, part: Part) -> SearchOptions:
+    """The same search without that part, too."""
+    return replace(options, without=(*options.without, part))
 
 
 def find_by_loop(models: Models, scene: Scene, options: SearchOptions) -> Segmentation:
@@ -87,7 +105,7 @@ def timed(instances: Iterable[Instance]) -> Segmentation:
 METHODS = {
     method.name: method
     for method in (
-        Method("pipeline", find_together, competes=True),
+        Method(WHOLE, find_together, competes=True),
         Method("loop", find_by_loop),
         Method("persam", one_a_label(persam), guidance="exact"),
         Method("persam-f", one_a_label(persam_f)),

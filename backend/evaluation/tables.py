@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from statistics import fmean
 
 from rich.console import Console
 from rich.table import Table
 
+from backend.evaluation.methods import WHOLE, WITHOUT
 from backend.evaluation.metrics import Tally, total
 from backend.evaluation.report import STAGES, DatasetReport, Figures, mean_scores
 
@@ -18,6 +20,31 @@ def print_reports(console: Console, reports: Sequence[DatasetReport]) -> None:
     for report in reports:
         console.print(_class_table(report))
     console.print(_summary_table(reports))
+
+
+def print_ablation(console: Console, reports: Sequence[DatasetReport]) -> None:
+    """What the pipeline is worth on each data set, and what without each of its parts."""
+    for score in ("f1", "effort"):
+        console.print(_ablation_table(reports, score))
+
+
+def _ablation_table(reports: Sequence[DatasetReport], score: str) -> Table:
+    """One score: a row per part that is left out, a column per data set, their mean last."""
+    title = f"ablation: {TITLES.get(score, score)}"
+    table = Table(title=title, title_style="bold", title_justify="left")
+    table.add_column("method")
+    _number_columns(table, [*(report.dataset for report in reports), "mean"])
+    for name in (method.method for method in reports[0].methods):
+        if name == WHOLE or name.startswith(WITHOUT):
+            values = [
+                asdict(one.overall.scores)[score]
+                for report in reports
+                for one in report.methods
+                if one.method == name
+            ]
+            cells = [f"{value:.3f}" for value in (*values, fmean(values))]
+            table.add_row(name, *cells, style="bold" if name == WHOLE else "")
+    return table
 
 
 def _class_table(report: DatasetReport) -> Table:

@@ -13,6 +13,7 @@ from backend.cli.main import main
 from backend.evaluation.coins import coin_ids, coins_image
 from backend.evaluation.methods import METHODS
 from backend.settings import Settings
+from backend.vision.parts import PARTS
 
 CROPS = {"a": (slice(4, 90), slice(10, 130)), "b": (slice(88, 152), slice(10, 130))}
 BARE = (slice(76, 102), slice(62, 242))
@@ -94,11 +95,29 @@ def test_a_saved_run_can_be_compared_with(dataset: Path) -> None:
     )
 
     assert result.exit_code == 0, result.output
-    assert "Settings that differ: semantics: efficientnet-lite0 then, sam now" in result.output
+    assert "Settings that differ: semantics: efficientnet-lite0 then, sam now\n" in result.output
     assert "1.000 (+0.000)" in result.output
     assert "Only measured then: few_coins pipeline, few_coins loop, few_coins persam, few_coins persam-f" in (
         result.output
     )
+
+
+@pytest.mark.weights
+@pytest.mark.usefixtures("result")
+def test_an_ablation_measures_the_pipeline_and_each_part_less(dataset: Path) -> None:
+    """But for what is left out of all of them; other methods only if they are asked for."""
+    figures = dataset.parent / "ablation.json"
+    arguments = ["--ablation", "--without", "tiles", "--limit", "1", "--json", str(figures)]
+
+    result = CliRunner().invoke(main, ["evaluate", str(dataset), *arguments])
+
+    assert result.exit_code == 0, result.output
+    document = json.loads(figures.read_text())
+    parts = [part for part in PARTS if part != "tiles"]
+    assert document["settings"]["without"] == ["tiles"]
+    assert list(document["datasets"][0]["methods"]) == ["pipeline", *(f"without {part}" for part in parts)]
+    rows = result.output.partition("ablation: F1")[2].splitlines()
+    assert sum(row.startswith("│ without ") for row in rows) == 2 * len(parts)
 
 
 def test_a_file_that_is_no_saved_run_is_one_line_before_any_model_is_loaded(tmp_path: Path) -> None:
@@ -117,6 +136,13 @@ def test_the_methods_on_offer_are_the_methods_there_are() -> None:
     option = next(parameter for parameter in evaluate.params if parameter.name == "methods")
 
     assert list(getattr(option.type, "choices", [])) == list(METHODS)
+
+
+def test_a_part_that_there_is_not_is_bad_usage_that_names_those_there_are() -> None:
+    result = CliRunner().invoke(evaluate, ["coins", "--without", "luck"])
+
+    assert result.exit_code == 2
+    assert all(f"'{part}'" in result.output for part in PARTS)
 
 
 def test_a_data_set_that_is_none_is_one_line_before_any_model_is_loaded(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from backend.evaluation.exemplars import exemplar
-from backend.evaluation.methods import METHODS
+from backend.evaluation.methods import METHODS, one_less, without
 from backend.evaluation.rle import encode
 from backend.evaluation.scene import Scene
+from backend.vision.parts import PARTS, Part
 from backend.vision.pipeline import Models, SearchOptions
 
 
@@ -59,3 +60,21 @@ def test_only_persam_insists_on_its_guidance_and_only_the_pipeline_lets_labels_c
 def test_the_guidance_asked_for_goes_before_the_published_one() -> None:
     assert METHODS["persam"].guided("hf").guidance == "hf"
     assert METHODS["persam"].guided(None).guidance == "exact"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_one_part_less_is_the_pipeline_without_it(models: Models, scene: Scene, part: Part) -> None:
+    """Named after it, and asked like the pipeline."""
+    method = without(part)
+
+    found = method.find(models, scene, SearchOptions(max_instances=2, min_similarity=1.0))
+
+    assert (method.name, method.competes, method.guidance) == (f"without {part}", True, None)
+    assert found.instances == ()
+
+
+def test_a_part_is_left_out_besides_those_that_are_left_out_anyway() -> None:
+    """What the pipeline is then asked for."""
+    options = SearchOptions(without=("tiles",))
+
+    assert one_less(options, "colour").without == ("tiles", "colour")

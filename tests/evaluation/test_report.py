@@ -12,7 +12,7 @@ from backend.evaluation.predictions import Found
 from backend.evaluation.report import DatasetReport, dataset_report, mean_scores, report_json
 from backend.evaluation.rle import Rle, encode
 from backend.evaluation.run import ImageRun, Outcome
-from backend.evaluation.tables import print_reports
+from backend.evaluation.tables import print_ablation, print_reports
 
 
 def bars(count: int, *, first: int = 0) -> tuple[Rle, ...]:
@@ -109,3 +109,24 @@ def test_tables_name_classes_methods_and_means(report: DatasetReport) -> None:
     assert (
         sum("mean " in line for line in lines) == 2 + 3
     )  # a row per method, and "mean IoU" above three tables
+
+
+def test_an_ablation_has_a_row_per_part_and_a_column_per_data_set_and_the_mean_last() -> None:
+    """Without colour one of two is found on the first data set: F1 2 / 3, half of the work is left."""
+    full, half = outcome("fig", bars(2), bars(2)), outcome("fig", bars(1), bars(2))
+    runs = [run("a", "pipeline", full), run("a", "loop", half), run("a", "without colour", half)]
+    reports = [
+        dataset_report("fruits", runs),
+        dataset_report("nuts", [run("b", "pipeline", full), run("b", "without colour", full)]),
+    ]
+    out = io.StringIO()
+
+    print_ablation(Console(file=out, width=170), reports)
+
+    rows = [line.strip("│ ").split("│") for line in out.getvalue().splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["pipeline", "1.000", "1.000", "1.000"],
+        ["without colour", "0.667", "1.000", "0.833"],
+        ["pipeline", "0.000", "0.000", "0.000"],
+        ["without colour", "0.500", "0.000", "0.250"],
+    ]
