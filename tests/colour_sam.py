@@ -45,6 +45,8 @@ class ColourSam(Sam):
 
     def decode(self, embedding: ImageEmbedding, **prompts: Any) -> MaskLogits:
         """Segment at the first point: a part (the upper half), the whole, and more (all there is)."""
+        if "points_xy" not in prompts:
+            return MaskLogits(prompts["mask_logits"][:, None], torch.ones(1, 1))  # it is drawn well already
         x, y = (float(value) for value in prompts["points_xy"][0][0])
         self.places_xy.append((x, y))
         whole = _connected(embedding, x, y)

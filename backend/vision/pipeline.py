@@ -1,7 +1,7 @@
 """One annotated mask in, every instance of the thing out."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from backend.vision.location_map import LocationMaps, mean_maps
 from backend.vision.parts import Part
 from backend.vision.places import sweep_places
 from backend.vision.reference import MAX_TILES, Reference
+from backend.vision.refine import redrawn
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.search import search_instances
 from backend.vision.semantics import SemanticEncoder
@@ -143,7 +144,7 @@ def find_instances(
         sights = [sight for _, sight in sighted]
         verdicts = judged(sights, found.exemplars, weights=options.counting, without=options.without)
         instances = without_repeats(
-            instance(models.sam, one.view, one.embedding, claim)
+            instance(models.sam, one.view, one.embedding, outlined(models.sam, one.embedding, claim))
             for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
             for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity)
         )
@@ -299,6 +300,12 @@ def loop_alone(
         whole = View(0, 0, (height, width), (height, width))
         instances = tuple(instance(models.sam, whole, embedding, claims[i]) for i in kept)
     return Segmentation(instances, clock.seconds)
+
+
+def outlined(sam: Sam, embedding: ImageEmbedding, claim: Claim) -> Claim:
+    """The claim with the outline of its mask drawn once more."""
+    logits = redrawn(sam, embedding, claim.candidate.logits)
+    return replace(claim, candidate=replace(claim.candidate, logits=logits))
 
 
 def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim) -> Instance:

@@ -56,19 +56,3 @@ def segment_weighted(sam: Sam, embedding: ImageEmbedding, prior: LocationPrior, 
     mixed = Mask(torch.einsum("m,mhw->hw", weights, answer.logits[0]), float(answer.iou[0] @ weights))
     box = box_xyxy(mixed.logits > 0, embedding)
     return refine(sam, embedding, mixed, points_xy=points_xy, labels=labels, first_box_xyxy=box)
-
-
-def segment_place(sam: Sam, embedding: ImageEmbedding, prior: LocationPrior) -> Mask:
-    """Segment the object at a location prior in one decode: of part, whole and more, the most certain.
-
-    Args:
-        sam: the model.
-        embedding: the test image.
-        prior: the most and the least similar cell.
-
-    Returns:
-        The mask, not refined.
-    """
-    points_xy = cell_centres_xy(prior.cells_xy, embedding)
-    labels = torch.tensor([POSITIVE, NEGATIVE])
-    return best(sam.decode(embedding, points_xy=points_xy[None], labels=labels[None]))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from backend.vision.refine import Mask, best, box_xyxy, refine
-from backend.vision.sam import ImageEmbedding, MaskLogits, resized_size
+from backend.vision.refine import Mask, best, box_xyxy, redrawn, refine
+from backend.vision.sam import ImageEmbedding, MaskLogits, Sam, resized_size
 from tests.tiny_sam import SIDE, tiny_sam
 
 
@@ -62,3 +62,49 @@ def test_refinement_decodes_twice_the_second_time_with_the_box() -> None:
         sam.decode(seen, points_xy=points, labels=marks, boxes_xyxy=box[None], mask_logits=step.logits[None])
     )
     assert torch.equal(refined.logits, expected.logits)
+
+
+class Redrawing(Sam):
+    """Answers every prompt with the same mask, and notes what it was asked."""
+
+    def __init__(self, answer: torch.Tensor) -> None:
+        self.answer = answer
+        self.asked: dict[str, object] = {}
+
+    def decode(self, embedding: ImageEmbedding, **prompts: object) -> MaskLogits:  # noqa: ARG002
+        """One mask."""
+        self.asked = prompts
+        return MaskLogits(self.answer[None, None], torch.tensor([[0.9]]))
+
+
+def rows(count: int) -> torch.Tensor:
+    """Logits of a mask of that many rows of ten pixels, in a square of 16 x 16."""
+    logits = torch.full((16, 16), -4.0)
+    logits[:count, :10] = 4.0
+    return logits
+
+
+def test_an_object_is_drawn_once_more_from_its_box_and_logits() -> None:
+    """Eight rows become nine; a mask pixel is two image pixels."""
+    sam, before = Redrawing(rows(9)), rows(8)
+
+    after = redrawn(sam, embedding(24, 32), before)
+
+    assert after.equal(rows(9))
+    assert (sam.asked["boxes_xyxy"] == torch.tensor([[0, 0, 20, 16]])).all()  # type: ignore[attr-defined]
+    assert (sam.asked["mask_logits"] == before[None]).all()  # type: ignore[attr-defined]
+    assert sam.asked["multimask"] is False
+
+
+def test_an_outline_that_has_become_another_object_is_not_taken() -> None:
+    """Of eight rows only four are left."""
+    assert redrawn(Redrawing(rows(4)), embedding(24, 32), rows(8)).equal(rows(8))
+
+
+def test_an_empty_mask_stays_empty() -> None:
+    """There is no box to draw it from."""
+    sam = tiny_sam()
+    seen = sam.embed(np.zeros((38, 64, 3), dtype=np.uint8))
+    nothing = torch.full((4 * SIDE, 4 * SIDE), -1.0)
+
+    assert redrawn(sam, seen, nothing) is nothing

@@ -8,7 +8,7 @@ from backend.vision.guidance import target_guidance
 from backend.vision.location_prior import LocationPrior, cell_centres_xy
 from backend.vision.refine import Mask, best, box_xyxy, refine
 from backend.vision.sam import ImageEmbedding, Sam
-from backend.vision.segment import segment_place, segment_target, segment_weighted
+from backend.vision.segment import segment_target, segment_weighted
 from backend.vision.similarity import similarity_map
 from tests.tiny_sam import tiny_sam
 
@@ -54,13 +54,3 @@ def test_persam_f_mixes_three_masks_and_starts_with_their_box(sam: Sam, seen: Im
         first_box_xyxy=box_xyxy(mixed > 0, seen),
     )  # fmt: skip
     assert torch.allclose(mask.logits, expected.logits, atol=1e-4)
-
-
-def test_a_place_is_segmented_in_one_decode(sam: Sam, seen: ImageEmbedding) -> None:
-    """The most certain of the three masks."""
-    points_xy = cell_centres_xy(PRIOR.cells_xy, seen)
-
-    mask = segment_place(sam, seen, PRIOR)
-
-    answer = sam.decode(seen, points_xy=points_xy[None], labels=LABELS[None])
-    assert mask.iou == float(answer.iou.max())
