@@ -19,13 +19,23 @@ _MOST_LIMITS = 5
 
 @dataclass(frozen=True)
 class ReferenceNote:
-    """Where the reference of one label comes from, and whether the semantic check steps back for it."""
+    """Where the reference of one label comes from, and what a person should know about it.
+
+    Attributes:
+        label: of the reference.
+        task: its task.
+        annotation: its annotation.
+        instances: annotated objects.
+        weak: the semantic check steps back for it.
+        small: more tiles than the bound allows would show its objects better.
+    """
 
     label: str
     task: int
     annotation: int
     instances: int
     weak: bool = False
+    small: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 from backend.jobs.connection import redis_errors
 from backend.jobs.keys import PROJECTS, ProjectKeys
 from backend.jobs.queue import PREDICT_QUEUE, JobQueue
-from backend.jobs.warning_texts import limited_searches, weak_references
+from backend.jobs.warning_texts import limited_searches, small_references, weak_references
 
 _MOST_PROJECTS = 50
 _MOST_TASKS = 200
@@ -64,7 +64,11 @@ def _project(connection: Redis, project_id: int) -> dict[str, Any] | None:
         "reason": fields.get(b"reason", b"").decode() or None,
         "error": fields.get(b"error", b"").decode() or None,
         "references": references,
-        "warnings": [*weak_references(references), *limited_searches(limited, tasks)],
+        "warnings": [
+            *weak_references(references),
+            *small_references(references),
+            *limited_searches(limited, tasks),
+        ],
         "counts": {state.decode(): int(count) for state, count in sorted(counts.items()) if int(count) > 0},
         "limited": limited,
         "tasks": tasks,

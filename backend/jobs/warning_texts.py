@@ -29,6 +29,23 @@ def weak_references(references: Sequence[Mapping[str, Any]]) -> list[str]:
     return [warning]
 
 
+def small_references(references: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say whose objects are smaller than the bound on tiles allows for, in one sentence or none.
+
+    Args:
+        references: notes of references; one that an older version wrote may lack ``small``.
+    """
+    labels = [repr(each["label"]) for each in references if each.get("small")]
+    if not labels:
+        return []
+    whose = labels[0] if len(labels) == 1 else enumerated(labels)
+    warning = (
+        f"The objects of {whose} are so small that more tiles would show them better: some may be missed. "
+        "Raise ONESHOT_MAX_TILES if that matters more than speed."
+    )
+    return [warning]
+
+
 def limited_searches(count: int, tasks: Iterable[Mapping[str, Any]]) -> list[str]:
     """Say in how many tasks a bound ended the search early, and which bounds, in one sentence or none.
 

@@ -153,7 +153,7 @@ def cues_of(
 
 
 def at_best(candidates: Sequence[Candidate], cells: float, location: Tensor, weights: Weights) -> Tensor:
-    """Evidence for masks that are not compared with anything yet, should they turn out to look the same.
+    """Evidence for masks that are not compared with anything yet, should they look like the object.
 
     Args:
         candidates: n of them.
@@ -162,7 +162,7 @@ def at_best(candidates: Sequence[Candidate], cells: float, location: Tensor, wei
         weights: of the cues at first sight.
 
     Returns:
-        The most that it can be, (n,) float in [0, 1].
+        What it would be then, (n,) float in [0, 1].
     """
     known = torch.ones(len(candidates))
     places, sizes = pooled(candidates, location[None])[:, 0], log_areas(candidates, cells)

@@ -148,7 +148,7 @@ def find_instances(
             for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
             for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity)
         )
-    return Segmentation(instances, found.clock.seconds, tuple(limits(found.seen, references, options)))
+    return Segmentation(instances, found.clock.seconds, tuple(limits(found.seen, options)))
 
 
 def survey(
@@ -315,15 +315,7 @@ def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim) -> I
     return Instance(claim.label, window, claim.confidence, claim.similarity)
 
 
-def limits(seen: Sequence[Seen], references: Sequence[Reference], options: SearchOptions) -> Iterator[str]:
+def limits(seen: Sequence[Seen], options: SearchOptions) -> Iterator[str]:
     """Say which bounds ended the search early."""
     if any(one.limited for one in seen):
         yield f"the search stopped after {options.max_instances} places (ONESHOT_MAX_INSTANCES)"
-    if options.search == "loop":
-        return
-    small = {one.label: one.wanted_scale for one in references if one.wanted_scale > one.closest[0].scale}
-    for label, wanted in small.items():
-        yield (
-            f"{label!r} is so small that {wanted * wanted} tiles would show it well; "
-            f"at most {options.max_tiles} were used (ONESHOT_MAX_TILES)"
-        )

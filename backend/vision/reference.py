@@ -70,6 +70,11 @@ class Reference:
         return self.tiles or (self.whole,)
 
     @property
+    def small(self) -> bool:
+        """True where more tiles than the bound allows would show the object better."""
+        return self.wanted_scale > self.closest[0].scale
+
+    @property
     def weak(self) -> bool:
         """True where the semantic check cannot tell the thing from its background, and steps back."""
         return all(one.weak for one in self.closest)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from backend.vision.sam import ImageEmbedding, MaskLogits, Sam
 
-SAME_OBJECT = 0.6  # IoU of two outlines of one object
+SAME_OBJECT = 0.8  # IoU of two outlines of one object
 
 
 @dataclass(frozen=True, eq=False)

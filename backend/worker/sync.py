@@ -68,8 +68,13 @@ def _learn(context: WorkerContext, project: Project) -> Lesson:
 
 def _note(context: WorkerContext, generation: Generation, refusals: tuple[str, ...]) -> None:
     weak = {reference.label for reference in generation.references if reference.weak}
+    small = {reference.label for reference in generation.references if reference.small}
     notes = [
-        ReferenceNote(each.label, each.task_id, each.annotation_id, len(each.masks), each.label in weak)
+        ReferenceNote(
+            *(each.label, each.task_id, each.annotation_id, len(each.masks)),
+            weak=each.label in weak,
+            small=each.label in small,
+        )
         for each in generation.picked
     ]
     context.generations.put(generation)

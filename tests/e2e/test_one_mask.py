@@ -80,5 +80,6 @@ def test_the_reference_is_the_annotated_coin(stack: Stack, coin_project: CoinPro
             "annotation": coin_project.annotation,
             "instances": 1,
             "weak": False,
+            "small": False,
         }
     ]

@@ -184,7 +184,7 @@ def test_the_snapshot_is_plain(progress: Progress, queue: JobQueue) -> None:
 
     assert [project["id"] for project in snapshot["projects"]] == [8, 7]
     assert snapshot["projects"][1]["references"] == [
-        {"label": "Coin", "task": 1, "annotation": 2, "instances": 1, "weak": False}
+        {"label": "Coin", "task": 1, "annotation": 2, "instances": 1, "weak": False, "small": False}
     ]
     assert snapshot["projects"][1]["warnings"] == []
     assert snapshot["workers"] == []

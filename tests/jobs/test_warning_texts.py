@@ -1,6 +1,6 @@
 """The warnings of the status page, word by word."""
 
-from backend.jobs.warning_texts import limited_searches, weak_references
+from backend.jobs.warning_texts import limited_searches, small_references, weak_references
 
 
 def test_without_a_weak_reference_there_is_no_warning() -> None:
@@ -49,3 +49,16 @@ def test_of_many_bounds_the_most_frequent_are_told() -> None:
 
     assert warning.startswith("In 512 tasks")
     assert warning.endswith("missing: b; c; a.")
+
+
+def test_objects_too_small_for_the_tiles_are_named_with_the_setting() -> None:
+    """A note of an older version lacks the word."""
+    notes: list[dict[str, object]] = [
+        {"label": "Coin"},
+        *({"label": n, "small": True} for n in ("Nut", "Bolt")),
+    ]
+
+    assert small_references(notes[:1]) == []
+    (warning,) = small_references(notes)
+    assert warning.startswith("The objects of 'Nut' and 'Bolt' are so small")
+    assert "ONESHOT_MAX_TILES" in warning

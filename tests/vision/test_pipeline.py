@@ -199,18 +199,11 @@ def test_a_bound_on_the_places_is_told_where_it_ends_the_search(colours: Models)
     assert "ONESHOT_MAX_INSTANCES" in sentence
 
 
-def test_a_bound_on_the_tiles_is_told_with_the_label_that_suffers(colours: Models) -> None:
+def test_a_reference_knows_that_more_tiles_would_show_it_better(colours: Models) -> None:
     """9 tiles would show the bead well, and there may be 4."""
-    options = SearchOptions(max_tiles=4)
-    references = [shown(colours, LARGE, max_tiles=4)]
-    references.append(shown(colours, TINY, colour=BLUE, label="bead", max_tiles=4))
-
-    (sentence,) = find_instances(colours, references, drawn(), options=options).limits
-
-    assert "'bead'" in sentence
-    assert "9 tiles" in sentence
-    assert "at most 4" in sentence
-    assert "ONESHOT_MAX_TILES" in sentence
+    assert shown(colours, TINY, max_tiles=4).small
+    assert not shown(colours, TINY, max_tiles=9).small
+    assert not shown(colours, LARGE, max_tiles=4).small
 
 
 def test_without_the_check_place_and_size_decide(colours: Models) -> None:
