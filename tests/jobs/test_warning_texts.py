@@ -53,9 +53,10 @@ def test_of_many_bounds_the_most_frequent_are_told() -> None:
 
 def test_objects_too_small_for_the_tiles_are_named_with_the_setting() -> None:
     """A note of an older version lacks the word."""
-    notes: list[dict[str, object]] = [
-        {"label": "Coin"},
-        *({"label": n, "small": True} for n in ("Nut", "Bolt")),
+    notes = [
+        {"label": "Coin", "small": False},
+        {"label": "Nut", "small": True},
+        {"label": "Bolt", "small": True},
     ]
 
     assert small_references(notes[:1]) == []
