@@ -15,8 +15,9 @@ from backend.vision.parts import Part
 from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding, Sam
 
-PROMISING = 0.3
+PROMISING = 0.3  # on the location map: what may be the thing
 COVERS = 0.6  # evidence from which a mask's other places need no look of their own
+CLEAR = 0.95  # predicted IoU and stability that a mask over several things hardly ever has
 LARGER = math.log(1.6)  # a mask larger than the reference by more may be several things
 NEIGHBOURS = 6  # part of the object's side that two places are apart, at least
 WIDEST = 6  # cells that they need to be apart, at most
@@ -111,5 +112,6 @@ def covered(here: Sequence[Candidate], prototype: Prototype, location: Tensor, w
     evidence = at_best(here, prototype.cells, location, weights)
     best = int(evidence.argmax())
     one = math.log(max(here[best].area, 1e-6) / max(prototype.cells, 1e-6)) <= LARGER
-    surely_one = float(evidence[best]) >= COVERS and one
+    clear = min(here[best].iou, here[best].stability) >= CLEAR
+    surely_one = float(evidence[best]) >= COVERS and one and clear
     return here[best].cells if surely_one else torch.zeros_like(here[best].cells)

@@ -158,13 +158,15 @@ def test_a_map_without_a_promise_is_not_searched() -> None:
 
 def test_only_the_best_mask_of_a_place_covers_and_only_if_it_surely_is_one_thing() -> None:
     """One cell of 2 x 2 is the thing; where the map says nothing, no mask is sure."""
-    part, whole, more = candidate(slice(0, 2)), candidate(), candidate(slice(0, 8), slice(0, 8), iou=0.4)
+    part, whole = candidate(slice(0, 2)), candidate(iou=0.97)
+    more = candidate(slice(0, 8), slice(0, 8), iou=0.4)
     thing = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
     here = [part, whole, more]
 
     assert covered(here, prototype(), thing, FITTED.first).tolist() == [[True, False], [False, False]]
     assert not covered(here, prototype(), torch.zeros(2, 2), FITTED.first).any()
     assert not covered(here, prototype(cells=0.1), thing, FITTED.first).any()
+    assert not covered([candidate(iou=0.9)], prototype(), thing, FITTED.first).any()  # it may be several
 
 
 def test_without_the_choice_of_masks_a_place_has_the_one_of_the_best_predicted_iou() -> None:
