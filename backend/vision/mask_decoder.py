@@ -10,7 +10,7 @@ from transformers import SamModel
 from transformers.models.sam.modeling_sam import SamMaskDecoder
 
 from backend.vision.guidance import Guidance
-from backend.vision.two_way import ImageTokens, two_way
+from backend.vision.two_way import ImageTokens, cell_positions, joined, two_way
 
 
 class MaskDecoder:
@@ -22,8 +22,7 @@ class MaskDecoder:
 
     def __init__(self, model: SamModel) -> None:
         self._decoder: SamMaskDecoder = model.mask_decoder
-        with torch.no_grad():
-            self._position = model.get_image_wide_positional_embeddings()[0].flatten(1).T.contiguous()
+        self._position = cell_positions(model)
 
     def __call__(
         self,
@@ -50,9 +49,8 @@ class MaskDecoder:
         del fine
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts.to(own.dtype)], dim=1)
         image = ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, tokens, image, guidance)
+        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, decoder.num_mask_tokens) if multimask else range(1)
         weights = torch.stack(
             [decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in wanted], dim=1

@@ -13,7 +13,7 @@ from transformers import SamHQModel
 from transformers.models.sam_hq.modeling_sam_hq import SamHQMaskDecoder
 
 from backend.vision.guidance import Guidance
-from backend.vision.two_way import ImageTokens, on_grid, two_way
+from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, two_way
 
 
 class SamHqDecoder:
@@ -25,8 +25,7 @@ class SamHqDecoder:
 
     def __init__(self, model: SamHQModel) -> None:
         self._decoder: SamHQMaskDecoder = model.mask_decoder
-        with torch.no_grad():
-            self._position = model.get_image_wide_positional_embeddings()[0].flatten(1).T.contiguous()
+        self._position = cell_positions(model)
 
     def __call__(
         self,
@@ -52,9 +51,8 @@ class SamHqDecoder:
         """
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, decoder.hq_token.weight])
-        tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts.to(own.dtype)], dim=1)
         image = ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, tokens, image, guidance)
+        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, len(decoder.output_hypernetworks_mlps)) if multimask else range(1)
         weights = torch.stack(
             [decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in wanted], dim=1

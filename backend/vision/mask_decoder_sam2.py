@@ -11,7 +11,7 @@ from transformers import Sam2Model
 from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder
 
 from backend.vision.guidance import Guidance
-from backend.vision.two_way import ImageTokens, on_grid, two_way
+from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, two_way
 
 OWN_TOKENS = 2  # object score and IoU; those of the masks follow
 
@@ -26,8 +26,7 @@ class Sam2Decoder:
     def __init__(self, model: Sam2Model) -> None:
         self._decoder: Sam2MaskDecoder = model.mask_decoder
         self._no_point: Tensor = model.prompt_encoder.not_a_point_embed.weight
-        with torch.no_grad():
-            self._position = model.get_image_wide_positional_embeddings()[0].flatten(1).T.contiguous()
+        self._position = cell_positions(model)
 
     def __call__(
         self,
@@ -57,9 +56,8 @@ class Sam2Decoder:
         own = torch.cat(
             [decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight]
         )
-        tokens = torch.cat([own.expand(len(prompts), -1, -1), prompts.to(own.dtype)], dim=1)
         image = ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, tokens, image, guidance)
+        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         weights = torch.stack(
             [mlp(tokens[:, OWN_TOKENS + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1
         )  # (n, 1 + m, C / 8)

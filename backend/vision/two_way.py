@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 from transformers.models.sam.modeling_sam import SamAttention, SamTwoWayAttentionBlock, SamTwoWayTransformer
 
 from backend.vision.guidance import Guidance, guided_softmax
@@ -33,6 +34,18 @@ class ImageTokens:
     def of(cls, content: Tensor, position: Tensor) -> "ImageTokens":
         """Put content in its place."""
         return cls(content, position, content + position)
+
+
+def cell_positions(model: PreTrainedModel) -> Tensor:
+    """Positional encoding of every cell of a model's embedding, row by row, (h * w, C) float."""
+    with torch.no_grad():
+        position: Tensor = model.get_image_wide_positional_embeddings()[0]  # (C, h, w)
+    return position.flatten(1).T.contiguous()
+
+
+def joined(own: Tensor, prompts: Tensor) -> Tensor:
+    """A decoder's own tokens (k, C) before those of each of n prompts (n, p, C), (n, k + p, C)."""
+    return torch.cat([own.expand(len(prompts), -1, -1), prompts.to(own.dtype)], dim=1)
 
 
 def on_grid(content: Tensor) -> Tensor:
