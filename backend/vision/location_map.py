@@ -202,4 +202,6 @@ def widened(cells: Tensor, by: int) -> Tensor:
 
 def difference(features: Tensor, thing: Tensor, ground: Tensor) -> Tensor:
     """Cosine with the thing less cosine with the ground, (h, w) float."""
-    return torch.einsum("chw,c->hw", normalize(features, dim=0), thing - ground)
+    lengths = features.norm(dim=0).clamp_min(1e-12)
+    cosines: Tensor = torch.einsum("chw,c->hw", features, thing - ground) / lengths
+    return cosines
