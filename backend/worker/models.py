@@ -1,5 +1,6 @@
 """The composition of checkpoints and vision: weights from the disk into the core."""
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -52,5 +53,5 @@ def semantic_encoder(name: str, *, cache_dir: Path, device: str) -> SemanticEnco
         std=opened.std,
         device=str(usable_device(device)),
         pooled=opened.pooled,
-        words=Words(opened.read, opened.text_scale) if opened.read else None,
+        words=Words(cache(opened.read), opened.text_scale) if opened.read else None,  # labels come again
     )
