@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from backend.vision.candidate import Candidate, candidates_of
-from backend.vision.evidence import Weights, at_best
+from backend.vision.evidence import Weights, at_best, log_areas
 from backend.vision.location_map import LocationMaps
 from backend.vision.location_prior import POSITIVE, cell_centres_xy
 from backend.vision.parts import Part
@@ -111,7 +111,7 @@ def covered(here: Sequence[Candidate], prototype: Prototype, location: Tensor, w
     """
     evidence = at_best(here, prototype.cells, location, weights)
     best = int(evidence.argmax())
-    one = math.log(max(here[best].area, 1e-6) / max(prototype.cells, 1e-6)) <= LARGER
+    one = float(log_areas(here, prototype.cells)[best]) <= LARGER
     clear = min(here[best].iou, here[best].stability) >= CLEAR
     surely_one = float(evidence[best]) >= COVERS and one and clear
     return here[best].cells if surely_one else torch.zeros_like(here[best].cells)
