@@ -20,18 +20,3 @@ def similarity_map(features: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """
     cosine = (normalize(features, dim=0) * normalize(target, dim=0)[:, None, None]).sum(dim=0)
     return cosine.masked_fill(~valid, float(cosine[valid].min()))
-
-
-def standardised(values: Tensor, valid: Tensor) -> Tensor:
-    """Bring a map to mean 0 and deviation 1 over the cells that hold a part of the image.
-
-    Args:
-        values: any map, (h, w) float.
-        valid: cells that hold a part of the image, (h, w) bool.
-
-    Returns:
-        The standardised map; zero everywhere if the map is constant. (h, w) float.
-    """
-    inside = values[valid]
-    deviation = inside.std(correction=0)
-    return (values - inside.mean()) / deviation.clamp_min(1e-6)
