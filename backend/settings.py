@@ -41,7 +41,12 @@ class Settings(BaseSettings):
     )
     oneshot_cache: Path = Field(
         default_factory=lambda: platformdirs.user_cache_path("label-studio-oneshot"),
-        description="folder for model weights",
+        description="folder for model weights and embeddings of images",
+    )
+    oneshot_cache_bytes: int = Field(
+        default=4_000_000_000,
+        ge=0,
+        description="most bytes of embeddings that the workers of a host keep, 240 images a GB; 0: none",
     )
     oneshot_sam: str = Field(
         default="mobilesam",

@@ -3,20 +3,28 @@
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from redis import Redis
 
+from backend.jobs.breaker import Breaker
+from backend.jobs.counters import Counters
 from backend.jobs.progress import Progress
 from backend.jobs.queue import JobQueue
+from backend.jobs.runs import Runs
+from backend.jobs.warm_ups import WarmUps
 from backend.labelstudio.client import LabelStudio
+from backend.labelstudio.errors import TransientError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 from backend.vision.reference import Reference
+from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.generation import GenerationCache
+from backend.worker.outage import label_studio_is_down
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,10 @@ class WorkerContext:
         connection: to Redis, for the locks around a push.
         queue: where a sync puts the project's tasks.
         progress: where states are noted for the status page.
+        warm_up: whether a project without a reference has its images embedded meanwhile.
         webhook_auth: what Label Studio's webhook must send us; None when our web process asks for nothing.
         generations: references that are ready to be used.
+        embeddings: what the models' encoders said of images; None: nothing is kept.
         find: the core.
     """
 
@@ -71,9 +81,31 @@ class WorkerContext:
     connection: Redis
     queue: JobQueue
     progress: Progress
+    warm_up: bool = False
     webhook_auth: BasicAuth | None = None
     generations: GenerationCache = field(default_factory=GenerationCache)
+    embeddings: EmbeddingCache | None = None
     find: FindInstances = find_instances
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs of all projects."""
+        return Runs(self.queue)
+
+    @cached_property
+    def warm_ups(self) -> WarmUps:
+        """The warm-ups of all projects."""
+        return WarmUps(self.queue)
+
+    @cached_property
+    def breaker(self) -> Breaker:
+        """Whether Label Studio is down."""
+        return Breaker(self.connection)
+
+    @cached_property
+    def counters(self) -> Counters:
+        """The sums over all workers."""
+        return Counters(self.connection)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +116,20 @@ class JobContext:
         worker: the collaborators.
         job_id: the job's id on the queue.
         attempts_left: how often the queue tries again if this attempt raises.
-        stopping: whether the process was asked to end, so that the job should give back what is left.
+        stopping: whether the job should give back what is left: the process was asked to end, or it is not
+            urgent and something more urgent waits.
+        request_id: of the request that the job goes back to, if it is known.
     """
 
     worker: WorkerContext
     job_id: str
     attempts_left: int
     stopping: Callable[[], bool]
+    request_id: str | None = None
+
+    def label_studio_is_down(self, error: TransientError) -> bool:
+        """Whether *error* is due to Label Studio being down, so that the whole job should wait: raise it."""
+        return label_studio_is_down(self.worker.label_studio, self.worker.breaker, error)
 
 
 current_job: ContextVar[JobContext] = ContextVar("current_job")

@@ -1,22 +1,31 @@
 """The composition of checkpoints and vision: weights from the disk into the core."""
 
-from functools import cache
+import functools
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from backend.checkpoints.device import usable_device
+from backend.checkpoints.digest import weights_digest
 from backend.checkpoints.sam import open_sam
 from backend.checkpoints.semantic import EFFICIENTNET_LITE0, open_semantic
 from backend.vision.pipeline import Models
 from backend.vision.sam import Sam
 from backend.vision.semantics import CropEncoder, SamSemantics, SemanticEncoder, Words
+from backend.worker.embedding_cache import CachedNetwork, EmbeddingCache
 
 SAM_SEMANTICS = "sam"
 
 
 def load_models(
-    *, sam: str, cache_dir: Path, device: str, threads: int, semantics: str = EFFICIENTNET_LITE0
+    *,
+    sam: str,
+    cache_dir: Path,
+    device: str,
+    threads: int,
+    semantics: str = EFFICIENTNET_LITE0,
+    cache: EmbeddingCache | None = None,
 ) -> Models:
     """Open both networks, once per process.
 
@@ -27,6 +36,7 @@ def load_models(
         threads: CPU threads of this process; 0: all cores.
         semantics: the semantic encoder: ``efficientnet-lite0``, ``sam`` for SAM's own features, or a
             transformers checkpoint: hub id or folder.
+        cache: keeps what both say about whole images and tiles; None: nothing is kept, nor rounded.
 
     Raises:
         CheckpointError: weights that cannot be had or used, or a device that is not there.
@@ -34,18 +44,24 @@ def load_models(
     if threads:
         torch.set_num_threads(threads)
     checkpoint = open_sam(sam, cache_dir=cache_dir, device=device, threads=threads)
+    encode = checkpoint.encode_pixels
+    if cache is not None:
+        encode = CachedNetwork(encode, cache, weights_digest(sam, cache_dir=cache_dir))
     return Models(
-        sam=Sam(checkpoint.model, checkpoint.encode_pixels, input_size=checkpoint.input_size),
-        semantic=semantic_encoder(semantics, cache_dir=cache_dir, device=device),
+        sam=Sam(checkpoint.model, encode, input_size=checkpoint.input_size),
+        semantic=semantic_encoder(semantics, cache_dir=cache_dir, device=device, cache=cache),
     )
 
 
-def semantic_encoder(name: str, *, cache_dir: Path, device: str) -> SemanticEncoder:
+def semantic_encoder(
+    name: str, *, cache_dir: Path, device: str, cache: EmbeddingCache | None = None
+) -> SemanticEncoder:
     """Open a semantic encoder; arguments and errors as in ``load_models``."""
     if name == SAM_SEMANTICS:
         return SamSemantics()
     opened = open_semantic(name, cache_dir=cache_dir, device=device)
-    return CropEncoder(
+    read = functools.cache(opened.read) if opened.read else None  # labels come again
+    encoder = CropEncoder(
         opened.features,
         input_size=opened.input_size,
         stride=opened.stride,
@@ -53,5 +69,16 @@ def semantic_encoder(name: str, *, cache_dir: Path, device: str) -> SemanticEnco
         std=opened.std,
         device=str(usable_device(device)),
         pooled=opened.pooled,
-        words=Words(cache(opened.read), opened.text_scale) if opened.read else None,  # labels come again
+        words=Words(read, opened.text_scale) if read else None,
+    )
+    return encoder if cache is None else _cached(encoder, cache, weights_digest(name, cache_dir=cache_dir))
+
+
+def _cached(encoder: CropEncoder, cache: EmbeddingCache, digest: str) -> CropEncoder:
+    """Keep the encoder's map of an image; its crops, cut along masks, are others for every reference."""
+    network = CachedNetwork(encoder.features, cache, digest)
+    return replace(
+        encoder,
+        features=lambda pixels: network(pixels)[0],
+        pooled=encoder.pooled or (lambda pixels: encoder.features(pixels).mean(dim=(2, 3))),
     )

@@ -17,11 +17,13 @@ from backend.labelstudio.images import ImageLimits
 from backend.settings import Settings
 from backend.vision.pipeline import Models
 from backend.worker.context import BasicAuth, WorkerContext
+from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.errors import WorkerStartError
 from backend.worker.models import load_models
 from backend.worker.process import work
 from backend.worker.search_options import search_options
 
+EMBEDDINGS_FOLDER = "embeddings"  # below ONESHOT_CACHE
 NICENESS = 10  # the web process on the same cores must answer within a second, whatever is computed
 _REDIS_TIMEOUT_S = 40  # longer than the worker waits for a job
 _PROBE_TIMEOUT_S = 3
@@ -45,24 +47,35 @@ def run_worker(settings: Settings) -> None:
     connection = _reach_redis(settings.redis_url)
     label_studio = _reach_label_studio(settings)
     started = time.monotonic()
+    embeddings = EmbeddingCache(
+        settings.oneshot_cache / EMBEDDINGS_FOLDER, max_bytes=settings.oneshot_cache_bytes
+    )
     models = load_models(
         sam=settings.oneshot_sam,
         semantics=settings.oneshot_semantics,
         cache_dir=settings.oneshot_cache,
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
+        cache=embeddings,
     )
     logger.info(
         "loaded %s and %s in %.1f s; waiting for jobs",
         settings.oneshot_sam, settings.oneshot_semantics, time.monotonic() - started,
     )  # fmt: skip
-    context = worker_context(settings, connection=connection, label_studio=label_studio, models=models)
+    context = worker_context(
+        settings, connection=connection, label_studio=label_studio, models=models, embeddings=embeddings
+    )
     work(QUEUE_NAMES, connection=connection, context=context)
     logger.info("stopped")
 
 
 def worker_context(
-    settings: Settings, *, connection: Redis, label_studio: LabelStudio, models: Models
+    settings: Settings,
+    *,
+    connection: Redis,
+    label_studio: LabelStudio,
+    models: Models,
+    embeddings: EmbeddingCache | None = None,
 ) -> WorkerContext:
     """Put together what the jobs work with."""
     limits = ImageLimits(
@@ -87,6 +100,7 @@ def worker_context(
         queue=JobQueue(connection, tasks_per_job=settings.oneshot_tasks_per_job),
         progress=Progress(connection),
         webhook_auth=_webhook_auth(settings),
+        embeddings=embeddings,
     )
 
 

@@ -8,6 +8,7 @@ import torch
 
 from backend.checkpoints.errors import UnusableDeviceError
 from backend.vision.semantics import CropEncoder, SamSemantics
+from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.models import load_models
 from tests.tiny_sam import INPUT_SIZE, tiny_sam_model
 from tests.tiny_semantics import save_clip
@@ -40,6 +41,30 @@ def test_the_semantic_encoder_is_the_one_that_was_asked_for(tmp_path: Path) -> N
 
     assert isinstance(own, SamSemantics)
     assert clip.text_vector("fig") is not None
+
+
+def test_an_image_is_encoded_once_by_all_processes_that_share_a_cache(tmp_path: Path) -> None:
+    """By both networks; crops, and images under other weights, are others."""
+    image = np.random.default_rng(0).integers(0, 255, (38, 64, 3), dtype=np.uint8)
+    tiny_sam_model().save_pretrained(tmp_path / "sam")
+    tiny_sam_model(seed=1).save_pretrained(tmp_path / "other")
+    counts = []
+    embeddings = []
+    for sam in ("sam", "sam", "other"):
+        cache = EmbeddingCache(tmp_path / "embeddings", max_bytes=2**30)
+        models = load_models(
+            sam=str(tmp_path / sam), cache_dir=tmp_path / "cache", device="cpu", threads=0, cache=cache
+        )
+        embedding = models.sam.embed(image)
+        embeddings += [embedding.features, models.semantic.dense(image, embedding)]
+        assert isinstance(models.semantic, CropEncoder)
+        models.semantic.crop_vectors(torch.zeros(1, 3, 224, 224, dtype=torch.uint8))
+        counts.append((cache.counts["hit"], cache.counts["miss"]))
+
+    assert counts == [(0, 2), (2, 0), (1, 1)]
+    assert torch.equal(embeddings[0], embeddings[2])
+    assert torch.equal(embeddings[1], embeddings[3])
+    assert not torch.equal(embeddings[0], embeddings[4])
 
 
 def test_a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:
