@@ -26,6 +26,11 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="a personal access token or a legacy token of the user who pushes predictions",
     )
+    label_studio_public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/]+(/\S*)?)?$",
+        description="Label Studio's address as browsers reach it, for links; unset: what it says of itself",
+    )
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
         pattern=r"^(rediss?|unix)://\S+$",
@@ -89,6 +94,24 @@ class Settings(BaseSettings):
         default=0, ge=0, le=256, description="CPU threads of one worker; 0: all cores"
     )
     oneshot_tasks_per_job: int = Field(default=4, ge=1, le=64, description="tasks that one job predicts")
+    oneshot_task_timeout_s: int = Field(
+        default=600, ge=10, le=24 * 3600, description="seconds that the prediction of one task may take"
+    )
+    oneshot_max_memory: int = Field(
+        default=0, ge=0, description="bytes of memory at which a worker ends; its job is tried again; 0: any"
+    )
+    oneshot_stop_s: int = Field(
+        default=60, ge=1, le=3600, description="seconds for the task in hand when workers are asked to stop"
+    )
+    oneshot_warm_up: bool = Field(
+        default=True, description="embed the images of a project that has no reference yet"
+    )
+    oneshot_reconcile_s: int = Field(
+        default=600,
+        ge=0,
+        le=24 * 3600,
+        description="seconds between two looks at all projects for what was missed; 0: never",
+    )
     oneshot_fetch_timeout_s: float = Field(
         default=30, gt=0, le=600, description="seconds to wait for an image or for Label Studio"
     )
@@ -99,6 +122,9 @@ class Settings(BaseSettings):
         default=16_384, ge=64, description="longest side of an image, in pixels"
     )
     oneshot_max_image_pixels: int = Field(default=100_000_000, ge=4096, description="most pixels of an image")
+    oneshot_log_format: Literal["text", "json"] = Field(
+        default="text", description="`text`: lines for people; `json`: one object a line"
+    )
     oneshot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="what goes to the log"
     )

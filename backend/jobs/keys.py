@@ -7,6 +7,12 @@ lost.
 from dataclasses import dataclass
 
 PROJECTS = "oneshot:projects"  # sorted set: project id -> time of its last change
+BREAKER = "oneshot:breaker"  # hash: reason, since, until, failures; exists while Label Studio is down
+PROBE_LOCK = "oneshot:probe-lock"  # string: one worker at a time asks whether Label Studio is back
+COUNTERS = "oneshot:counters"  # hash: name -> sum since Redis was empty
+RECONCILED = "oneshot:reconciled"  # string: exists until the next reconciliation is due
+WORKER = "oneshot:worker:{}"  # hash of one worker: host, pid, rss_bytes, max_rss_bytes, project_id, since
+WORKER_SECONDS_TO_LIVE = 60
 SECONDS_TO_LIVE = 30 * 24 * 3600
 
 
@@ -47,6 +53,26 @@ class ProjectKeys:
         return f"oneshot:limited:{self.project_id}"
 
     @property
+    def pending(self) -> str:
+        """List: the queued tasks that no job carries yet."""
+        return f"oneshot:pending:{self.project_id}"
+
+    @property
+    def carriers(self) -> str:
+        """Hash: job id -> JSON of its time and its tasks."""
+        return f"oneshot:carriers:{self.project_id}"
+
+    @property
+    def run(self) -> str:
+        """Hash: state, reason, asked_at, started_at, ended_at, listing, cursor, left, again, job, job_at."""
+        return f"oneshot:run:{self.project_id}"
+
+    @property
+    def warm_up(self) -> str:
+        """Hash: token, state, done, failed, left."""
+        return f"oneshot:warmup:{self.project_id}"
+
+    @property
     def sync(self) -> str:
         """String: the sync that waits, as ``<job id> <time>``."""
         return f"oneshot:sync:{self.project_id}"
@@ -58,4 +84,5 @@ class ProjectKeys:
 
     def of_tasks(self) -> list[str]:
         """List the keys that the scripts on tasks take, in their order."""
-        return [self.project, self.tasks, self.counts, self.recent, self.failed, self.limited, PROJECTS]
+        own = [self.project, self.tasks, self.counts, self.recent, self.failed, self.limited]
+        return [*own, self.pending, self.carriers, self.run, PROJECTS]

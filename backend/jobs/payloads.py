@@ -31,8 +31,7 @@ class PredictTasks:
     def __post_init__(self) -> None:
         object.__setattr__(self, "task_ids", tuple(self.task_ids))  # JSON brings a list
         _require_id("project_id", self.project_id)
-        if not isinstance(self.model_version, str) or not self.model_version:
-            raise PayloadError(f"expected model_version to be a non-empty string, got {self.model_version!r}")
+        _require_name("model_version", self.model_version)
         for task_id in self.task_ids:
             _require_id("task id", task_id)
 
@@ -41,6 +40,46 @@ class PredictTasks:
         return {**asdict(self), "task_ids": list(self.task_ids)}
 
 
+@dataclass(frozen=True)
+class ListTasks:
+    """Read the next page of a project's unfinished tasks."""
+
+    project_id: int
+    model_version: str
+
+    def __post_init__(self) -> None:
+        _require_id("project_id", self.project_id)
+        _require_name("model_version", self.model_version)
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Give the arguments of ``list_tasks`` as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Embed the next few images of a project, those of the tasks behind *after_id*."""
+
+    project_id: int
+    token: str
+    after_id: int
+
+    def __post_init__(self) -> None:
+        _require_id("project_id", self.project_id)
+        _require_name("token", self.token)
+        if self.after_id != 0:
+            _require_id("after_id", self.after_id)
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Give the arguments of ``warm_up`` as plain JSON values."""
+        return asdict(self)
+
+
 def _require_id(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         raise PayloadError(f"expected {name} to be a positive integer, got {value!r}")
+
+
+def _require_name(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise PayloadError(f"expected {name} to be a non-empty string, got {value!r}")

@@ -1,18 +1,27 @@
 """What is going on, in Redis: the generation of each project and the state of each of its tasks."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
 from redis import Redis
 
 from backend.jobs import scripts
+from backend.jobs.breaker import Breaker
 from backend.jobs.connection import redis_errors
+from backend.jobs.counters import add_counts
 from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
 from backend.jobs.snapshot import snapshot
 
 TaskState = Literal["queued", "processing", "done", "empty", "failed", "skipped"]
+Taken = Literal["taken", "stale", "elsewhere"]
+_FINISHED: frozenset[TaskState] = frozenset({"done", "empty", "failed", "skipped"})
+_MOST_LOSSES = 2  # workers that one task may kill
+_SET_ASIDE = (
+    "its worker was lost twice while it worked on this task: killed, out of memory, or its machine is gone; "
+    "the task is set aside, try it again on a machine with more memory"
+)
 _LONGEST_REASON = 500
 _MOST_LIMITS = 5
 
@@ -50,6 +59,7 @@ class TaskProgress:
         seconds: what it took.
         reason: why it failed or waits again.
         limits: bounds that ended its search early, each as a sentence.
+        stages: seconds by stage of the work (fetch, encode, search, check, push); only their sums are kept.
     """
 
     task_id: int
@@ -59,6 +69,7 @@ class TaskProgress:
     seconds: float | None = None
     reason: str | None = None
     limits: tuple[str, ...] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,9 @@ class Progress:
     def __init__(self, connection: Redis) -> None:
         self._connection = connection
         self._set_project = connection.register_script(scripts.SET_PROJECT)
-        self._record_task = connection.register_script(scripts.RECORD_TASK)
+        self._take_task = connection.register_script(scripts.TAKE_TASK)
+        self._record_tasks = connection.register_script(scripts.RECORD_TASKS)
+        self._lose_worker = connection.register_script(scripts.LOSE_WORKER)
         self._remove_tasks = connection.register_script(scripts.REMOVE_TASKS)
 
     def set_generation(
@@ -140,6 +153,19 @@ class Progress:
             fields, (seconds, microseconds) = pipe.execute()
         return _project(project_id, fields, seconds + microseconds / 1e6)
 
+    def label_studio(self) -> dict[str, Any]:
+        """Give as plain values whether Label Studio is down, why, for how long and until when."""
+        outage = Breaker(self._connection).outage()
+        if outage is None:
+            return {"down": False, "reason": None, "since_s_ago": None, "retry_in_s": None}
+        retry_in_s = max(0.0, outage.retry_in_s)
+        return {
+            "down": True,
+            "reason": outage.reason,
+            "since_s_ago": outage.since_s_ago,
+            "retry_in_s": retry_in_s,
+        }
+
     def model_version(self, project_id: int) -> str | None:
         """Give the project's current generation, if it has one."""
         with redis_errors():
@@ -156,30 +182,96 @@ class Progress:
             versions = pipe.execute()
         return list(dict.fromkeys(version.decode() for version in versions if version))
 
+    def take(self, project_id: int, model_version: str, task_id: int, job_id: str) -> Taken:
+        """Note that a job begins to work on a task that it carries.
+
+        Returns:
+            ``taken``: it is to go on. ``elsewhere``: the task is another job's by now, finished or cancelled.
+            ``stale``: the project has moved on to another generation.
+        """
+        keys = ProjectKeys(project_id).of_tasks()
+        with redis_errors():
+            answer = cast("bytes", self._take_task(keys=keys, args=[model_version, task_id, job_id]))
+        return cast("Taken", answer.decode())
+
     def record(self, project_id: int, model_version: str, task: TaskProgress) -> bool:
-        """Note the state of a task.
+        """Note the state of a task; see ``record_many``."""
+        return self.record_many(project_id, model_version, [task])
+
+    def record_many(self, project_id: int, model_version: str, tasks: Sequence[TaskProgress]) -> bool:
+        """Note the states of tasks, all or none.
 
         Returns:
             False if the project has moved on to another generation: nothing is noted, and the work is moot.
         """
-        entry = json.dumps(_entry(task))
-        args: list[str | int] = [project_id, model_version, SECONDS_TO_LIVE, task.task_id, entry]
+        args: list[str | int] = [project_id, model_version, SECONDS_TO_LIVE]
+        args += [part for task in tasks for part in (task.task_id, json.dumps(_entry(task)))]
         with redis_errors():
-            return bool(self._record_task(keys=ProjectKeys(project_id).of_tasks(), args=args))
+            current = bool(self._record_tasks(keys=ProjectKeys(project_id).of_tasks(), args=args))
+            if current:
+                self._count(tasks)
+        return current
 
-    def states(self, project_id: int, task_ids: Sequence[int]) -> dict[int, TaskState]:
-        """Give the states of tasks under the current generation; unknown tasks are left out."""
+    def _count(self, tasks: Sequence[TaskProgress]) -> None:
+        """Add what the tasks took, and how they ended, to the sums."""
+        amounts: dict[str, float] = {}
+        for task in tasks:
+            if task.state in _FINISHED:
+                amounts[f"images:{task.state}"] = amounts.get(f"images:{task.state}", 0) + 1
+            for stage, seconds in task.stages.items():
+                amounts[f"seconds:{stage}"] = amounts.get(f"seconds:{stage}", 0) + seconds
+        if amounts:
+            with self._connection.pipeline(transaction=False) as pipe:
+                add_counts(pipe, amounts)
+                pipe.execute()
+
+    def lose_worker(
+        self,
+        project_id: int,
+        model_version: str,
+        task_ids: Sequence[int],
+        *,
+        job_id: str,
+        tried_again: bool,
+        reason: str,
+    ) -> int | None:
+        """Note that the worker of a job was lost: its tasks wait again, or have failed if the job has.
+
+        Of the tasks in hand the last one taken is blamed. Blamed for the second time, it is set aside.
+
+        Returns:
+            The task that was set aside, or None.
+        """
+        args: list[str | int] = [project_id, model_version, SECONDS_TO_LIVE, job_id, int(tried_again)]
+        args += [_MOST_LOSSES, reason[:_LONGEST_REASON], reason[:_LONGEST_REASON], _SET_ASIDE, *task_ids]
+        with redis_errors():
+            aside = self._lose_worker(keys=ProjectKeys(project_id).of_tasks(), args=args)
+        return int(aside) if aside else None
+
+    def states(
+        self, project_id: int, task_ids: Sequence[int], *, job_id: str | None = None
+    ) -> dict[int, TaskState]:
+        """Give the states of tasks under the current generation.
+
+        Args:
+            project_id: the project.
+            task_ids: the tasks; unknown ones are left out.
+            job_id: leave out the tasks that this job does not carry.
+        """
         if not task_ids:
             return {}
         with redis_errors():
-            entries = cast(
+            found = cast(
                 "list[bytes | None]",
                 self._connection.hmget(ProjectKeys(project_id).tasks, [str(task_id) for task_id in task_ids]),
             )
+        entries = {
+            task_id: json.loads(entry) for task_id, entry in zip(task_ids, found, strict=True) if entry
+        }
         return {
-            task_id: json.loads(entry)["state"]
-            for task_id, entry in zip(task_ids, entries, strict=True)
-            if entry
+            task_id: entry["state"]
+            for task_id, entry in entries.items()
+            if job_id is None or entry.get("job") == job_id
         }
 
     def remove_tasks(self, project_id: int, task_ids: Iterable[int]) -> None:
@@ -193,7 +285,7 @@ class Progress:
         """Forget a project that is gone."""
         keys = ProjectKeys(project_id)
         with redis_errors(), self._connection.pipeline() as pipe:
-            pipe.unlink(keys.project, keys.tasks, keys.counts, keys.recent, keys.failed, keys.limited)
+            pipe.unlink(*(key for key in keys.of_tasks() if key != PROJECTS), keys.warm_up)
             pipe.zrem(PROJECTS, str(project_id))
             pipe.execute()
 
@@ -210,6 +302,7 @@ def _entry(task: TaskProgress) -> dict[str, Any]:
     """Give what is stored of a task: what there is, and in bounds."""
     entry = {key: value for key, value in asdict(task).items() if value not in (None, ())}
     entry.pop("task_id")
+    entry.pop("stages")
     if task.reason:
         entry["reason"] = task.reason[:_LONGEST_REASON]
     if task.limits:

@@ -1,8 +1,15 @@
-"""The queue: what the web process and the syncs put on it, and what a worker does around a sync."""
+"""The queue: what the web process and the syncs put on it, and what a worker does around a sync.
 
+Workers serve the queues strictly in the order of ``QUEUE_NAMES``. A bulk run has only a few jobs on its queue
+at a time and keeps its other tasks in a list of its own, so that several projects take turns: ``feed`` tops
+the queue up, after each job and every few seconds.
+"""
+
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
 from uuid import uuid4
 
 from redis import Redis
@@ -12,26 +19,47 @@ from rq.job import Job
 from rq.queue import EnqueueData
 from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from backend.jobs import scripts
 from backend.jobs.connection import redis_errors
 from backend.jobs.errors import SyncBusyError
-from backend.jobs.keys import SECONDS_TO_LIVE, ProjectKeys
-from backend.jobs.payloads import PredictTasks, SyncProject
+from backend.jobs.keys import PROJECTS, RECONCILED, SECONDS_TO_LIVE, ProjectKeys
+from backend.jobs.payloads import ListTasks, PredictTasks, SyncProject, WarmUp
+from backend.jobs.request_id import current_request_id
 
+INTERACTIVE_QUEUE = "oneshot-interactive"
+OPENED_QUEUE = "oneshot-opened"
 SYNC_QUEUE = "oneshot-sync"
 PREDICT_QUEUE = "oneshot-predict"
-QUEUE_NAMES = (SYNC_QUEUE, PREDICT_QUEUE)  # in the order in which workers serve them
+WARM_UP_QUEUE = "oneshot-warmup"
+QUEUE_NAMES = (  # in the order in which workers serve them
+    INTERACTIVE_QUEUE,
+    OPENED_QUEUE,
+    SYNC_QUEUE,
+    PREDICT_QUEUE,
+    WARM_UP_QUEUE,
+)
+PREDICT_QUEUES = frozenset({INTERACTIVE_QUEUE, OPENED_QUEUE, PREDICT_QUEUE})
+OPENED_AT_MOST = 8  # tasks of one request that still look like a person who waits for them
+ATTEMPTS_LEFT = 7  # after the first
+Priority = Literal["interactive", "opened", "bulk"]
 
-_SYNC_PROJECT = "backend.worker.tasks.sync_project"
+_SYNC_PROJECT = "backend.worker.sync.sync_project"
+_LIST_TASKS = "backend.worker.listing.list_tasks"
 _PREDICT_TASKS = "backend.worker.tasks.predict_tasks"
+_WARM_UP = "backend.worker.warmup.warm_up"
+_RECONCILE = "backend.worker.reconciliation.reconcile"
 _SYNC_TIMEOUT_S = 30 * 60
-_TASK_TIMEOUT_S = 10 * 60  # the largest checkpoint on a slow CPU, with many instances
+_LIST_TIMEOUT_S = 5 * 60
 _RESULT_TTL_S = 5 * 60
 _FAILURE_TTL_S = 7 * 24 * 3600
-_PAUSES_S = [5, 15, 30, 60, 120, 300, 600]  # between the attempts of a job that raised: 19 minutes in all
+_USUAL_PAUSE_S = 5  # the worker replaces it by what the error calls for
 _LOCK_S = 120
 _TASKS_PER_SCRIPT = 500
+_FEWEST_JOBS = 4  # of a bulk run on the queue
+_JOBS_PER_WORKER = 2
+_PAGE = 100
 
 
 class JobQueue:
@@ -40,18 +68,24 @@ class JobQueue:
     Args:
         connection: as ``connect`` returns it.
         tasks_per_job: most tasks in one ``predict_tasks`` job.
+        task_timeout_s: seconds that one task may take.
     """
 
-    def __init__(self, connection: Redis, *, tasks_per_job: int = 4) -> None:
-        self._connection = connection
+    def __init__(self, connection: Redis, *, tasks_per_job: int = 4, task_timeout_s: int = 600) -> None:
+        self.connection = connection
         self._tasks_per_job = tasks_per_job
+        self._task_timeout_s = task_timeout_s
         self._claim_sync = connection.register_script(scripts.CLAIM_SYNC)
         self._claim_tasks = connection.register_script(scripts.CLAIM_TASKS)
-        self._sync, self._predict = self.queues()
+        self._feed = connection.register_script(scripts.FEED)
+
+    def queue(self, name: str) -> Queue:
+        """Give one of the queues."""
+        return Queue(name, connection=self.connection, serializer=JSONSerializer)
 
     def queues(self) -> list[Queue]:
         """Give the queues that a worker serves, the more urgent first."""
-        return [Queue(name, connection=self._connection, serializer=JSONSerializer) for name in QUEUE_NAMES]
+        return [self.queue(name) for name in QUEUE_NAMES]
 
     def ping(self) -> None:
         """Find out whether Redis answers.
@@ -60,7 +94,7 @@ class JobQueue:
             QueueUnavailableError: it does not.
         """
         with redis_errors():
-            self._connection.ping()
+            self.connection.ping()
 
     def enqueue_sync(self, project_id: int) -> bool:
         """Queue a sync of the project unless one waits already.
@@ -77,11 +111,37 @@ class JobQueue:
                 keys=[ProjectKeys(project_id).sync], args=[Job.key_for(""), job_id, SECONDS_TO_LIVE]
             ):
                 return False
-            self._sync.enqueue_many([_job(_SYNC_PROJECT, payload.as_kwargs(), job_id, _SYNC_TIMEOUT_S)])
+            self._put(SYNC_QUEUE, [_job(_SYNC_PROJECT, payload.as_kwargs(), job_id, _SYNC_TIMEOUT_S)])
+        return True
+
+    def sync_waits(self, project_id: int) -> bool:
+        """Whether a sync of the project waits for its turn, or to be tried again."""
+        with redis_errors():
+            token = cast("bytes | None", self.connection.get(ProjectKeys(project_id).sync))
+            if token is None:
+                return False
+            status = cast(
+                "bytes | None", self.connection.hget(Job.key_for(token.decode().split()[0]), "status")
+            )
+        return status in (b"queued", b"scheduled", b"started", b"deferred")
+
+    def enqueue_reconciliation(self, *, pause_s: int) -> bool:
+        """Queue a look at all projects unless the last one was less than *pause_s* seconds ago."""
+        with redis_errors():
+            if not self.connection.set(RECONCILED, "1", nx=True, ex=pause_s):
+                return False
+            self._put(SYNC_QUEUE, [_job(_RECONCILE, {}, f"reconcile-{uuid4().hex[:12]}", _SYNC_TIMEOUT_S)])
         return True
 
     def enqueue_tasks(
-        self, project_id: int, model_version: str, task_ids: Iterable[int], *, retry_failed: bool = True
+        self,
+        project_id: int,
+        model_version: str,
+        task_ids: Iterable[int],
+        *,
+        retry_failed: bool = True,
+        priority: Priority = "bulk",
+        seen_at: float | None = None,
     ) -> int:
         """Queue the predictions of tasks that are not on their way already.
 
@@ -90,39 +150,115 @@ class JobQueue:
             model_version: its current generation; nothing is queued for another one.
             task_ids: tasks without a prediction of this version.
             retry_failed: whether tasks that failed under this version are tried again.
+            priority: what is more urgent than ``bulk`` takes over what a bulk run has not begun.
+            seen_at: Redis's time before Label Studio was asked; what was finished later is not queued again.
 
         Returns:
             How many tasks were queued.
         """
         payload = PredictTasks(project_id, model_version, tuple(dict.fromkeys(task_ids)))
         with redis_errors():
-            return sum(
-                self._enqueue_batch(payload, batch, retry_failed=retry_failed)
+            claimed = sum(
+                self._claim(payload, batch, retry_failed=retry_failed, priority=priority, seen_at=seen_at)
                 for batch in _chunks(payload.task_ids, _TASKS_PER_SCRIPT)
             )
+            if claimed and priority == "bulk":
+                self.feed(project_id)
+        return claimed
 
-    def _enqueue_batch(self, payload: PredictTasks, task_ids: Sequence[int], *, retry_failed: bool) -> int:
-        job_prefix = f"predict-{payload.project_id}-{uuid4().hex[:12]}"
+    def _claim(
+        self,
+        payload: PredictTasks,
+        task_ids: Sequence[int],
+        *,
+        retry_failed: bool,
+        priority: Priority,
+        seen_at: float | None,
+    ) -> int:
+        first = "" if priority == "bulk" else f"{priority}-{payload.project_id}-{uuid4().hex[:12]}"
         claimed = self._claim_tasks(
             keys=ProjectKeys(payload.project_id).of_tasks(),
             args=[
-                *(payload.project_id, payload.model_version, SECONDS_TO_LIVE, Job.key_for(""), job_prefix),
-                *(self._tasks_per_job, int(retry_failed), *task_ids),
+                *(payload.project_id, SECONDS_TO_LIVE, payload.model_version, Job.key_for("")),
+                *(int(retry_failed), "" if seen_at is None else seen_at, first, self._tasks_per_job),
+                *task_ids,
             ],
         )
-        chunks = _chunks([int(task_id) for task_id in claimed], self._tasks_per_job)
-        self._predict.enqueue_many(
-            [
-                _predict_job(payload.project_id, payload.model_version, chunk, f"{job_prefix}-{index}")
+        if priority != "bulk":
+            chunks = _chunks([int(task_id) for task_id in claimed], self._tasks_per_job)
+            jobs = [
+                self._predict_job(payload.project_id, payload.model_version, chunk, f"{first}-{index}")
                 for index, chunk in enumerate(chunks)
             ]
-        )
+            self._put(INTERACTIVE_QUEUE if priority == "interactive" else OPENED_QUEUE, jobs)
         return len(claimed)
+
+    def feed(self, project_id: int) -> int:
+        """Top up the project's jobs on the bulk queue, and have the next page of its task list read in time.
+
+        Tasks whose job is lost wait again.
+
+        Returns:
+            How many jobs were queued.
+        """
+        first = f"{project_id}-{uuid4().hex[:12]}"
+        with redis_errors():
+            workers = self.connection.scard(WORKERS_BY_QUEUE_KEY % PREDICT_QUEUE)
+            most_jobs = max(_FEWEST_JOBS, _JOBS_PER_WORKER * workers)
+            version, list_job, *made = self._feed(
+                keys=ProjectKeys(project_id).of_tasks(),
+                args=[
+                    *(project_id, SECONDS_TO_LIVE, Job.key_for(""), first, self._tasks_per_job),
+                    *(most_jobs, max(_PAGE, most_jobs * self._tasks_per_job)),
+                ],
+            )
+            if list_job:
+                self._enqueue_listing(project_id, version.decode(), list_job.decode())
+            jobs = [json.loads(each) for each in made]
+            self._put(
+                PREDICT_QUEUE,
+                [
+                    self._predict_job(project_id, version.decode(), [int(task) for task in tasks], job_id)
+                    for job_id, tasks in jobs
+                ],
+            )
+        return len(jobs) + bool(list_job)
+
+    def feed_all(self) -> None:
+        """Feed every project that has tasks left: some job's end was missed, or its worker is gone."""
+        with redis_errors():
+            members = [int(each) for each in cast("list[bytes]", self.connection.zrange(PROJECTS, 0, -1))]
+            with self.connection.pipeline(transaction=False) as pipe:
+                for project_id in members:
+                    keys = ProjectKeys(project_id)
+                    pipe.exists(keys.pending, keys.carriers)
+                    pipe.hget(keys.run, "listing")
+                found = pipe.execute()
+        for index, project_id in enumerate(members):
+            if found[2 * index] or found[2 * index + 1] == b"1":
+                self.feed(project_id)
+
+    def _enqueue_listing(self, project_id: int, model_version: str, job_id: str) -> None:
+        payload = ListTasks(project_id, model_version)
+        self._put(SYNC_QUEUE, [_job(_LIST_TASKS, payload.as_kwargs(), job_id, _LIST_TIMEOUT_S)])
+
+    def enqueue_warm_up(self, project_id: int, token: str, *, after_id: int) -> None:
+        """Queue the embedding of the next few images of a project.
+
+        Twice is harmless: the job's id follows from *after_id*, and one that exists is left alone.
+        """
+        payload = WarmUp(project_id, token, after_id)
+        job_id = f"warmup-{project_id}-{token}-{after_id}"
+        with redis_errors():
+            if self.connection.exists(Job.key_for(job_id)):
+                return
+            timeout_s = self._task_timeout_s * self._tasks_per_job
+            self._put(WARM_UP_QUEUE, [_job(_WARM_UP, payload.as_kwargs(), job_id, timeout_s)])
 
     def sync_started(self, project_id: int) -> None:
         """Note that the waiting sync begins to read, as its first act: later events need another one."""
         with redis_errors():
-            self._connection.delete(ProjectKeys(project_id).sync)
+            self.connection.delete(ProjectKeys(project_id).sync)
 
     def sync_deferred(self, project_id: int, job_id: str) -> bool:
         """Note that a sync failed and will be tried again, so that events meanwhile need no other.
@@ -141,13 +277,13 @@ class JobQueue:
         """Hold the project's syncs to one at a time.
 
         The lock is lost after two minutes without ``reacquire()``, so that a killed worker blocks nothing for
-        long: call it on every page of tasks.
+        long.
 
         Raises:
             SyncBusyError: another sync of the project still runs after *wait_s* seconds.
         """
         lock = Lock(
-            self._connection, ProjectKeys(project_id).sync_lock, timeout=_LOCK_S, blocking_timeout=wait_s
+            self.connection, ProjectKeys(project_id).sync_lock, timeout=_LOCK_S, blocking_timeout=wait_s
         )
         with redis_errors():
             if not lock.acquire():
@@ -162,23 +298,58 @@ class JobQueue:
                     lock.release()
 
     def depths(self) -> dict[str, int]:
-        """Count the jobs that wait: in all, by queue, and those that wait to be tried again."""
+        """Count the jobs that wait by queue, in all, those that wait to be tried again; and pending tasks."""
         with redis_errors():
-            sync, predict = self._sync.count, self._predict.count
-            retrying = sum(self._connection.zcard(_retry_key(name)) for name in QUEUE_NAMES)
-        return {"waiting": sync + predict, "sync": sync, "predict": predict, "retrying": retrying}
+            members = cast("list[bytes]", self.connection.zrange(PROJECTS, 0, -1))
+            with self.connection.pipeline(transaction=False) as pipe:
+                for queue in self.queues():
+                    pipe.llen(queue.key)
+                for name in QUEUE_NAMES:
+                    pipe.zcard(ScheduledJobRegistry.key_template.format(name))
+                for member in members:
+                    pipe.llen(ProjectKeys(int(member)).pending)
+                numbers = pipe.execute()
+        waiting, retrying = numbers[: len(QUEUE_NAMES)], numbers[len(QUEUE_NAMES) : 2 * len(QUEUE_NAMES)]
+        by_queue = {
+            name.removeprefix("oneshot-"): depth for name, depth in zip(QUEUE_NAMES, waiting, strict=True)
+        }
+        return {
+            "waiting": sum(waiting),
+            **by_queue,
+            "pending": sum(numbers[2 * len(QUEUE_NAMES) :]),
+            "retrying": sum(retrying),
+        }
 
+    def ages(self) -> dict[str, float]:
+        """Give the seconds that the first job of each queue has waited, 0 for an empty queue."""
+        with redis_errors():
+            return {name.removeprefix("oneshot-"): self._age_s(name) for name in QUEUE_NAMES}
 
-def _retry_key(queue_name: str) -> str:
-    return ScheduledJobRegistry.key_template.format(queue_name)
+    def _age_s(self, name: str) -> float:
+        first = cast("bytes | None", self.connection.lindex(self.queue(name).key, 0))
+        at = (
+            cast("bytes | None", self.connection.hget(Job.key_for(first.decode()), "enqueued_at"))
+            if first
+            else None
+        )
+        if not at:
+            return 0.0
+        since = datetime.fromisoformat(at.decode().replace("Z", "+00:00"))
+        return max(0.0, (datetime.now(UTC) - since).total_seconds())
 
+    def _predict_job(
+        self, project_id: int, model_version: str, task_ids: Sequence[int], job_id: str
+    ) -> EnqueueData:
+        payload = PredictTasks(project_id, model_version, tuple(task_ids))
+        return _job(_PREDICT_TASKS, payload.as_kwargs(), job_id, self._task_timeout_s * len(task_ids))
 
-def _predict_job(project_id: int, model_version: str, task_ids: Sequence[int], job_id: str) -> EnqueueData:
-    payload = PredictTasks(project_id, model_version, tuple(task_ids))
-    return _job(_PREDICT_TASKS, payload.as_kwargs(), job_id, _TASK_TIMEOUT_S * len(task_ids))
+    def _put(self, queue_name: str, jobs: Sequence[EnqueueData]) -> None:
+        if jobs:
+            self.queue(queue_name).enqueue_many(list(jobs))
 
 
 def _job(path: str, kwargs: dict[str, Any], job_id: str, timeout_s: int) -> EnqueueData:
+    request_id = current_request_id.get()
     return Queue.prepare_data(
         path,
         kwargs=kwargs,
@@ -187,7 +358,8 @@ def _job(path: str, kwargs: dict[str, Any], job_id: str, timeout_s: int) -> Enqu
         result_ttl=_RESULT_TTL_S,
         failure_ttl=_FAILURE_TTL_S,
         description=job_id,
-        retry=Retry(max=len(_PAUSES_S), interval=_PAUSES_S),
+        meta={"request_id": request_id} if request_id else {},
+        retry=Retry(max=ATTEMPTS_LEFT, interval=_USUAL_PAUSE_S),
     )
 
 

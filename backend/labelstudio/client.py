@@ -3,7 +3,7 @@
 Never ``GET /api/tasks/{id}``: Label Studio would call our own ``/predict`` to answer it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -44,11 +44,27 @@ class Project:
 
 @dataclass(frozen=True)
 class Task:
-    """What is needed of a task: ``data`` holds the raw addresses."""
+    """What is needed of a task.
+
+    Attributes:
+        id: the task's.
+        data: its raw addresses.
+        is_annotated: whether a person's annotation counts.
+        model_versions: of its predictions, where it was asked for by its id.
+    """
 
     id: int
     data: Mapping[str, Any]
     is_annotated: bool = False
+    model_versions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """Some tasks of a project by id, and how many are left behind them."""
+
+    tasks: tuple[Task, ...]
+    left: int
 
 
 class LabelStudio:
@@ -119,14 +135,36 @@ class LabelStudio:
         for task in self._iter_tasks(project_id, annotated()):
             yield AnnotatedTask(task.id, str(task.annotations_ids or ""), task.total_annotations or 0)
 
-    def iter_unfinished_tasks(self, project_id: int, model_version: str) -> Iterator[Task]:
-        """The tasks without a person's annotation and without a prediction of *model_version*, by id."""
-        filters = [not_annotated(), without_prediction_of(model_version)]
-        for task in self._iter_tasks(project_id, filters):
-            yield _task(task)
+    def task_page(
+        self, project_id: int, *, after_id: int = 0, limit: int = _PAGE, without_version: str | None = None
+    ) -> TaskPage:
+        """Up to *limit* tasks (at most 100) behind *after_id*, by id.
+
+        Args:
+            project_id: the project.
+            after_id: 0 for the first page.
+            limit: of the page.
+            without_version: only tasks without a person's annotation and a prediction of this version.
+        """
+        filters = [] if without_version is None else [not_annotated(), without_prediction_of(without_version)]
+        query = task_query(filters, after_id=after_id)
+        with self._errors(f"list the tasks of project {project_id}"):
+            reply = self._list_tasks(project_id, query, page_size=limit).response
+            tasks = tuple(_task(task) for task in reply.tasks)
+            return TaskPage(tasks, max(0, int(reply.total) - len(tasks)))
+
+    def project_ids(self) -> list[int]:
+        """The projects that the user may see."""
+        with self._errors("list the projects"):
+            return [int(each.id) for each in self._sdk.projects.list(include="id", page_size=_PAGE)]
+
+    def backend_versions(self, project_id: int) -> list[str]:
+        """The model versions that the project's ML backends named last. Label Studio asks them all anew."""
+        with self._errors(f"read the ML backends of project {project_id}"):
+            return [str(each.model_version or "") for each in self._sdk.ml.list(project=project_id)]
 
     def tasks(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
-        """Those of *task_ids* that still exist in the project."""
+        """Those of *task_ids* that still exist in the project, with the versions of their predictions."""
         found: list[Task] = []
         for start in range(0, len(task_ids), _PAGE):
             query = selection_query(task_ids[start : start + _PAGE])
@@ -140,8 +178,16 @@ class LabelStudio:
         predictions: Sequence[Mapping[str, Any]],
         *,
         label_config: str,
+        without: Collection[int] = (),
     ) -> None:
         """Store *predictions* (of ``regions.prediction``) in place of earlier ones of the same version.
+
+        Args:
+            project_id: of all of them.
+            model_version: of all of them.
+            predictions: any number, in one request.
+            label_config: of the project.
+            without: tasks that are known to have no earlier one: they need not be asked about.
 
         Raises:
             PredictionRefusedError: one does not fit *label_config*, or fewer were stored than sent.
@@ -149,7 +195,7 @@ class LabelStudio:
         if not predictions:
             return
         check_predictions(predictions, model_version, label_config)
-        for task_id in {int(item["task"]) for item in predictions}:
+        for task_id in {int(item["task"]) for item in predictions} - set(without):
             self._delete_predictions(task_id, model_version)
         created = self._import_predictions(project_id, predictions)
         if created != len(predictions):
@@ -212,15 +258,19 @@ class LabelStudio:
     def _task_page(self, project_id: int, query: str, *, fields: str = "task_only") -> list[Any]:
         """Up to ``_PAGE`` tasks, with their addresses as stored; *fields* "all" adds the annotations."""
         with self._errors(f"list the tasks of project {project_id}"):
-            pager = self._sdk.tasks.list(
-                project=project_id,
-                query=query,
-                fields=fields,
-                resolve_uri=False,
-                page=1,
-                page_size=_PAGE,
-            )
-        return list(pager.items or [])
+            return list(self._list_tasks(project_id, query, fields=fields).items or [])
+
+    def _list_tasks(
+        self, project_id: int, query: str, *, fields: str = "task_only", page_size: int = _PAGE
+    ) -> Any:  # noqa: ANN401
+        return self._sdk.tasks.list(
+            project=project_id,
+            query=query,
+            fields=fields,
+            resolve_uri=False,
+            page=1,
+            page_size=page_size,
+        )
 
     def _delete_predictions(self, task_id: int, model_version: str) -> None:
         with self._errors(f"read the predictions of task {task_id}"):
@@ -259,7 +309,11 @@ def _address(url: str) -> str:
 
 
 def _task(task: Any) -> Task:  # noqa: ANN401 - the SDK's type is made at run time
-    return Task(task.id, task.data or {}, bool(task.total_annotations))
+    versions = str(task.predictions_model_versions or "")
+    return Task(
+        *(task.id, task.data or {}, bool(task.total_annotations)),
+        frozenset(filter(None, versions.split(","))),
+    )
 
 
 def _annotation(annotation: Any, task: Task) -> Annotation:  # noqa: ANN401 - a dict or the SDK's type

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
+from backend.jobs.errors import QueueUnavailableError
+
 logger = logging.getLogger(__name__)
 
 
@@ -38,7 +40,7 @@ class Background(threading.Thread):
     def _step_or_wait(self) -> None:
         try:
             self._step()
-        except RedisError as exc:
+        except (RedisError, QueueUnavailableError) as exc:
             if self._reached:
                 logger.warning("%s waits for Redis: %s", self.name, exc)
             self._reached = False

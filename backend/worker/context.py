@@ -12,6 +12,7 @@ from redis import Redis
 
 from backend.jobs.breaker import Breaker
 from backend.jobs.counters import Counters
+from backend.jobs.pictures import Pictures
 from backend.jobs.progress import Progress
 from backend.jobs.queue import JobQueue
 from backend.jobs.runs import Runs
@@ -25,6 +26,7 @@ from backend.vision.reference import Reference
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.generation import GenerationCache
 from backend.worker.outage import label_studio_is_down
+from backend.worker.thumbnails import Thumbnailer
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class WorkerContext:
         webhook_auth: what Label Studio's webhook must send us; None when our web process asks for nothing.
         generations: references that are ready to be used.
         embeddings: what the models' encoders said of images; None: nothing is kept.
+        thumbnailer: draws some of what was found.
         find: the core.
     """
 
@@ -85,6 +88,7 @@ class WorkerContext:
     webhook_auth: BasicAuth | None = None
     generations: GenerationCache = field(default_factory=GenerationCache)
     embeddings: EmbeddingCache | None = None
+    thumbnailer: Thumbnailer = field(default_factory=Thumbnailer)
     find: FindInstances = find_instances
 
     @cached_property
@@ -96,6 +100,11 @@ class WorkerContext:
     def warm_ups(self) -> WarmUps:
         """The warm-ups of all projects."""
         return WarmUps(self.queue)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The small pictures of the status page."""
+        return Pictures(self.connection)
 
     @cached_property
     def breaker(self) -> Breaker:

@@ -21,7 +21,15 @@ class PushBusyError(WorkerError):
 
 
 class TasksLeftError(WorkerError):
-    """Some tasks of a job could not be done now; trying again later may help."""
+    """Some tasks of a job could not be done now; trying again later may help.
+
+    Attributes:
+        retry_after_s: seconds that another side asked to wait, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StaleGenerationError(WorkerError):

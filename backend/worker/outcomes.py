@@ -1,5 +1,8 @@
 """What the status page says about a job that raised, or whose worker was lost."""
 
+import logging
+from collections.abc import Mapping
+
 from rq.exceptions import AbandonedJobError
 from rq.job import Job
 from rq.timeouts import JobTimeoutException
@@ -7,37 +10,64 @@ from rq.timeouts import JobTimeoutException
 from backend.jobs.errors import SyncBusyError
 from backend.jobs.payloads import PredictTasks
 from backend.jobs.progress import TaskProgress, TaskState
-from backend.jobs.queue import PREDICT_QUEUE
+from backend.jobs.queue import PREDICT_QUEUES
 from backend.worker.context import WorkerContext
 
+logger = logging.getLogger(__name__)
 
-def note_failure(context: WorkerContext, job: Job, error: BaseException) -> None:
+
+def note_failure(context: WorkerContext, job: Job, error: BaseException, *, outage: bool = False) -> None:
     """Note on the status page that an attempt of *job* failed, why, and whether there will be another.
 
     Called in the worker that ran the job, or in the one that found it abandoned.
+
+    Args:
+        context: of that worker.
+        job: with the attempts it has left.
+        error: what it raised.
+        outage: Label Studio is down, and the job waits for it.
     """
-    if job.origin == PREDICT_QUEUE:
-        _note_tasks(context, job, error)
-    else:
-        _note_sync(context, job, error)
+    if job.origin in PREDICT_QUEUES:
+        _note_tasks(context, job, error, outage=outage)
+    elif job.kwargs.get("project_id") is not None:
+        _note_project(context, job, error, outage=outage)
 
 
-def _note_sync(context: WorkerContext, job: Job, error: BaseException) -> None:
+def _note_project(context: WorkerContext, job: Job, error: BaseException, *, outage: bool) -> None:
     project_id = int(job.kwargs["project_id"])
-    if _tried_again(job):
+    if _is_sync(job.kwargs) and _tried_again(job):
         context.queue.sync_deferred(project_id, job.id)
     if not isinstance(error, SyncBusyError):
-        context.progress.set_error(project_id, _reason(job, error))
+        context.progress.set_error(project_id, _reason(job, error, outage=outage))
+    if _is_sync(job.kwargs) and not _tried_again(job):
+        context.runs.fail(project_id, _reason(job, error, outage=outage))
 
 
-def _note_tasks(context: WorkerContext, job: Job, error: BaseException) -> None:
+def _is_sync(kwargs: Mapping[str, object]) -> bool:
+    return set(kwargs) == {"project_id"}
+
+
+def _note_tasks(context: WorkerContext, job: Job, error: BaseException, *, outage: bool) -> None:
     payload = PredictTasks(**job.kwargs)
-    states = context.progress.states(payload.project_id, payload.task_ids)
-    for task_id, state in states.items():
-        new_state = _new_state(job, state, error)
-        if new_state is not None:
-            task = TaskProgress(task_id, new_state, reason=_reason(job, error))
-            context.progress.record(payload.project_id, payload.model_version, task)
+    reason = _reason(job, error, outage=outage)
+    if isinstance(error, AbandonedJobError):
+        aside = context.progress.lose_worker(
+            *(payload.project_id, payload.model_version, payload.task_ids),
+            job_id=job.id,
+            tried_again=_tried_again(job),
+            reason=reason,
+        )
+        if aside is not None:
+            logger.warning("job %s: task %d has lost its worker twice and is set aside", job.id, aside)
+        return
+    states = context.progress.states(payload.project_id, payload.task_ids, job_id=job.id)
+    changed = [
+        TaskProgress(task_id, new_state, reason=reason)
+        for task_id, state in states.items()
+        if (new_state := _new_state(job, state, error)) is not None
+    ]
+    if changed:
+        context.progress.record_many(payload.project_id, payload.model_version, changed)
 
 
 def _new_state(job: Job, state: TaskState, error: BaseException) -> TaskState | None:
@@ -55,7 +85,9 @@ def _tried_again(job: Job) -> bool:
     return bool(job.retries_left)
 
 
-def _reason(job: Job, error: BaseException) -> str:
+def _reason(job: Job, error: BaseException, *, outage: bool) -> str:
+    if outage:
+        return explain(error) + "; it goes on when Label Studio answers"
     then = "; it is tried again" if _tried_again(job) else "; it was tried often enough"
     return explain(error) + then
 

@@ -1,5 +1,6 @@
-"""Retries whose pause is over go back to the queue."""
+"""What is done every now and then, by one worker for all."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,20 +8,41 @@ from redis import Redis
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
+from backend.jobs.queue import JobQueue
+
+FEED_S = 5
+
 
 class Scheduler:
-    """RQ's scheduler without its process.
+    """RQ's scheduler without its process: jobs whose pause is over go back to their queue.
 
     RQ forks one, and a fork of a process in which torch has started its threads may hang. Its single step
     only talks to Redis, so a thread of the worker calls it. Of all workers on a queue, the one that holds the
-    queue's lock does the work; the lock of a worker that died is free after a minute.
+    queue's lock does the work; the lock of a worker that died is free after a minute. That worker also tops
+    up the jobs of each run, and has all projects looked at for what was missed.
+
+    Args:
+        queue_names: whose jobs are put back.
+        connection: to Redis.
+        queue: whose runs are fed; None: of none.
+        reconcile_s: seconds between two looks at all projects; 0: never.
     """
 
-    def __init__(self, queue_names: Sequence[str], connection: Redis) -> None:
+    def __init__(
+        self,
+        queue_names: Sequence[str],
+        connection: Redis,
+        *,
+        queue: JobQueue | None = None,
+        reconcile_s: int = 0,
+    ) -> None:
         self._scheduler: Any = RQScheduler(
             list(queue_names), connection=connection, serializer=JSONSerializer, logging_level="WARNING"
         )
         self._queue_names = set(queue_names)
+        self._queue = queue
+        self._reconcile_s = reconcile_s
+        self._fed_at = 0.0
         self._born = False
 
     def step(self) -> None:
@@ -32,6 +54,15 @@ class Scheduler:
             self._scheduler.acquire_locks()
         self._scheduler.heartbeat()
         self._scheduler.enqueue_scheduled_jobs()
+        if self._queue is not None and self._scheduler.acquired_locks == self._queue_names:
+            self._look_after(self._queue)
+
+    def _look_after(self, queue: JobQueue) -> None:
+        if time.monotonic() - self._fed_at > FEED_S:
+            queue.feed_all()
+            self._fed_at = time.monotonic()
+        if self._reconcile_s:
+            queue.enqueue_reconciliation(pause_s=self._reconcile_s)
 
     def stop(self) -> None:
         """Leave the lock to another worker."""

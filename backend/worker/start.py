@@ -8,7 +8,7 @@ from redis import Redis
 
 from backend.jobs.connection import connect
 from backend.jobs.progress import Progress
-from backend.jobs.queue import QUEUE_NAMES, JobQueue
+from backend.jobs.queue import JobQueue
 from backend.jobs.version import checkpoint_slug
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import TransientError
@@ -65,7 +65,12 @@ def run_worker(settings: Settings) -> None:
     context = worker_context(
         settings, connection=connection, label_studio=label_studio, models=models, embeddings=embeddings
     )
-    work(QUEUE_NAMES, connection=connection, context=context)
+    work(
+        connection=connection,
+        context=context,
+        reconcile_s=settings.oneshot_reconcile_s,
+        max_memory_bytes=settings.oneshot_max_memory,
+    )
     logger.info("stopped")
 
 
@@ -97,8 +102,13 @@ def worker_context(
         semantics=settings.oneshot_semantics,
         search=search_options(settings),
         connection=connection,
-        queue=JobQueue(connection, tasks_per_job=settings.oneshot_tasks_per_job),
+        queue=JobQueue(
+            connection,
+            tasks_per_job=settings.oneshot_tasks_per_job,
+            task_timeout_s=settings.oneshot_task_timeout_s,
+        ),
         progress=Progress(connection),
+        warm_up=settings.oneshot_warm_up,
         webhook_auth=_webhook_auth(settings),
         embeddings=embeddings,
     )

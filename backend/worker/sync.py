@@ -1,37 +1,60 @@
-"""One sync: from a project's annotations to the queue of its unfinished tasks. Twice changes nothing."""
+"""One sync: from a project's annotations to its generation, and a run over its unfinished tasks.
+
+Twice changes nothing.
+"""
 
 import logging
-from collections.abc import Iterable, Iterator
+import time
 from dataclasses import dataclass
-from itertools import islice
+from typing import Any
 
-from redis.lock import Lock
-
-from backend.jobs.connection import redis_errors
+from backend.jobs.payloads import SyncProject
 from backend.jobs.progress import ReferenceNote
 from backend.labelstudio.client import Project
-from backend.labelstudio.errors import LabelConfigError
-from backend.worker.context import WorkerContext
+from backend.labelstudio.errors import LabelConfigError, NotFoundError, PermanentError
+from backend.worker.context import JobContext, WorkerContext, current_job
 from backend.worker.generation import Generation
 from backend.worker.references import Lesson, learn
-
-_BATCH = 500
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SyncOutcome:
-    """What a sync found: the generation and the tasks it queued, or the reason why there is no reference."""
+    """What a sync found: the generation, or the reason why there is no reference."""
 
     model_version: str | None
     labels: int = 0
-    queued: int = 0
     reason: str = ""
 
 
-def sync_project(context: WorkerContext, project_id: int) -> SyncOutcome:
-    """Find the project's references, note them, and queue the tasks that lack a prediction made from them.
+def sync_project(project_id: int) -> dict[str, Any]:
+    """Find the project's references, and have its unfinished tasks predicted."""
+    job, payload, started = current_job.get(), SyncProject(project_id), time.monotonic()
+    logger.info("job %s: sync of project %d starts", job.job_id, payload.project_id)
+    outcome = _sync_or_explain(job, payload)
+    logger.info(
+        "job %s: sync of project %d: %s, %d labels in %.1f s",
+        *(job.job_id, payload.project_id, outcome.model_version or outcome.reason),
+        *(outcome.labels, time.monotonic() - started),
+    )
+    return {"model_version": outcome.model_version}
+
+
+def _sync_or_explain(job: JobContext, payload: SyncProject) -> SyncOutcome:
+    try:
+        return sync(job.worker, payload.project_id)
+    except NotFoundError as exc:
+        job.worker.progress.forget_project(payload.project_id)
+        return SyncOutcome(None, reason=str(exc))
+    except PermanentError as exc:
+        job.worker.progress.set_error(payload.project_id, str(exc))
+        job.worker.runs.fail(payload.project_id, str(exc))
+        return SyncOutcome(None, reason=str(exc))
+
+
+def sync(context: WorkerContext, project_id: int) -> SyncOutcome:
+    """Find the project's references, note them, and begin the run over the tasks that lack their predictions.
 
     Raises:
         SyncBusyError: another sync of the project runs.
@@ -39,16 +62,18 @@ def sync_project(context: WorkerContext, project_id: int) -> SyncOutcome:
         PermanentError: Label Studio refuses.
     """
     context.queue.sync_started(project_id)
-    with context.queue.sync_lock(project_id) as lock:
+    with context.queue.sync_lock(project_id):
         project = context.label_studio.project(project_id)
         _authorise_webhook(context, project_id)
         lesson = _learn(context, project)
         if lesson.generation is None:
             context.progress.set_no_reference(project_id, lesson.reason)
+            if context.warm_up:
+                context.warm_ups.start(project_id, once=True)
             return SyncOutcome(None, reason=lesson.reason)
         _note(context, lesson.generation, lesson.refusals)
-        queued = _queue_unfinished(context, lesson.generation, lock)
-    return SyncOutcome(lesson.generation.model_version, len(lesson.generation.references), queued)
+        context.runs.begin_listing(project_id, lesson.generation.model_version)
+    return SyncOutcome(lesson.generation.model_version, len(lesson.generation.references))
 
 
 def _authorise_webhook(context: WorkerContext, project_id: int) -> None:
@@ -81,20 +106,3 @@ def _note(context: WorkerContext, generation: Generation, refusals: tuple[str, .
     context.progress.set_generation(generation.project_id, generation.model_version, notes)
     for refusal in refusals:
         logger.warning("project %d: %s", generation.project_id, refusal)
-
-
-def _queue_unfinished(context: WorkerContext, generation: Generation, lock: Lock) -> int:
-    project_id, version = generation.project_id, generation.model_version
-    task_ids = (task.id for task in context.label_studio.iter_unfinished_tasks(project_id, version))
-    queued = 0
-    for batch in _batches(task_ids, _BATCH):
-        queued += context.queue.enqueue_tasks(project_id, version, batch, retry_failed=False)
-        with redis_errors():
-            lock.reacquire()
-    return queued
-
-
-def _batches(values: Iterable[int], size: int) -> Iterator[list[int]]:
-    iterator = iter(values)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -2,7 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -12,7 +12,9 @@ from backend.jobs.connection import connect
 from backend.jobs.errors import PayloadError, QueueUnavailableError, SyncBusyError
 from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import Progress, TaskProgress
-from backend.jobs.queue import JobQueue
+from backend.jobs.queue import ATTEMPTS_LEFT, OPENED_QUEUE, PREDICT_QUEUE, SYNC_QUEUE, JobQueue
+from backend.jobs.request_id import current_request_id
+from backend.jobs.runs import Runs
 
 VERSION = "oneshot-mobilesam-0a"
 
@@ -24,15 +26,44 @@ def project(progress: Progress) -> int:
     return 7
 
 
-def jobs(queue: JobQueue, index: int) -> list[Job]:
-    """The waiting jobs of the sync queue (0) or the predict queue (1)."""
-    return queue.queues()[index].get_jobs()
+def jobs(queue: JobQueue, name: str = PREDICT_QUEUE) -> list[Job]:
+    """The waiting jobs of one queue."""
+    return queue.queue(name).get_jobs()
 
 
 def end_jobs(queue: JobQueue) -> None:
-    """Take all jobs off the queue as a worker does that finished them."""
-    for job in jobs(queue, 1):
+    """Lose all jobs of the bulk queue."""
+    for job in jobs(queue):
         job.delete()
+
+
+def end_job(queue: JobQueue, job: Job) -> None:
+    """Take a job off its queue as a worker does that finished its tasks."""
+    done = [TaskProgress(task_id, "done") for task_id in job.kwargs["task_ids"]]
+    Progress(queue.connection).record_many(job.kwargs["project_id"], VERSION, done)
+    queue.queue(job.origin).remove(job)
+    job.set_status(JobStatus.FINISHED)
+
+
+def served(queue: JobQueue, project_id: int) -> list[int]:
+    """Finish all jobs of the bulk queue, one after the other; gives their tasks in that order."""
+    tasks: list[int] = []
+    for _ in range(100):
+        waiting = jobs(queue)
+        if not waiting:
+            break
+        assert len(waiting) <= 4
+        tasks += waiting[0].kwargs["task_ids"]
+        end_job(queue, waiting[0])
+        queue.feed(project_id)
+    return tasks
+
+
+def age_carriers(connection: Redis, project_id: int) -> None:
+    """Let the jobs that carry tasks be older than the grace of a new one."""
+    carriers = ProjectKeys(project_id).carriers
+    for job_id, carrier in cast("dict[bytes, bytes]", connection.hgetall(carriers)).items():
+        connection.hset(carriers, job_id, json.dumps({**json.loads(carrier), "at": 0}))
 
 
 def age_claims(connection: Redis, project_id: int, task_ids: list[int]) -> None:
@@ -48,32 +79,31 @@ def test_jobs_carry_ids_as_json_and_a_path_instead_of_code(queue: JobQueue, proj
     queue.enqueue_sync(project)
     queue.enqueue_tasks(project, VERSION, [1, 2, 3])
 
-    sync, predict, last = jobs(queue, 0)[0], *jobs(queue, 1)
-    assert (sync.func_name, sync.kwargs) == ("backend.worker.tasks.sync_project", {"project_id": 7})
+    sync, predict, last = jobs(queue, SYNC_QUEUE)[0], *jobs(queue)
+    assert (sync.func_name, sync.kwargs) == ("backend.worker.sync.sync_project", {"project_id": 7})
     assert predict.func_name == "backend.worker.tasks.predict_tasks"
     assert predict.kwargs == {"project_id": 7, "model_version": VERSION, "task_ids": [1, 2]}
     assert last.kwargs["task_ids"] == [3]
 
 
-def test_jobs_end_some_time_and_are_tried_again_with_growing_pauses(queue: JobQueue, project: int) -> None:
+def test_jobs_end_some_time_and_are_tried_again(queue: JobQueue, project: int) -> None:
     queue.enqueue_tasks(project, VERSION, [1, 2])
 
-    job = jobs(queue, 1)[0]
+    job = jobs(queue)[0]
     assert job.timeout == 2 * 600
     assert (job.result_ttl, job.failure_ttl) == (300, 7 * 24 * 3600)
-    assert job.retry_intervals == sorted(job.retry_intervals or [])
-    assert job.retries_left == len(job.retry_intervals or [])
+    assert job.retries_left == ATTEMPTS_LEFT
 
 
 def test_one_sync_waits_at_most(queue: JobQueue) -> None:
     assert [queue.enqueue_sync(7) for _ in range(3)] == [True, False, False]
     assert queue.enqueue_sync(8)
-    assert queue.depths() == {"waiting": 2, "sync": 2, "predict": 0, "retrying": 0}
+    assert (queue.depths()["waiting"], queue.depths()["sync"]) == (2, 2)
 
 
 def test_events_during_a_sync_lead_to_exactly_one_more(queue: JobQueue) -> None:
     queue.enqueue_sync(7)
-    queue.queues()[0].pop_job_id()
+    queue.queue(SYNC_QUEUE).pop_job_id()
     queue.sync_started(7)
 
     assert [queue.enqueue_sync(7) for _ in range(3)] == [True, False, False]
@@ -95,7 +125,7 @@ def test_a_sync_whose_job_is_lost_does_not_block_the_next(queue: JobQueue, conne
 
 def test_a_sync_that_waits_to_be_tried_again_counts_as_waiting(queue: JobQueue) -> None:
     queue.enqueue_sync(7)
-    job = jobs(queue, 0)[0]
+    job = jobs(queue, SYNC_QUEUE)[0]
     queue.sync_started(7)
 
     assert queue.sync_deferred(7, job.id)
@@ -104,7 +134,7 @@ def test_a_sync_that_waits_to_be_tried_again_counts_as_waiting(queue: JobQueue) 
 
 def test_a_failed_sync_need_not_be_tried_again_when_another_waits(queue: JobQueue) -> None:
     queue.enqueue_sync(7)
-    failed = jobs(queue, 0)[0]
+    failed = jobs(queue, SYNC_QUEUE)[0]
     queue.sync_started(7)
     queue.enqueue_sync(7)
 
@@ -132,7 +162,7 @@ def test_a_lock_lost_meanwhile_is_not_taken_from_its_new_owner(queue: JobQueue, 
 def test_a_task_is_queued_once(queue: JobQueue, project: int) -> None:
     assert queue.enqueue_tasks(project, VERSION, [1, 2, 2, 1]) == 2
     assert queue.enqueue_tasks(project, VERSION, [2, 3]) == 1
-    assert sorted(task for job in jobs(queue, 1) for task in job.kwargs["task_ids"]) == [1, 2, 3]
+    assert sorted(task for job in jobs(queue) for task in job.kwargs["task_ids"]) == [1, 2, 3]
 
 
 def test_a_burst_of_requests_queues_each_task_once(queue: JobQueue, project: int) -> None:
@@ -140,12 +170,130 @@ def test_a_burst_of_requests_queues_each_task_once(queue: JobQueue, project: int
         queued = list(pool.map(lambda _: queue.enqueue_tasks(project, VERSION, range(1, 41)), range(20)))
 
     assert sum(queued) == 40
-    assert sorted(task for job in jobs(queue, 1) for task in job.kwargs["task_ids"]) == list(range(1, 41))
+    assert served(queue, project) == list(range(1, 41))
 
 
-def test_a_large_project_is_queued_in_several_steps(queue: JobQueue, project: int) -> None:
+def test_of_a_large_project_few_jobs_are_made_at_a_time(queue: JobQueue, project: int) -> None:
+    """The other tasks are pending: a bulk run takes little memory, and others have their turn."""
     assert queue.enqueue_tasks(project, VERSION, range(1, 1202)) == 1201
-    assert queue.depths()["predict"] == 601
+    assert (queue.depths()["predict"], queue.depths()["pending"]) == (4, 1201 - 4 * 2)
+
+
+def test_the_next_jobs_come_as_the_first_end(queue: JobQueue, project: int) -> None:
+    queue.enqueue_tasks(project, VERSION, range(1, 12))
+
+    assert served(queue, project) == list(range(1, 12))
+
+
+def test_projects_take_turns(queue: JobQueue, progress: Progress, project: int) -> None:
+    """The second project's first job comes after at most the few that the first has on the queue."""
+    progress.set_generation(8, VERSION, [])
+    queue.enqueue_tasks(project, VERSION, range(1, 1000))
+    queue.enqueue_tasks(8, VERSION, range(2001, 3000))
+    turns: list[int] = []
+    for _ in range(40):
+        job = jobs(queue)[0]
+        turns.append(job.kwargs["project_id"])
+        end_job(queue, job)
+        queue.feed(job.kwargs["project_id"])
+
+    assert turns[:8] == [7] * 4 + [8] * 4
+    assert turns.count(7) == turns.count(8) == 20
+
+
+def test_more_workers_keep_more_jobs_at_hand(queue: JobQueue, connection: Redis, project: int) -> None:
+    connection.sadd("rq:workers:oneshot-predict", *(f"rq:worker:{each}" for each in range(10)))
+
+    queue.enqueue_tasks(project, VERSION, range(1, 1000))
+
+    assert queue.depths()["predict"] == 20
+
+
+def test_an_opened_task_does_not_wait_for_the_bulk_run(queue: JobQueue, project: int) -> None:
+    """Whether a bulk job carries it or none yet; it is done once, by the urgent job."""
+    queue.enqueue_tasks(project, VERSION, range(1, 100))
+
+    assert queue.enqueue_tasks(project, VERSION, [1, 50], priority="opened") == 2
+    assert queue.enqueue_tasks(project, VERSION, [1, 50], priority="opened") == 0
+
+    (opened,) = jobs(queue, OPENED_QUEUE)
+    assert opened.kwargs["task_ids"] == [1, 50]
+    assert queue.queues().index(queue.queue(OPENED_QUEUE)) < queue.queues().index(queue.queue(PREDICT_QUEUE))
+
+
+def test_a_task_is_worked_on_by_the_job_that_carries_it(
+    queue: JobQueue, progress: Progress, project: int
+) -> None:
+    queue.enqueue_tasks(project, VERSION, [1, 2, 3])
+    bulk = jobs(queue)[0].id
+    queue.enqueue_tasks(project, VERSION, [1], priority="opened")
+    opened = jobs(queue, OPENED_QUEUE)[0].id
+
+    assert progress.take(project, VERSION, 1, bulk) == "elsewhere"
+    assert progress.take(project, VERSION, 1, opened) == "taken"
+    assert progress.take(project, VERSION, 2, bulk) == "taken"
+    assert progress.take(project, "oneshot-mobilesam-old", 2, bulk) == "stale"
+    assert progress.take(project, VERSION, 9, bulk) == "elsewhere"
+    assert progress.states(project, [1, 2, 3]) == {1: "processing", 2: "processing", 3: "queued"}
+
+
+def test_a_task_that_is_worked_on_is_not_taken_over(
+    queue: JobQueue, progress: Progress, project: int
+) -> None:
+    queue.enqueue_tasks(project, VERSION, [1])
+    progress.take(project, VERSION, 1, jobs(queue)[0].id)
+
+    assert queue.enqueue_tasks(project, VERSION, [1], priority="opened") == 0
+
+
+def test_the_tasks_of_a_lost_job_wait_again(queue: JobQueue, connection: Redis, project: int) -> None:
+    """Its job was never written, or Redis lost it: the next feeding brings its tasks back."""
+    queue.enqueue_tasks(project, VERSION, [1, 2, 3])
+    for job in jobs(queue):
+        connection.delete(job.key)
+        connection.lrem(queue.queue(PREDICT_QUEUE).key, 1, job.id)
+    assert queue.feed(project) == 0  # they may still be written
+    age_carriers(connection, project)
+
+    queue.feed_all()
+
+    assert sorted(task for job in jobs(queue) for task in job.kwargs["task_ids"]) == [1, 2, 3]
+
+
+def test_what_was_finished_after_label_studio_was_asked_is_not_queued_again(
+    queue: JobQueue, progress: Progress, project: int
+) -> None:
+    """A page of tasks without a prediction is old news once the prediction is pushed."""
+    seen_at = Runs(queue).now_s()
+    progress.record(project, VERSION, TaskProgress(1, "done"))
+    assert queue.enqueue_tasks(project, VERSION, [1], seen_at=seen_at) == 0
+
+    later = Runs(queue).now_s()
+    assert queue.enqueue_tasks(project, VERSION, [1], seen_at=later) == 1
+
+
+def test_jobs_carry_the_id_of_the_request(queue: JobQueue, project: int) -> None:
+    token = current_request_id.set("request-1")
+    queue.enqueue_tasks(project, VERSION, [1])
+    current_request_id.reset(token)
+    queue.enqueue_tasks(project, VERSION, [2], priority="opened")
+
+    assert jobs(queue)[0].meta == {"request_id": "request-1"}
+    assert jobs(queue, OPENED_QUEUE)[0].meta == {}
+
+
+def test_a_reconciliation_is_queued_once_per_interval(queue: JobQueue) -> None:
+    assert [queue.enqueue_reconciliation(pause_s=60) for _ in range(3)] == [True, False, False]
+    assert queue.depths()["sync"] == 1
+
+
+def test_the_age_of_a_queue_is_that_of_its_first_job(queue: JobQueue, project: int) -> None:
+    queue.enqueue_tasks(project, VERSION, [1])
+
+    ages = queue.ages()
+
+    assert 0 <= ages["predict"] < 60
+    assert ages["opened"] == 0
 
 
 def test_a_task_in_the_works_is_not_queued_again(queue: JobQueue, progress: Progress, project: int) -> None:
@@ -157,17 +305,22 @@ def test_a_task_in_the_works_is_not_queued_again(queue: JobQueue, progress: Prog
 
 @pytest.mark.parametrize("state", ["done", "empty", "skipped", "failed"])
 def test_a_settled_task_is_queued_again_when_asked_for(
-    queue: JobQueue, progress: Progress, project: int, state: Any
+    queue: JobQueue, progress: Progress, connection: Redis, project: int, state: Any
 ) -> None:
-    """Label Studio asks only for tasks without a prediction: somebody deleted it."""
+    """Label Studio asks only for tasks without a prediction: somebody deleted it, unless it has just come."""
     progress.record(project, VERSION, TaskProgress(1, state))
+    assert queue.enqueue_tasks(project, VERSION, [1], retry_failed=False) == 0
+    age_claims(connection, project, [1])
 
     assert queue.enqueue_tasks(project, VERSION, [1]) == 1
 
 
-def test_a_sync_leaves_failed_tasks_alone(queue: JobQueue, progress: Progress, project: int) -> None:
+def test_a_sync_leaves_failed_tasks_alone(
+    queue: JobQueue, progress: Progress, connection: Redis, project: int
+) -> None:
     progress.record(project, VERSION, TaskProgress(1, "failed", reason="not an image"))
     progress.record(project, VERSION, TaskProgress(2, "done"))
+    age_claims(connection, project, [1, 2])
 
     assert queue.enqueue_tasks(project, VERSION, [1, 2], retry_failed=False) == 1
     assert progress.states(project, [1, 2]) == {1: "failed", 2: "queued"}
@@ -189,7 +342,7 @@ def test_the_claim_of_a_waiting_job_never_expires(queue: JobQueue, connection: R
 def test_the_claim_of_a_job_to_be_tried_again_holds(queue: JobQueue, connection: Redis, project: int) -> None:
     queue.enqueue_tasks(project, VERSION, [1, 2])
     age_claims(connection, project, [1, 2])
-    jobs(queue, 1)[0].set_status(JobStatus.SCHEDULED)
+    jobs(queue)[0].set_status(JobStatus.SCHEDULED)
 
     assert queue.enqueue_tasks(project, VERSION, [1, 2]) == 0
 
@@ -205,10 +358,9 @@ def test_the_claim_of_a_lost_job_ends_after_a_short_grace(
     assert queue.enqueue_tasks(project, VERSION, [1, 2]) == 1
 
 
-def test_the_claim_of_a_failed_job_ends(queue: JobQueue, connection: Redis, project: int) -> None:
+def test_the_claim_of_a_failed_job_ends(queue: JobQueue, project: int) -> None:
     queue.enqueue_tasks(project, VERSION, [1, 2])
-    jobs(queue, 1)[0].set_status(JobStatus.FAILED)
-    age_claims(connection, project, [1, 2])
+    jobs(queue)[0].set_status(JobStatus.FAILED)
 
     assert queue.enqueue_tasks(project, VERSION, [1, 2]) == 2
 

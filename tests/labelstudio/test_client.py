@@ -154,9 +154,10 @@ def test_unfinished_tasks_have_no_annotation_and_no_prediction_of_the_version(
     _replace(client, project, _item(predicted, ScoredMask(COIN, MASK, 0.5)), _item(empty))
     _replace(client, project, _item(otherwise, version="older"), version="older")
 
-    found = [task.id for task in client.iter_unfinished_tasks(project, VERSION)]
+    page = client.task_page(project, without_version=VERSION)
 
-    assert found == [skipped, otherwise, untouched]
+    assert [task.id for task in page.tasks] == [skipped, otherwise, untouched]
+    assert page.left == 0
 
 
 def test_more_tasks_than_a_page_are_listed_once_each_even_if_some_are_finished_meanwhile(
@@ -166,12 +167,41 @@ def test_more_tasks_than_a_page_are_listed_once_each_even_if_some_are_finished_m
     tasks = annotator.import_addresses(project, [f"https://example.com/{each}.png" for each in range(230)])
 
     found: list[int] = []
-    for task in client.iter_unfinished_tasks(project, VERSION):
+    left: list[int] = []
+    while not left or left[-1]:
+        page = client.task_page(project, after_id=found[-1] if found else 0, without_version=VERSION)
         if not found:
             _replace(client, project, *[_item(each) for each in tasks[:100]])
-        found.append(task.id)
+        found += [task.id for task in page.tasks]
+        left.append(page.left)
 
     assert found == tasks
+    assert left == [130, 30, 0]
+
+
+def test_a_page_may_be_short_and_hold_finished_tasks(
+    client: LabelStudio, annotator: Annotator, project: int
+) -> None:
+    tasks = annotator.import_addresses(project, [f"https://example.com/{each}.png" for each in range(5)])
+    _replace(client, project, _item(tasks[0]))
+
+    page = client.task_page(project, after_id=tasks[0], limit=3)
+
+    assert [task.id for task in page.tasks] == tasks[1:4]
+    assert page.left == 1
+
+
+def test_the_projects_that_use_our_backend_are_found(
+    client: LabelStudio, annotator: Annotator, project: int, label_studio_double: Loopback
+) -> None:
+    """Also when Redis has forgotten them: by the version that Label Studio was told."""
+    label_studio_double.answers["/health"] = json_answer({"status": "UP"})
+    label_studio_double.answers["/setup"] = json_answer({"model_version": VERSION})
+
+    assert project in client.project_ids()
+    assert client.backend_versions(project) == []
+    annotator.connect(project, label_studio_double.url)
+    assert client.backend_versions(project) == [VERSION]
 
 
 def test_references_are_picked_from_what_people_painted(
@@ -233,6 +263,25 @@ def test_a_prediction_pushed_twice_is_there_once(
     coin, other = stored[task, VERSION]["result"]
     assert np.array_equal(region_mask(coin), MASK)
     assert (coin["score"], other["score"], stored[task, VERSION]["score"]) == (0.5, 1.0, 0.75)
+
+
+def test_tasks_say_which_versions_they_have_so_that_who_has_none_need_not_be_asked(
+    client: LabelStudio, annotator: Annotator, project: int
+) -> None:
+    first, second = _upload(annotator, project, 2)
+    before = client.tasks(project, [first, second])
+
+    for version in (VERSION, "another-1"):
+        items = [_item(task, version=version) for task in (first, second)]
+        client.replace_predictions(
+            project, version, items, label_config=LABEL_CONFIG, without=[first, second]
+        )
+    client.replace_predictions(project, VERSION, [_item(first)], label_config=LABEL_CONFIG, without=[second])
+
+    assert [task.model_versions for task in before] == [frozenset()] * 2
+    both = frozenset({VERSION, "another-1"})
+    assert [task.model_versions for task in client.tasks(project, [first, second])] == [both, both]
+    assert len(annotator.predictions(project)) == 4
 
 
 def test_a_prediction_that_label_studio_would_drop_is_refused(
@@ -357,7 +406,7 @@ def test_our_backend_is_never_called_back(
     backend.asked.clear()
 
     client.tasks(project, [task])
-    list(client.iter_unfinished_tasks(project, VERSION))
+    client.task_page(project, without_version=VERSION)
     pick_references(client.annotations(project), CONTROL)
     _replace(client, project, _item(other))
 

@@ -1,19 +1,21 @@
 """What the status page says after an attempt of a job failed."""
 
+import json
+from typing import cast
+
 import pytest
 from rq.exceptions import AbandonedJobError
 from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
+from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import TaskProgress
 from backend.jobs.queue import PREDICT_QUEUE, SYNC_QUEUE
-from backend.jobs.snapshot import snapshot
 from backend.labelstudio.errors import LabelStudioUnavailableError
 from backend.worker.context import WorkerContext
 from backend.worker.outcomes import explain, note_failure
 
 VERSION = "oneshot-tiny-1"
-PAYLOAD = {"project_id": 7, "model_version": VERSION, "task_ids": [1, 2, 3]}
 AWAY = LabelStudioUnavailableError("Label Studio does not answer")
 
 
@@ -21,25 +23,19 @@ AWAY = LabelStudioUnavailableError("Label Studio does not answer")
 def job(context: WorkerContext) -> Job:
     """A job with task 1 done, 2 in hand, 3 waiting, and retries left."""
     context.progress.set_generation(7, VERSION, [])
-    for task in (
-        TaskProgress(1, "done", instances=2),
-        TaskProgress(2, "processing"),
-        TaskProgress(3, "queued"),
-    ):
-        context.progress.record(7, VERSION, task)
-    job = Job.create(
-        "backend.worker.tasks.predict_tasks",
-        kwargs=PAYLOAD,
-        connection=context.connection,
-        origin=PREDICT_QUEUE,
-    )
+    context.queue.enqueue_tasks(7, VERSION, [1, 2, 3])
+    (job,) = context.queue.queue(PREDICT_QUEUE).get_jobs()
+    for task_id in (1, 2):
+        assert context.progress.take(7, VERSION, task_id, job.id) == "taken"
+    context.progress.record(7, VERSION, TaskProgress(1, "done", instances=2))
     job.retries_left = 2
     return job
 
 
 def states(context: WorkerContext) -> dict[int, tuple[str, str | None]]:
-    tasks = snapshot(context.connection)["projects"][0]["tasks"]
-    return {task["id"]: (task["state"], task["reason"]) for task in tasks}
+    entries = cast("dict[bytes, bytes]", context.connection.hgetall(ProjectKeys(7).tasks))
+    found = {int(task_id): json.loads(entry) for task_id, entry in entries.items()}
+    return {task_id: (found[task_id]["state"], found[task_id].get("reason")) for task_id in sorted(found)}
 
 
 def test_with_retries_left_the_task_in_hand_waits_again(context: WorkerContext, job: Job) -> None:
@@ -72,7 +68,7 @@ def test_the_task_that_took_too_long_fails_alone(context: WorkerContext, job: Jo
 
 def test_a_failed_sync_says_why_on_the_project(context: WorkerContext) -> None:
     job = Job.create(
-        "backend.worker.tasks.sync_project",
+        "backend.worker.sync.sync_project",
         kwargs={"project_id": 7},
         connection=context.connection,
         origin=SYNC_QUEUE,
@@ -84,3 +80,62 @@ def test_a_failed_sync_says_why_on_the_project(context: WorkerContext) -> None:
 
 def test_a_lost_worker_is_explained_in_words() -> None:
     assert "killed, out of memory" in explain(AbandonedJobError())
+
+
+def test_while_label_studio_is_down_nothing_fails(context: WorkerContext, job: Job) -> None:
+    note_failure(context, job, AWAY, outage=True)
+
+    assert states(context)[2] == (
+        "queued",
+        "Label Studio does not answer; it goes on when Label Studio answers",
+    )
+
+
+def test_of_the_tasks_in_hand_the_last_one_is_blamed_and_set_aside_the_second_time(
+    context: WorkerContext, job: Job
+) -> None:
+    """Task 2 was computed and waits to be pushed, when task 3 kills the worker; the next worker as well."""
+    context.progress.take(7, VERSION, 3, job.id)
+    note_failure(context, job, AbandonedJobError())
+    first = states(context)
+    for task_id in (2, 3):
+        assert context.progress.take(7, VERSION, task_id, job.id) == "taken"
+    note_failure(context, job, AbandonedJobError())
+
+    assert {task: state for task, (state, _) in first.items()} == {1: "done", 2: "queued", 3: "queued"}
+    assert {task: state for task, (state, _) in states(context).items()} == {
+        1: "done",
+        2: "queued",
+        3: "failed",
+    }
+    assert "twice" in str(states(context)[3][1])
+
+
+def test_without_retries_the_tasks_of_a_lost_worker_have_failed(context: WorkerContext, job: Job) -> None:
+    job.retries_left = 0
+    note_failure(context, job, AbandonedJobError())
+
+    assert {task: state for task, (state, _) in states(context).items()} == {
+        1: "done",
+        2: "failed",
+        3: "failed",
+    }
+
+
+def test_what_another_job_carries_by_now_is_left_alone(context: WorkerContext, job: Job) -> None:
+    context.queue.enqueue_tasks(7, VERSION, [3], priority="opened")
+    job.retries_left = 0
+    note_failure(context, job, AWAY)
+
+    assert states(context)[3] == ("queued", None)
+
+
+def test_a_run_that_cannot_start_says_why(context: WorkerContext) -> None:
+    context.runs.start(7)
+    (job,) = context.queue.queue(SYNC_QUEUE).get_jobs()
+    job.retries_left = 0
+    note_failure(context, job, AWAY)
+
+    run = context.runs.run(7)
+    assert run is not None
+    assert (run.state, run.reason) == ("failed", "Label Studio does not answer; it was tried often enough")

@@ -1,0 +1,38 @@
+"""When a job that raised is tried again: after growing, uneven pauses, or as the other side asks."""
+
+import random
+
+from rq.job import Job
+
+from backend.jobs.queue import ATTEMPTS_LEFT
+
+_FIRST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 600.0
+_AFTER_OUTAGE_S = 1.0
+
+
+def pause_s(attempts_left: int, *, retry_after_s: float | None = None) -> float:
+    """Seconds before the next attempt: 5, 10, 20, ... up to a quarter shorter or longer, so that jobs spread.
+
+    Args:
+        attempts_left: counting the next one.
+        retry_after_s: what the other side asked for; the pause is no shorter.
+    """
+    grown_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** max(0, ATTEMPTS_LEFT - attempts_left))
+    return max(grown_s * random.uniform(0.75, 1.25), retry_after_s or 0.0)  # noqa: S311 - no secret
+
+
+def schedule(job: Job, error: BaseException, *, outage: bool) -> None:
+    """Set how *job* is tried again after *error*, if it is: RQ reads it when it has noted the failure.
+
+    Args:
+        job: the one that raised.
+        error: what it raised; one with ``retry_after_s`` may ask for time.
+        outage: Label Studio is down. This attempt does not count: nobody takes a job until it is back.
+    """
+    if outage:
+        job.retries_left = (job.retries_left or 0) + 1
+        pause = _AFTER_OUTAGE_S
+    else:
+        pause = pause_s(job.retries_left or 0, retry_after_s=getattr(error, "retry_after_s", None))
+    job.retry_intervals = [max(1, round(pause))]
