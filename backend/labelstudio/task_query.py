@@ -16,8 +16,14 @@ def task_query(filters: Sequence[Filter], *, after_id: int) -> str:
 
 
 def selection_query(task_ids: Sequence[int]) -> str:
-    """The ``query`` of these tasks."""
-    return json.dumps({"ordering": ["tasks:id"], "selectedItems": {"all": False, "included": list(task_ids)}})
+    """The ``query`` of these tasks; the filter, which all pass, makes Label Studio list their versions."""
+    return json.dumps(
+        {
+            "ordering": ["tasks:id"],
+            "filters": {"conjunction": "and", "items": [without_prediction_of()]},
+            "selectedItems": {"all": False, "included": list(task_ids)},
+        }
+    )
 
 
 def not_annotated() -> Filter:
@@ -33,9 +39,9 @@ def annotated() -> list[Filter]:
     ]
 
 
-def without_prediction_of(model_version: str) -> Filter:
-    """No prediction whose version contains *model_version*."""
-    return _filter("predictions_model_versions", "not_contains", "List", [model_version])
+def without_prediction_of(*model_versions: str) -> Filter:
+    """No prediction whose version contains one of *model_versions*."""
+    return _filter("predictions_model_versions", "not_contains", "List", list(model_versions))
 
 
 def _filter(column: str, operator: str, kind: str, value: str | float | bool | list[str]) -> Filter:  # noqa: FBT001

@@ -73,6 +73,11 @@ class EmbeddingCache:
         """Whether there is a cache at all."""
         return self._max_bytes > 0
 
+    def counted(self) -> dict[str, float]:
+        """Give what ``counts`` has gained since the last call, as the names of sums."""
+        gained, self.counts = self.counts, Counter()
+        return {f"cache:{name}": float(number) for name, number in gained.items()}
+
     def get(self, key: str) -> Tensors | None:
         """Give the tensors that were put under *key*, as fp16; None if there are none, or damaged ones.
 

@@ -1,11 +1,12 @@
 """What must be at hand before the tasks of a job are predicted."""
 
 from backend.jobs.payloads import PredictTasks
-from backend.jobs.progress import TaskProgress, TaskState
+from backend.jobs.progress import TaskState
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelConfigError
-from backend.worker.context import WorkerContext
+from backend.worker.context import JobContext, WorkerContext
 from backend.worker.generation import Generation
+from backend.worker.ledger import Ledger
 from backend.worker.references import learn
 
 _FINISHED: frozenset[TaskState] = frozenset({"done", "empty", "failed", "skipped"})
@@ -39,15 +40,15 @@ def _rebuild(context: WorkerContext, project_id: int) -> Generation | None:
         return None  # the sync that follows tells it to the person
 
 
-def remaining_tasks(context: WorkerContext, payload: PredictTasks) -> list[Task]:
-    """Give the job's tasks that still exist, have no annotation, and were not finished before."""
-    states = context.progress.states(payload.project_id, payload.task_ids)
-    todo = [task_id for task_id in payload.task_ids if states.get(task_id) not in _FINISHED]
-    tasks = context.label_studio.tasks(payload.project_id, todo) if todo else []
-    gone = set(todo) - {task.id for task in tasks}
-    context.progress.remove_tasks(payload.project_id, gone)
-    for task in tasks:
-        if task.is_annotated:
-            skipped = TaskProgress(task.id, "skipped", reason="a person has annotated it")
-            context.progress.record(payload.project_id, payload.model_version, skipped)
+def remaining_tasks(job: JobContext, payload: PredictTasks, ledger: Ledger) -> list[Task]:
+    """Give the job's tasks that still exist, have no annotation, and were not finished before.
+
+    Tasks that another job carries by now are left out, too.
+    """
+    worker, project_id = job.worker, payload.project_id
+    states = worker.progress.states(project_id, payload.task_ids, job_id=job.job_id)
+    todo = [task_id for task_id in payload.task_ids if states.get(task_id, "done") not in _FINISHED]
+    tasks = worker.label_studio.tasks(project_id, todo) if todo else []
+    worker.progress.remove_tasks(project_id, set(todo) - {task.id for task in tasks})
+    ledger.skip([task.id for task in tasks if task.is_annotated])
     return [task for task in tasks if not task.is_annotated]

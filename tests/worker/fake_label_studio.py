@@ -39,6 +39,7 @@ class FakeLabelStudio:
         annotations: by task id.
         predictions: stored predictions, each with its ``id``.
         broken: given the path of a request, the status to answer instead, or None.
+        drops: whether an item of an import is left out without a word.
         requests: how often each method and path was asked for.
     """
 
@@ -49,6 +50,7 @@ class FakeLabelStudio:
     annotations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     predictions: list[dict[str, Any]] = field(default_factory=list)
     broken: Callable[[str], int | None] = lambda _: None
+    drops: Callable[[Mapping[str, Any]], bool] = lambda _: False
     requests: list[str] = field(default_factory=list)
 
     def add_task(self, image: NDArray[np.uint8] | bytes, *, uri: str | None = None) -> int:
@@ -167,7 +169,7 @@ def _serve_predictions(app: Flask, fake: FakeLabelStudio) -> None:
 
     @app.post("/api/projects/<int:project_id>/import/predictions")
     def import_predictions(project_id: int) -> Reply:
-        received = request.get_json()
+        received = [item for item in request.get_json() if not fake.drops(item)]
         first = max((each["id"] for each in fake.predictions), default=0) + 1
         fake.predictions += [
             {"id": first + index, "project": project_id, **item} for index, item in enumerate(received)
@@ -183,7 +185,7 @@ def _task(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
         "data": fake.tasks[task_id],
         "total_annotations": len(annotations),
         "annotations_ids": ",".join(str(each["id"]) for each in annotations),
-        "predictions_model_versions": stored,
+        "predictions_model_versions": ",".join(stored),
     }
 
 

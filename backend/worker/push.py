@@ -1,0 +1,191 @@
+"""Predictions on their way to Label Studio, several at once, while the model computes the next."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+from redis import Redis
+from redis.lock import Lock
+
+from backend.jobs.connection import redis_errors
+from backend.labelstudio.client import Task
+from backend.labelstudio.errors import LabelStudioError, TransientError
+from backend.worker.context import JobContext
+from backend.worker.errors import PushBusyError
+from backend.worker.generation import Generation
+from backend.worker.ledger import Ledger
+from backend.worker.predict import Computed
+
+MOST_AT_ONCE = 16
+_PUSH_LOCK = "oneshot:push-lock:{}:{}"
+_PUSH_LOCK_S = 120  # longer than Label Studio may take to answer; a killed worker holds up a task no longer
+_PUSH_WAIT_S = 10  # in all; then the job's other tasks have their turn
+_FAILURES_IN_A_ROW = 2  # of single predictions, then the rest of the batch waits without being tried
+
+
+class Pushes:
+    """Pushes from a thread of its own, everything that waits in one batch.
+
+    So a fast model makes large batches, and what a slow one finds is stored at once. A context manager: all
+    that was added is pushed before it is left.
+
+    Args:
+        job: whose tasks they are.
+        generation: that the predictions are made from.
+        ledger: where each task's state is noted, after its push.
+    """
+
+    def __init__(self, job: JobContext, generation: Generation, ledger: Ledger) -> None:
+        self._worker = job.worker
+        self._generation = generation
+        self._project_id = generation.project_id
+        self._ledger = ledger
+        self._waiting: list[Computed] = []
+        self._lock = threading.Lock()
+        self._under_way: list[Future[None]] = []
+        self._ended = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="push")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True)
+        if kind is None:
+            self._raise_ended()
+
+    def add(self, computed: Computed) -> None:
+        """Have *computed* pushed. Waits when too much waits already.
+
+        Raises:
+            JobsError: an earlier push ended because Redis does not answer.
+            TransientError: an earlier push ended because Label Studio is down.
+        """
+        with self._lock:
+            self._waiting.append(computed)
+            crowded = len(self._waiting) >= MOST_AT_ONCE
+        self._under_way.append(self._thread.submit(self._push_waiting))
+        if crowded:
+            self._under_way[-1].exception()
+        self._raise_ended()
+
+    def _raise_ended(self) -> None:
+        ended = [each for each in self._under_way if each.done()]
+        self._under_way = [each for each in self._under_way if not each.done()]
+        for each in ended:
+            each.result()
+
+    def _push_waiting(self) -> None:
+        with self._lock:
+            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+        if not batch or self._ended:
+            return
+        self._ended = True  # unless all goes well
+        self._push(batch)
+        self._ended = False
+
+    def _push(self, batch: Sequence[Computed]) -> None:
+        ids = [each.task_id for each in batch]
+        with _push_locks(self._worker.connection, self._project_id, ids) as locked:
+            for task_id in set(ids) - locked:
+                busy = PushBusyError(f"another worker is pushing the prediction of task {task_id}")
+                self._ledger.settle(task_id, busy)
+            if self._worker.progress.model_version(self._project_id) != self._generation.model_version:
+                self._ledger.note_stale(len(locked))
+            elif locked:
+                self._store([each for each in batch if each.task_id in locked])
+
+    def _store(self, batch: Sequence[Computed]) -> None:
+        """Store what is still wanted, at once if possible, and note the states."""
+        started = time.perf_counter()
+        try:
+            tasks = self._still_wanted([each.task_id for each in batch])
+        except LabelStudioError as exc:
+            for each in batch:
+                self._ledger.settle(each.task_id, exc)
+            return
+        wanted = [each for each in batch if each.task_id in tasks]
+        new = [
+            task.id for task in tasks.values() if self._generation.model_version not in task.model_versions
+        ]
+        try:
+            self._replace(wanted, without=new)
+        except LabelStudioError as exc:
+            self._store_one_by_one(wanted, exc)
+        else:
+            self._note(wanted, time.perf_counter() - started)
+
+    def _still_wanted(self, task_ids: Sequence[int]) -> dict[int, Task]:
+        """Give the tasks that nobody has deleted or annotated meanwhile, and note the others."""
+        found = {task.id: task for task in self._worker.label_studio.tasks(self._project_id, task_ids)}
+        gone = set(task_ids) - set(found)
+        if gone:
+            self._worker.progress.remove_tasks(self._project_id, gone)
+            self._ledger.count("deleted", len(gone))
+        self._ledger.skip([task.id for task in found.values() if task.is_annotated])
+        return {task.id: task for task in found.values() if not task.is_annotated}
+
+    def _store_one_by_one(self, batch: Sequence[Computed], error: LabelStudioError) -> None:
+        """Let none suffer for another: Label Studio refuses or loses a batch as a whole."""
+        if len(batch) == 1:
+            self._ledger.settle(batch[0].task_id, error)
+            return
+        in_a_row = 0
+        for each in batch:
+            started = time.perf_counter()
+            try:
+                if in_a_row >= _FAILURES_IN_A_ROW:
+                    raise error
+                self._replace([each])
+            except LabelStudioError as exc:
+                in_a_row, error = (in_a_row + 1 if isinstance(exc, TransientError) else 0), exc
+                self._ledger.settle(each.task_id, exc)
+            else:
+                in_a_row = 0
+                self._note([each], time.perf_counter() - started)
+
+    def _replace(self, batch: Sequence[Computed], *, without: Sequence[int] = ()) -> None:
+        self._worker.label_studio.replace_predictions(
+            *(self._project_id, self._generation.model_version, [each.item for each in batch]),
+            label_config=self._generation.label_config,
+            without=without,
+        )
+
+    def _note(self, batch: Sequence[Computed], seconds: float) -> None:
+        if not batch or not self._ledger.record([each.pushed(seconds / len(batch)) for each in batch]):
+            return
+        for each in batch:
+            if each.picture is not None:
+                self._worker.pictures.put_task(
+                    self._project_id, self._generation.model_version, each.task_id, each.picture
+                )
+
+
+@contextmanager
+def _push_locks(connection: Redis, project_id: int, task_ids: Sequence[int]) -> Iterator[set[int]]:
+    """Let one worker at a time delete and store a task's predictions: two would leave two.
+
+    Gives the tasks that nobody else is pushing, or has finished pushing soon.
+    """
+    deadline = time.monotonic() + _PUSH_WAIT_S
+    with ExitStack() as stack:
+        locked = set()
+        for task_id in sorted(task_ids):  # two batches with the same tasks do not wait for each other
+            lock = Lock(connection, _PUSH_LOCK.format(project_id, task_id), timeout=_PUSH_LOCK_S)
+            with redis_errors():
+                if lock.acquire(blocking_timeout=max(0, deadline - time.monotonic())):
+                    stack.callback(_release, lock)
+                    locked.add(task_id)
+        yield locked
+
+
+def _release(lock: Lock) -> None:
+    with redis_errors():
+        if lock.owned():
+            lock.release()
