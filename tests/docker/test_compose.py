@@ -217,5 +217,10 @@ def test_redis_password_reaches_our_services_and_its_own_check(services: dict[st
         assert services[name]["environment"]["REDIS_URL"] == f"redis://:{asked}@redis:6379/0"
 
 
+def test_a_worker_can_kill_itself(services: dict[str, Any]) -> None:
+    """The kernel does not let the first process of a container do so; a job that hangs would stay."""
+    assert services["worker"]["init"] is True
+
+
 def test_a_worker_has_the_time_to_finish_the_task_in_hand(services: dict[str, Any]) -> None:
     assert seconds(services["worker"]["stop_grace_period"]) >= 90
