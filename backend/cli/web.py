@@ -34,7 +34,14 @@ def _serve(settings: Settings, *, host: str, port: int) -> None:
     connection = connect(settings.redis_url)
     queue = JobQueue(connection, tasks_per_job=settings.oneshot_tasks_per_job)
     checkpoint = checkpoint_slug(settings.oneshot_sam)
-    app = create_app(queue, Progress(connection), checkpoint=checkpoint, auth=_credentials(settings))
+    app = create_app(
+        queue,
+        Progress(connection),
+        checkpoint=checkpoint,
+        auth=_credentials(settings),
+        label_studio_url=settings.label_studio_public_url,
+        label_studio_guess=settings.label_studio_url,
+    )
     try:
         server = listen(app, host=host, port=port)
     except OSError as exc:

@@ -1,21 +1,30 @@
-"""The web process: the protocol of Label Studio's machine learning backends, and the status page."""
+"""The web process: the protocol of Label Studio's machine learning backends, the status page, the metrics."""
 
-from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response as WerkzeugResponse
+from flask import Flask, Response, jsonify, request
 
 from backend.jobs.progress import Progress
 from backend.jobs.queue import JobQueue
 from backend.web.auth import Credentials, require_auth
 from backend.web.body import json_object
-from backend.web.errors import prefers_html, register_error_handlers
+from backend.web.errors import register_error_handlers
+from backend.web.metrics import add_metrics
+from backend.web.pages import add_pages
 from backend.web.protocol import PredictRequest, SetupRequest, WebhookEvent
+from backend.web.request_ids import number_requests
+from backend.web.same_origin import require_same_origin
 from backend.web.service import Service
 
 MAX_BODY_BYTES = 256 * 2**20  # Label Studio sends all selected tasks at once, with all their masks
 
 
 def create_app(
-    queue: JobQueue, progress: Progress, *, checkpoint: str, auth: Credentials | None = None
+    queue: JobQueue,
+    progress: Progress,
+    *,
+    checkpoint: str,
+    auth: Credentials | None = None,
+    label_studio_url: str = "",
+    label_studio_guess: str = "",
 ) -> Flask:
     """Build the application.
 
@@ -24,15 +33,26 @@ def create_app(
         progress: what is known of projects.
         checkpoint: slug of the model, as ``checkpoint_slug`` returns it.
         auth: user name and password asked for on every page.
+        label_studio_url: where browsers find Label Studio; unset: what it says of itself.
+        label_studio_guess: where they may find it until it has said so.
     """
-    app = Flask(__name__, static_folder=None)
+    app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     register_error_handlers(app)
+    number_requests(app)
     if auth:
         require_auth(app, auth)
-    service = Service(queue, progress, checkpoint=checkpoint)
+    require_same_origin(app)
+    service = Service(
+        queue,
+        progress,
+        checkpoint=checkpoint,
+        label_studio_url=label_studio_url,
+        label_studio_guess=label_studio_guess,
+    )
     _add_protocol(app, service)
-    _add_pages(app, service)
+    add_pages(app, service)
+    add_metrics(app, queue)
     return app
 
 
@@ -61,17 +81,3 @@ def _add_protocol(app: Flask, service: Service) -> None:
     def webhook() -> Response:
         service.webhook(WebhookEvent.of(json_object(request.get_data(cache=False))))
         return jsonify(status="ok")
-
-
-def _add_pages(app: Flask, service: Service) -> None:
-    @app.get("/")
-    def index() -> WerkzeugResponse:
-        if prefers_html():
-            return redirect(url_for("status"))
-        service.ping()
-        return jsonify(status="UP", model_class="oneshot")
-
-    @app.get("/status")
-    def status() -> Response:
-        shown = service.status()
-        return Response(render_template("status.html", **shown)) if prefers_html() else jsonify(shown)

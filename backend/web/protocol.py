@@ -1,5 +1,6 @@
 """What Label Studio 1.23 asks, as values: only the ids that we need, checked."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +20,17 @@ SYNC_ACTIONS = frozenset(
 )
 _LARGEST_ID = 2**63 - 1
 _LONGEST_SHOWN = 60
+_LONGEST_ADDRESS = 300
+_ADDRESS = re.compile(r"https?://[^\s/\"'<>]+(/[^\s\"'<>]*)?")
 
 
 @dataclass(frozen=True)
 class SetupRequest:
-    """A project shows its label config."""
+    """A project shows its label config, and where browsers find Label Studio, if it says so."""
 
     project_id: int
     label_config: str
+    hostname: str | None = None
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> "SetupRequest":
@@ -36,7 +40,7 @@ class SetupRequest:
             raise FieldError(
                 f"expected schema to be the label config as a string, got {_shown(label_config)}"
             )
-        return cls(_project_id(body), label_config)
+        return cls(_project_id(body), label_config, _address(body.get("hostname")))
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,12 @@ def _accepts_prediction(action: str, annotation: object) -> bool:
         and isinstance(annotation, dict)
         and annotation.get("parent_prediction") is not None
     )
+
+
+def _address(value: object) -> str | None:
+    """Give an address that may become a link; None for anything else."""
+    fits = isinstance(value, str) and len(value) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(value)
+    return fits.group() if fits else None
 
 
 def _project_id(body: dict[str, Any]) -> int:

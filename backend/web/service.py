@@ -4,9 +4,12 @@ import hashlib
 import logging
 from typing import Any
 
+from backend.jobs.addresses import Addresses
+from backend.jobs.pictures import Pictures
 from backend.jobs.progress import Progress
-from backend.jobs.queue import JobQueue
+from backend.jobs.queue import OPENED_AT_MOST, JobQueue
 from backend.jobs.version import model_version
+from backend.web.actions import Actions, Done
 from backend.web.protocol import PredictRequest, SetupRequest, WebhookEvent
 
 logger = logging.getLogger(__name__)
@@ -22,12 +25,27 @@ class Service:
         queue: where the work goes.
         progress: what is known of projects.
         checkpoint: slug of the model, for the version while there is no reference.
+        label_studio_url: where browsers find Label Studio.
+        label_studio_guess: where they may find it, if it has not said so itself.
     """
 
-    def __init__(self, queue: JobQueue, progress: Progress, *, checkpoint: str) -> None:
+    def __init__(
+        self,
+        queue: JobQueue,
+        progress: Progress,
+        *,
+        checkpoint: str,
+        label_studio_url: str = "",
+        label_studio_guess: str = "",
+    ) -> None:
         self._queue = queue
         self._progress = progress
         self._checkpoint = checkpoint
+        self._label_studio_url = label_studio_url
+        self._label_studio_guess = label_studio_guess
+        self._addresses = Addresses(queue.connection)
+        self._actions = Actions(queue)
+        self.pictures = Pictures(queue.connection)
 
     def ping(self) -> None:
         """Find out whether work can be queued."""
@@ -41,9 +59,22 @@ class Service:
         """Give everything that the status page shows."""
         return self._progress.snapshot()
 
+    def label_studio_url(self) -> str:
+        """Give Label Studio's address for links, without a slash at its end; empty if nobody knows it."""
+        url = self._label_studio_url or self._addresses.label_studio() or self._label_studio_guess
+        return url.rstrip("/")
+
+    def act(self, action: str, project_id: int) -> Done:
+        """Take an action that a person asks for on the status page."""
+        done = self._actions.take(action, project_id)
+        logger.info("%s: project %d: %d", action, project_id, done.amount)
+        return done
+
     def setup(self, request: SetupRequest) -> str:
         """Name the project's current version; queue a sync if what we know may be out of date."""
         digest = hashlib.sha256(request.label_config.encode(errors="replace")).hexdigest()
+        if request.hostname:
+            self._addresses.note_label_studio(request.hostname)
         changed = self._progress.set_config(request.project_id, digest)
         project = self._progress.project(request.project_id)
         if changed or _is_old(project.model_version, project.synced_s_ago):
@@ -56,7 +87,10 @@ class Service:
         if version is None:
             self._enqueue_sync(request.project_id, "predict")
             return
-        queued = self._queue.enqueue_tasks(request.project_id, version, request.task_ids)
+        opened = len(request.task_ids) <= OPENED_AT_MOST
+        queued = self._queue.enqueue_tasks(
+            request.project_id, version, request.task_ids, priority="opened" if opened else "bulk"
+        )
         logger.info(
             "predict: project %d: %d of %d tasks queued", request.project_id, queued, len(request.task_ids)
         )

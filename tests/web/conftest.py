@@ -11,7 +11,7 @@ from rq.job import Job
 
 from backend.jobs.connection import connect
 from backend.jobs.progress import Progress, ReferenceNote
-from backend.jobs.queue import JobQueue
+from backend.jobs.queue import PREDICT_QUEUE, SYNC_QUEUE, JobQueue
 from backend.web.app import create_app
 
 VERSION = "oneshot-mobilesam-0a1b"
@@ -33,23 +33,23 @@ class Backend:
 
     def syncs(self) -> list[int]:
         """The projects whose sync waits."""
-        return [job.kwargs["project_id"] for job in self._jobs(0)]
+        return [job.kwargs["project_id"] for job in self._jobs(SYNC_QUEUE)]
 
-    def predictions(self) -> list[list[int]]:
-        """The tasks of each prediction job that waits."""
-        return [job.kwargs["task_ids"] for job in self._jobs(1)]
+    def predictions(self, queue: str = PREDICT_QUEUE) -> list[list[int]]:
+        """The tasks of each prediction job that waits on one of the queues."""
+        return [job.kwargs["task_ids"] for job in self._jobs(queue)]
 
     def take_sync(self, project_id: int) -> None:
         """Let a worker begin the sync that waits."""
-        self.queue.queues()[0].pop_job_id()
+        self.queue.queue(SYNC_QUEUE).pop_job_id()
         self.queue.sync_started(project_id)
 
     def synced(self, project_id: int) -> None:
         """Let a sync of the project find a reference, and nothing wait."""
         self.progress.set_generation(project_id, VERSION, [ReferenceNote("Coin", 1, 2, 3)])
 
-    def _jobs(self, index: int) -> list[Job]:
-        return self.queue.queues()[index].get_jobs()
+    def _jobs(self, name: str) -> list[Job]:
+        return self.queue.queue(name).get_jobs()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 
 from backend.jobs.progress import ReferenceNote, TaskProgress
+from backend.jobs.queue import OPENED_AT_MOST, OPENED_QUEUE
 from tests.web.conftest import VERSION, Backend
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
@@ -93,7 +94,7 @@ def test_predict_answers_one_empty_list_per_task_at_once(backend: Backend) -> No
     response = backend.client.post("/predict", json=predict_body(5, 6, 7))
 
     assert response.json == {"results": [[], [], []]}
-    assert backend.predictions() == [[5, 6], [7]]
+    assert backend.predictions(OPENED_QUEUE) == [[5, 6], [7]]
     assert backend.syncs() == []
 
 
@@ -103,14 +104,26 @@ def test_predict_queues_a_task_once_however_often_it_is_asked_for(backend: Backe
     for _ in range(3):
         backend.client.post("/predict", json=predict_body(5))
 
-    assert backend.predictions() == [[5]]
+    assert backend.predictions(OPENED_QUEUE) == [[5]]
+
+
+def test_what_an_annotator_opened_does_not_wait_behind_a_bulk_run(backend: Backend) -> None:
+    """The data manager's "Retrieve predictions" asks for many tasks, an annotator who opens one for one."""
+    backend.synced(2)
+    many = range(1, OPENED_AT_MOST + 2)
+
+    backend.client.post("/predict", json=predict_body(*many))
+    backend.client.post("/predict", json=predict_body(many[-1]))
+
+    assert backend.predictions(OPENED_QUEUE) == [[many[-1]]]
+    assert backend.queue.depths()["predict"] > 0
 
 
 def test_the_first_prediction_looks_for_the_reference(backend: Backend) -> None:
     response = backend.client.post("/predict", json=predict_body(5, 6))
 
     assert response.json == {"results": [[], []]}
-    assert (backend.syncs(), backend.predictions()) == ([2], [])
+    assert (backend.syncs(), backend.predictions(OPENED_QUEUE)) == ([2], [])
 
 
 def test_predict_of_no_task_is_answered(client: FlaskClient) -> None:
@@ -214,7 +227,7 @@ def test_the_page_warns_of_a_weak_reference(backend: Backend) -> None:
     assert status is not None
     (warning,) = status["projects"][0]["warnings"]
     assert "'Nut & <b>Bolt' is weak" in warning
-    assert f'<p class="warning">{escape(warning)}</p>' in page
+    assert f'<p class="note">{escape(warning)}</p>' in page
 
 
 def test_the_page_tells_which_searches_a_bound_stopped(backend: Backend) -> None:

@@ -1,0 +1,366 @@
+"""The status page in a real headless Chromium, on a queue that tells of all that can happen.
+
+The screenshots stay in .artefacts/, to be looked at.
+"""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from redis import Redis
+from rq import Worker
+from rq.executions import prepare_execution
+
+from backend.demo.coins import DemoImage, demo_images
+from backend.demo.processes import Processes, free_port
+from backend.jobs.breaker import Breaker
+from backend.jobs.connection import connect
+from backend.jobs.keys import WORKER, ProjectKeys
+from backend.jobs.pictures import Pictures
+from backend.jobs.progress import Progress, ReferenceNote, TaskProgress
+from backend.jobs.queue import PREDICT_QUEUE, JobQueue
+from backend.jobs.runs import Runs
+from backend.vision.instance import Instance, mask_window
+from backend.worker.thumbnails import Thumbnailer, reference_picture
+
+pytestmark = pytest.mark.browser
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+VERSION = "oneshot-mobilesam-5b1fe8a0c2"
+LABEL_STUDIO = "http://labels.example"
+AUTH = ("ann", "correct horse")
+DESKTOP, PHONE = ViewportSize(width=1200, height=900), ViewportSize(width=390, height=844)
+BRIGHTNESS_LIGHT, BRIGHTNESS_DARK = 700, 200  # sums of the background's channels
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A web process, and the queue behind it.
+
+    Attributes:
+        url: of the web process.
+        connection: to its Valkey.
+    """
+
+    url: str
+    connection: Redis
+
+    @property
+    def progress(self) -> Progress:
+        """What the page shows."""
+        return Progress(self.connection)
+
+    @property
+    def queue(self) -> JobQueue:
+        """Where its buttons put work."""
+        return JobQueue(self.connection)
+
+    def reference(self, project: int, title: str, *notes: ReferenceNote) -> None:
+        """Let a sync find references."""
+        self.progress.set_generation(project, VERSION, list(notes))
+        self.connection.hset(ProjectKeys(project).project, "title", title)
+
+    def record(self, project: int, *tasks: TaskProgress) -> None:
+        """Let a worker note the states of tasks."""
+        assert self.progress.record_many(project, VERSION, tasks)
+
+    def worker(self, name: str, *, busy: bool = False, **note: float) -> None:
+        """Let a worker be there, maybe at work on the first job of the bulk queue."""
+        worker = Worker(self.queue.queues(), name=name, connection=self.connection)
+        worker.register_birth()  # type: ignore[no-untyped-call]
+        worker.set_state("busy" if busy else "idle")
+        if busy:
+            prepare_execution(worker, self.queue.queue(PREDICT_QUEUE).get_jobs()[0])
+        for field, value in {"rss_bytes": 8.12e8, **note}.items():
+            self.connection.hset(WORKER.format(name), field, str(value))
+
+
+@pytest.fixture(scope="module")
+def coins() -> list[DemoImage]:
+    """Pictures with masks."""
+    return demo_images()
+
+
+@pytest.fixture(scope="module")
+def served(shared_valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a web process that asks for a password."""
+    port = free_port()
+    environment = os.environ | {
+        "REDIS_URL": shared_valkey,
+        "ONESHOT_BASIC_AUTH_USER": AUTH[0],
+        "ONESHOT_BASIC_AUTH_PASSWORD": AUTH[1],
+        "LABEL_STUDIO_PUBLIC_URL": LABEL_STUDIO,
+    }
+    command = [sys.executable, "-m", "backend.cli", "web", "--host", "127.0.0.1", "--port", str(port)]
+    with Processes(tmp_path_factory.mktemp("logs")) as processes:
+        web = processes.start("web", command, environment=environment)
+        web.wait_healthy(f"http://127.0.0.1:{port}/health", auth=AUTH)
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def scene(served: str, shared_valkey: str) -> Iterator[Scene]:
+    """The web process on an empty queue."""
+    with connect(shared_valkey) as connection:
+        connection.flushall()
+        yield Scene(served, connection)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, scene: Scene) -> Iterator[Callable[..., Page]]:
+    """Opens the status page; fails the test if the browser complained of anything."""
+    opened, complaints = [], list[str]()
+
+    def open_status(*, dark: bool = False, view: ViewportSize = DESKTOP, javascript: bool = True) -> Page:
+        context = browser.new_context(
+            viewport=view,
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=javascript,
+            http_credentials={"username": AUTH[0], "password": AUTH[1], "origin": scene.url},
+            device_scale_factor=2 if view is PHONE else 1,
+        )
+        opened.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{scene.url}/status")
+        return page
+
+    yield open_status
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def running(scene: Scene, coins: list[DemoImage]) -> Scene:
+    """A run that goes on, beside one that is finished, one without a reference and one that waits."""
+    scene.progress.set_no_reference(5, "no annotation has a brush region yet")
+    scene.connection.hset(ProjectKeys(5).project, "title", "Circuit boards, back side")
+    scene.reference(
+        3,
+        "Hazelnuts, harvest 2026",
+        ReferenceNote("Nut", 3, 9, 1),
+        ReferenceNote("Shell", 4, 10, 2, weak=True),
+    )
+    start_run(scene, 3, range(1, 41))
+    scene.record(
+        3, *(TaskProgress(task, "done", instances=8, confidence=0.88, seconds=0.9) for task in range(1, 41))
+    )
+    scene.reference(2, "Coins of Pompeii", ReferenceNote("Coin", 1, 7, 1))
+    start_run(scene, 2, range(1, 1201))
+    finish(scene, 2, coins)
+    scene.record(
+        2, *(TaskProgress(task, "done", instances=4, confidence=0.91, seconds=0.7) for task in range(20, 400))
+    )
+    scene.record(2, *(TaskProgress(task, "empty", instances=0, seconds=0.4) for task in range(400, 431)))
+    scene.record(2, TaskProgress(431, "skipped", reason="a person has annotated it"))
+    scene.record(2, TaskProgress(432, "processing"))
+    Pictures(scene.connection).put_references(
+        2, {(7, "Coin"): reference_picture(coins[0].image, coins[0].masks[2:3])}
+    )
+    scene.worker("gpu-1-4711-ab12", busy=True, project_id=2, task_id=432, since=time.time() - 3)
+    scene.worker("gpu-2-4712-cd34")
+    return scene
+
+
+def start_run(scene: Scene, project: int, tasks: range) -> None:
+    """Let a sync begin the run, and queue its tasks."""
+    runs = Runs(scene.queue)
+    runs.begin_listing(project, VERSION)
+    scene.queue.enqueue_tasks(project, VERSION, tasks)
+    runs.note_page(project, VERSION, cursor=0, next_cursor=tasks[-1], left=0)
+
+
+def finish(scene: Scene, project: int, coins: list[DemoImage]) -> None:
+    """Let a worker finish the tasks of the demo images, with their pictures."""
+    for task, coin in enumerate(coins, 1):
+        found = [Instance("Coin", mask_window(mask), 0.9, 0.9) for mask in coin.masks]
+        picture = Thumbnailer().found(coin.image, found)
+        assert picture is not None
+        state = TaskProgress(task, "done", len(found), 0.93, 0.8) if found else TaskProgress(task, "empty", 0)
+        scene.record(project, state)
+        assert Pictures(scene.connection).put_task(project, VERSION, task, picture)
+
+
+def fail(scene: Scene, project: int) -> None:
+    """Let tasks fail for three reasons."""
+    gone = "https://images.example/box/{}.jpg answered 404 Not Found; correct the task's data"
+    scene.record(
+        project, *(TaskProgress(task, "failed", reason=gone.format(task)) for task in range(500, 520))
+    )
+    cut = TaskProgress(
+        521, "failed", reason="expected an image, got a file that ends too early (truncated JPEG)"
+    )
+    large = "expected at most 100000000 pixels, got 30000 x 20000; raise ONESHOT_MAX_IMAGE_PIXELS"
+    scene.record(
+        project, cut, TaskProgress(530, "failed", reason=large), TaskProgress(531, "failed", reason=large)
+    )
+
+
+def no_wider_than_the_screen(page: Page) -> bool:
+    """Whether nobody has to scroll sideways."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def test_an_empty_backend_says_what_to_do(open_page: Callable[..., Page], artefacts: Path) -> None:
+    page = open_page()
+    page.screenshot(path=artefacts / "status-empty.png", full_page=True)
+
+    expect(page.get_by_text("Settings, Model, Connect Model")).to_be_visible()
+    expect(page.get_by_text("No worker is running")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("name", "dark", "view"),
+    [
+        ("light", False, DESKTOP),
+        ("dark", True, DESKTOP),
+        ("phone", False, PHONE),
+        ("phone-dark", True, PHONE),
+    ],
+)
+@pytest.mark.usefixtures("running")
+def test_a_run_is_readable_everywhere(
+    open_page: Callable[..., Page], artefacts: Path, name: str, dark: bool, view: ViewportSize
+) -> None:
+    """In the person's colours, at the width of a desk or a hand, with every picture drawn."""
+    page = open_page(dark=dark, view=view)
+    page.wait_for_timeout(800)  # pictures
+    page.screenshot(path=artefacts / f"status-running-{name}.png", full_page=True)
+
+    coins_card = page.locator("#project-2")
+    expect(coins_card.get_by_role("heading", name="Coins of Pompeii")).to_be_visible()
+    expect(coins_card.get_by_text("420 of 1\u202f200 tasks")).to_be_visible()
+    expect(coins_card.get_by_text("a minute")).to_be_visible()
+    expect(coins_card.get_by_text("left")).to_be_visible()
+    expect(page.locator("#workers")).to_contain_text(re.compile(r"task 432 of Coins of Pompeii\s+for \d+ s"))
+    assert no_wider_than_the_screen(page)
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(channel) for channel in re.findall(r"\d+", colour))
+    assert brightness < BRIGHTNESS_DARK if dark else brightness > BRIGHTNESS_LIGHT
+
+
+@pytest.mark.usefixtures("running")
+def test_pictures_are_drawn_and_link_to_their_tasks(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    pictures = page.locator("#project-2 img")
+
+    assert pictures.count() == 1 + 8
+    pictures.last.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "[...document.querySelectorAll('#project-2 img')].every(each => each.naturalWidth > 0)"
+    )
+    link = page.locator("#project-2 .thumbs a:has(img)").first
+    assert link.get_attribute("href") == f"{LABEL_STUDIO}/projects/2/data?task=8"
+
+
+def test_the_page_updates_by_itself_and_leaves_what_the_person_does(
+    running: Scene, open_page: Callable[..., Page]
+) -> None:
+    """An opened table stays open, the page stays where it was scrolled to, nothing is loaded anew."""
+    page = open_page(view=PHONE)
+    page.evaluate("window.loadedOnce = true")
+    page.locator("#project-2 summary").click()
+    page.evaluate("window.scrollTo(0, 500)")
+
+    running.record(2, *(TaskProgress(task, "done", instances=1) for task in range(700, 780)))
+
+    expect(page.locator("#project-2").get_by_text("500 of 1\u202f200 tasks")).to_be_attached(timeout=8000)
+    expect(page.locator("#project-2 table")).to_be_visible()
+    assert page.evaluate("window.loadedOnce && Math.abs(window.scrollY - 500) < 200")
+
+
+def test_failures_are_told_by_reason_and_tried_again_by_a_button(
+    running: Scene, open_page: Callable[..., Page], artefacts: Path
+) -> None:
+    fail(running, 2)
+    page = open_page()
+    page.screenshot(path=artefacts / "status-failing.png", full_page=True)
+    failures = page.locator("#project-2 .failures li")
+
+    expect(failures).to_have_count(3)
+    expect(failures.first).to_contain_text("https://images.example")
+    assert (
+        failures.nth(1).get_by_role("link").first.get_attribute("href")
+        == f"{LABEL_STUDIO}/projects/2/data?task=531"
+    )
+    page.locator("#project-2").get_by_role("button", name="Retry 23 failed").click()
+
+    expect(page.get_by_text("Coins of Pompeii: 23 failed tasks will be tried again.")).to_be_visible()
+    expect(failures).to_have_count(0)
+    assert running.progress.snapshot()["projects"][0]["counts"].get("failed", 0) == 0
+
+
+def test_a_run_is_cancelled_and_resumed_by_buttons(running: Scene, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    project = page.locator("#project-2")
+
+    project.get_by_role("button", name="Cancel").click()
+    expect(project.locator(".chip").first).to_have_text("Cancelled")
+    expect(page.get_by_text("tasks will not be done")).to_be_visible()
+    project.get_by_role("button", name="Resume").click()
+    expect(project.locator(".chip").first).to_have_text("Looking for the reference")
+
+    assert running.queue.sync_waits(2)
+
+
+def test_the_buttons_work_without_javascript(running: Scene, open_page: Callable[..., Page]) -> None:
+    page = open_page(javascript=False)
+
+    page.locator("#project-5").get_by_role("button", name="Warm up").click()
+
+    expect(page.get_by_text("Circuit boards, back side: its images are being prepared.")).to_be_visible()
+    assert running.queue.depths()["warmup"] == 1
+
+
+def test_a_pause_and_a_lost_connection_are_told(
+    running: Scene, open_page: Callable[..., Page], artefacts: Path
+) -> None:
+    Breaker(running.connection).trip("expected http://labels.example to answer, got: connection refused")
+    page = open_page()
+
+    expect(page.get_by_text("Label Studio does not answer").first).to_be_visible()
+    expect(page.locator("#project-2 .chip").first).to_have_text("Paused: Label Studio does not answer")
+    page.screenshot(path=artefacts / "status-paused.png", full_page=True)
+
+
+def test_no_other_site_can_press_the_buttons(running: Scene, browser: Browser) -> None:
+    """A page of another origin posts a form with the browser's stored password: nothing happens."""
+    context = browser.new_context(http_credentials={"username": AUTH[0], "password": AUTH[1]})
+    page = context.new_page()
+    page.goto(f"{running.url}/status")
+    form = f'<form method="post" action="{running.url}/projects/2/cancel"></form>'
+    evil = f"{form}<script>document.forms[0].submit()</script>"
+    page.route("http://evil.example/", lambda route: route.fulfill(body=evil, content_type="text/html"))
+
+    with page.expect_response(lambda response: response.url.endswith("/projects/2/cancel")) as caught:
+        page.goto("http://evil.example/")
+
+    assert caught.value.status == 403
+    run = running.progress.snapshot()["projects"][0]["run"]
+    context.close()
+    assert run["state"] == "running"
+
+
+def test_the_page_and_its_pictures_ask_for_the_password(running: Scene) -> None:
+    for path in ("/status", "/metrics", "/projects/2/tasks/1.jpg", "/projects/2/references/7.jpg?label=Coin"):
+        assert requests.get(f"{running.url}{path}", timeout=5).status_code == 401
+        assert requests.get(f"{running.url}{path}", timeout=5, auth=AUTH).status_code == 200
+    assert requests.post(f"{running.url}/projects/2/cancel", timeout=5).status_code == 401
