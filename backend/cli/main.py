@@ -11,7 +11,18 @@ from pydantic import ValidationError
 from backend.cli.log import configure_logging
 from backend.settings import Settings
 
-COMMANDS = ("demo", "up", "web", "worker", "segment", "evaluate", "fit", "benchmark", "checkpoints")
+COMMANDS = (
+    "demo",
+    "up",
+    "web",
+    "worker",
+    "prelabel",
+    "segment",
+    "evaluate",
+    "fit",
+    "benchmark",
+    "checkpoints",
+)
 ERROR_TREES = (
     ("backend.vision.errors", "VisionError"),
     ("backend.checkpoints.errors", "CheckpointError"),
@@ -93,4 +104,5 @@ def main() -> None:
     Example: oneshot segment --reference coin.jpg --mask coin.png --out found *.jpg
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "0")  # before torch: its idle threads must not keep busy cores
-    configure_logging(Settings().oneshot_log_level)
+    settings = Settings()
+    configure_logging(settings.oneshot_log_level, settings.oneshot_log_format)
