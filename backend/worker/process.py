@@ -58,7 +58,12 @@ logger = logging.getLogger(__name__)
 
 
 def work(
-    *, connection: Redis, context: WorkerContext, reconcile_s: int = 0, max_memory_bytes: int = 0
+    *,
+    connection: Redis,
+    context: WorkerContext,
+    reconcile_s: int = 0,
+    max_memory_bytes: int = 0,
+    parent: int | None = None,
 ) -> None:
     """Run jobs until the process is asked to end. When Redis goes away, wait for it and go on.
 
@@ -67,6 +72,7 @@ def work(
         context: what the jobs work with.
         reconcile_s: seconds between two looks at all projects for what was missed; 0: never.
         max_memory_bytes: a worker that holds more ends; 0: no bound.
+        parent: the process with whose end this one ends; None: it goes on alone.
     """
     logging.getLogger("rq.worker").addFilter(_shorten_redis_errors)
     stopping = False
@@ -74,6 +80,7 @@ def work(
         try:
             worker = OneshotWorker(QUEUE_NAMES, connection=connection, context=context)
             worker.reconcile_s, worker.max_memory_bytes = reconcile_s, max_memory_bytes
+            worker.parent = parent
             worker.work(logging_level="WARNING")
             stopping = worker.stopping
         except RedisError as exc:
@@ -100,6 +107,7 @@ class OneshotWorker(SimpleWorker):
     heartbeat_ttl_s = 60  # a job whose worker was killed is given to another one after this long
     reconcile_s = 0
     max_memory_bytes = 0
+    parent: int | None = None
 
     def __init__(self, queue_names: Sequence[str], *, connection: Redis, context: WorkerContext) -> None:
         super().__init__(
@@ -201,6 +209,9 @@ class OneshotWorker(SimpleWorker):
             self.maintain_heartbeats(execution.job, execution)
         self._note_myself(executions)
         self._bound_memory(busy=bool(executions))
+        if self.parent is not None and os.getppid() != self.parent and not self.stopping:
+            logger.warning("the process that started this worker is gone: it ends")
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _overdue(self, job: Job) -> bool:
         """Whether the job goes on though RQ's alarm should have ended it: it hangs outside of Python."""

@@ -31,11 +31,15 @@ _PROBE_TIMEOUT_S = 3
 logger = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings) -> None:
+def run_worker(settings: Settings, *, supervised: bool = False) -> None:
     """Load the models and run jobs until the process is asked to end.
 
     Redis must be there at the start; later it may go away and come back. Label Studio may come up later, but
     an API key that it refuses ends the worker.
+
+    Args:
+        settings: of this process.
+        supervised: end when the process that started this one has.
 
     Raises:
         QueueUnavailableError: Redis does not answer.
@@ -43,6 +47,7 @@ def run_worker(settings: Settings) -> None:
         TokenRefusedError: Label Studio does not accept the API key.
         CheckpointError: the weights cannot be had.
     """
+    parent = os.getppid() if supervised else None
     os.nice(NICENESS)
     connection = _reach_redis(settings.redis_url)
     label_studio = _reach_label_studio(settings)
@@ -70,6 +75,7 @@ def run_worker(settings: Settings) -> None:
         context=context,
         reconcile_s=settings.oneshot_reconcile_s,
         max_memory_bytes=settings.oneshot_max_memory,
+        parent=parent,
     )
     logger.info("stopped")
 
