@@ -4,10 +4,11 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -15,9 +16,20 @@ from rq import Queue, Retry, Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from backend.jobs.queue import ATTEMPTS_LEFT
+from backend.jobs.keys import WORKER, ProjectKeys
+from backend.jobs.queue import (
+    ATTEMPTS_LEFT,
+    INTERACTIVE_QUEUE,
+    OPENED_QUEUE,
+    PREDICT_QUEUE,
+    QUEUE_NAMES,
+    SYNC_QUEUE,
+    WARM_UP_QUEUE,
+)
+from backend.jobs.request_id import current_request_id
 from backend.worker.context import WorkerContext, current_job
 from backend.worker.process import OneshotWorker
+from tests.worker.fake_label_studio import FakeLabelStudio
 
 NAME = "a-queue"
 PROJECT = {"project_id": 7}
@@ -176,3 +188,184 @@ def test_a_worker_is_listed_again_after_redis_came_back_empty(
     worker.work(burst=True, logging_level="CRITICAL")
 
     assert listed == [1]
+
+
+def test_a_job_taken_by_a_worker_that_was_killed_at_once_comes_back(
+    connection: Redis, context: WorkerContext, define: Define
+) -> None:
+    """RQ's maintenance finds it in between, a minute after it saw it there first."""
+    runs: list[int] = []
+
+    def count(project_id: int) -> None:
+        runs.append(project_id)
+
+    queue = context.queue.queue(SYNC_QUEUE)
+    job = queue.enqueue(define(count), kwargs=PROJECT, retry=Retry(max=2))
+    lost = OneshotWorker(QUEUE_NAMES, connection=connection, context=context)
+    assert lost.dequeue_job_and_maintain_ttl(timeout=1) is not None  # and is never heard of again
+    between = queue.intermediate_queue
+    assert between.get_job_ids() == [job.id]
+    between.set_first_seen(job.id)
+    connection.set(between.get_first_seen_key(job.id), time.time() - 120)
+
+    OneshotWorker(QUEUE_NAMES, connection=connection, context=context).work(
+        max_jobs=1, logging_level="CRITICAL"
+    )
+
+    assert runs == [7]
+    assert between.get_job_ids() == []
+
+
+def test_a_job_that_has_started_is_not_in_between_any_more(
+    connection: Redis, context: WorkerContext, define: Define
+) -> None:
+    between: list[list[str]] = []
+
+    def look(project_id: int) -> None:  # noqa: ARG001
+        between.append(context.queue.queue(SYNC_QUEUE).intermediate_queue.get_job_ids())
+
+    context.queue.queue(SYNC_QUEUE).enqueue(define(look), kwargs=PROJECT)
+    OneshotWorker(QUEUE_NAMES, connection=connection, context=context).work(
+        burst=True, logging_level="WARNING"
+    )
+
+    assert between == [[]]
+
+
+@pytest.mark.parametrize(
+    ("job_in", "more_urgent", "gives_way"),
+    [
+        (PREDICT_QUEUE, OPENED_QUEUE, True),
+        (PREDICT_QUEUE, INTERACTIVE_QUEUE, True),
+        (PREDICT_QUEUE, SYNC_QUEUE, False),
+        (PREDICT_QUEUE, WARM_UP_QUEUE, False),
+        (WARM_UP_QUEUE, PREDICT_QUEUE, True),
+        (OPENED_QUEUE, INTERACTIVE_QUEUE, False),
+    ],
+)
+def test_a_job_gives_way_to_what_is_more_urgent(
+    connection: Redis,
+    context: WorkerContext,
+    define: Define,
+    job_in: str,
+    more_urgent: str,
+    *,
+    gives_way: bool,
+) -> None:
+    """Asked between two tasks: before, while and after something else waits."""
+    asked: list[bool] = []
+
+    def ask(**_: Any) -> None:
+        job, other = current_job.get(), context.queue.queue(more_urgent)
+        asked.append(job.stopping())
+        waiting = other.enqueue("time.time")
+        asked.append(job.stopping())
+        other.remove(waiting)
+        asked.append(job.stopping())
+
+    context.queue.queue(job_in).enqueue(define(ask))
+    OneshotWorker(QUEUE_NAMES, connection=connection, context=context).work(
+        burst=True, logging_level="WARNING"
+    )
+
+    assert asked == [False, gives_way, False]
+
+
+def test_the_end_of_a_job_brings_the_next_of_its_project(
+    connection: Redis, context: WorkerContext, define: Define
+) -> None:
+    context.progress.set_generation(7, "v1", [])
+    context.queue.enqueue_tasks(7, "v1", range(1, 100))
+    before = context.queue.depths()
+
+    def nothing(project_id: int) -> None:  # noqa: ARG001
+        connection.delete(*[job.key for job in context.queue.queue(PREDICT_QUEUE).get_jobs()])
+        context.queue.queue(PREDICT_QUEUE).empty()
+        connection.delete(ProjectKeys(7).carriers)
+
+    context.queue.queue(SYNC_QUEUE).enqueue(define(nothing), kwargs=PROJECT)
+    OneshotWorker(QUEUE_NAMES, connection=connection, context=context).work(
+        max_jobs=1, logging_level="CRITICAL"
+    )
+
+    assert context.queue.depths()["pending"] < before["pending"]
+    assert context.counters.read()["jobs:ok"] == 1
+
+
+def test_a_job_knows_the_request_that_it_goes_back_to(
+    worker: OneshotWorker, queue: Queue, define: Define
+) -> None:
+    """Also its log lines do, and no longer than the job lasts."""
+    seen: list[str | None] = []
+
+    def look() -> None:
+        seen.extend([current_job.get().request_id, current_request_id.get()])
+
+    queue.enqueue(define(look), meta={"request_id": "request-1"})
+    worker.work(burst=True, logging_level="WARNING")
+
+    assert seen == ["request-1", "request-1"]
+    assert current_request_id.get() is None
+
+
+def test_workers_tell_how_much_memory_they_hold(
+    worker: OneshotWorker, queue: Queue, connection: Redis, define: Define
+) -> None:
+    worker.heartbeat_s = 0.1
+    told: list[dict[bytes, bytes]] = []
+
+    def look(project_id: int) -> None:  # noqa: ARG001
+        time.sleep(1)
+        told.append(cast("dict[bytes, bytes]", connection.hgetall(WORKER.format(worker.name))))
+
+    queue.enqueue(define(look), kwargs=PROJECT)
+    worker.work(burst=True, logging_level="WARNING")
+
+    assert int(told[0][b"rss_bytes"]) > 10_000_000
+    assert (int(told[0][b"pid"]), told[0][b"project_id"]) == (os.getpid(), b"7")
+
+
+def test_when_label_studio_is_down_the_work_waits_and_no_attempt_is_used_up(
+    full_context: WorkerContext, fake: FakeLabelStudio, define: Define
+) -> None:
+    """It is asked again beside the loop; as soon as it answers the job runs."""
+    context, ran = full_context, list[int]()
+
+    def ask(project_id: int) -> None:
+        ran.append(context.label_studio.project(project_id).id)
+
+    fake.broken = lambda _: 503
+    threading.Timer(3, lambda: setattr(fake, "broken", lambda _: None)).start()
+    job = context.queue.queue(SYNC_QUEUE).enqueue(define(ask), kwargs=PROJECT, retry=Retry(max=ATTEMPTS_LEFT))
+    OneshotWorker(QUEUE_NAMES, connection=context.connection, context=context).work(
+        max_jobs=2, logging_level="CRITICAL"
+    )
+
+    assert ran == [7]
+    assert Job.fetch(job.id, connection=context.connection, serializer=JSONSerializer).retries_left == (
+        ATTEMPTS_LEFT
+    )
+    assert sum(each.endswith("/projects/7/") for each in fake.requests) == 2
+    assert context.breaker.outage() is None
+
+
+def test_one_request_that_fails_is_no_outage(
+    full_context: WorkerContext, fake: FakeLabelStudio, define: Define
+) -> None:
+    """Label Studio answers when it is asked who we are: the attempt counts, or it would go on for ever."""
+
+    def ask(project_id: int) -> None:
+        full_context.label_studio.project(project_id)
+
+    fake.broken = lambda path: 500 if "projects" in path else None
+    job = full_context.queue.queue(SYNC_QUEUE).enqueue(
+        define(ask), kwargs=PROJECT, retry=Retry(max=ATTEMPTS_LEFT)
+    )
+    OneshotWorker(QUEUE_NAMES, connection=full_context.connection, context=full_context).work(
+        max_jobs=1, logging_level="CRITICAL"
+    )
+
+    found = Job.fetch(job.id, connection=full_context.connection, serializer=JSONSerializer)
+    assert found.retries_left == ATTEMPTS_LEFT - 1
+    assert full_context.breaker.outage() is None
+    assert full_context.counters.read()["label_studio_errors:LabelStudioUnavailableError"] == 1
