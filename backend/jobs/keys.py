@@ -24,7 +24,7 @@ class ProjectKeys:
 
     @property
     def project(self) -> str:
-        """Hash: model_version, references, reason, error, synced_at, config."""
+        """Hash: title, model_version, references, reason, error, synced_at, config."""
         return f"oneshot:project:{self.project_id}"
 
     @property

@@ -23,6 +23,7 @@ _SET_ASIDE = (
     "the task is set aside, try it again on a machine with more memory"
 )
 _LONGEST_REASON = 500
+_LONGEST_TITLE = 200
 _MOST_LIMITS = 5
 
 
@@ -128,6 +129,14 @@ class Progress:
             pipe.hset(keys.project, mapping={"error": error[:_LONGEST_REASON], "synced_at": now_s})
             pipe.expire(keys.project, SECONDS_TO_LIVE)
             pipe.zadd(PROJECTS, {str(project_id): now_s})
+            pipe.execute()
+
+    def set_title(self, project_id: int, title: str) -> None:
+        """Note what people call a project."""
+        key = ProjectKeys(project_id).project
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.hset(key, "title", title[:_LONGEST_TITLE])
+            pipe.expire(key, SECONDS_TO_LIVE)
             pipe.execute()
 
     def set_config(self, project_id: int, digest: str) -> bool:

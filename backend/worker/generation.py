@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,17 @@ _CACHED = 8  # generations of different projects that one process keeps ready
 
 @dataclass(frozen=True, eq=False)
 class Generation:
-    """References that are ready to be used, and the version that predictions made from them carry."""
+    """References that are ready to be used, and the version that predictions made from them carry.
+
+    Attributes:
+        project_id: the project's.
+        model_version: of its predictions.
+        label_config: of the project.
+        control: where masks are read from and written to.
+        picked: the annotations that teach it.
+        references: what they teach.
+        pictures: JPEG files of the references for the status page, by annotation id and label.
+    """
 
     project_id: int
     model_version: str
@@ -29,6 +39,7 @@ class Generation:
     control: BrushControl
     picked: tuple[PickedReference, ...]
     references: tuple[Reference, ...]
+    pictures: Mapping[tuple[int, str], bytes] = field(default_factory=dict)
 
 
 class GenerationCache:

@@ -16,6 +16,7 @@ from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding
 from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation, generation_version
+from backend.worker.thumbnails import reference_picture
 
 _MOST_UNUSABLE = 20  # annotations on broken images that are passed over before a person has to look
 _MOST_TOLD = 3
@@ -44,11 +45,13 @@ class _Attempt:
         built: references by annotation id and label.
         unusable: why an annotation cannot serve, by its id.
         images: reference images with their embeddings by task id: several labels may share one.
+        pictures: of the references for the status page, by annotation id and label.
     """
 
     built: dict[tuple[int, str], Reference] = field(default_factory=dict)
     unusable: dict[int, str] = field(default_factory=dict)
     images: dict[int, tuple[NDArray[np.uint8], ImageEmbedding]] = field(default_factory=dict)
+    pictures: dict[tuple[int, str], bytes] = field(default_factory=dict)
 
 
 def learn(context: WorkerContext, project: Project) -> Lesson:
@@ -77,6 +80,7 @@ def learn(context: WorkerContext, project: Project) -> Lesson:
                 *(project.id, version, project.label_config, control),
                 picked=tuple(picked.by_label.values()),
                 references=references,
+                pictures=_pictures(picked, attempt),
             )
             return Lesson(generation, refusals=_refusals(picked, attempt))
         picked = _pick(context, project.id, control, attempt)
@@ -100,6 +104,7 @@ def _references(
     """Give one reference per picked one, or None after noting in *attempt* which annotations cannot serve."""
     kept = context.generations.get(project_id, version)
     if kept is not None:
+        attempt.pictures.update(kept.pictures)
         return kept.references
     for reference in picked:
         if (reference.annotation_id, reference.label) not in attempt.built:
@@ -126,6 +131,7 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
         )
     else:
         attempt.built[picked.annotation_id, picked.label] = built
+        attempt.pictures[picked.annotation_id, picked.label] = reference_picture(image, picked.masks)
 
 
 def _embedded_image(
@@ -134,6 +140,12 @@ def _embedded_image(
     data = context.fetcher.fetch(picked.image_uri, task_id=picked.task_id)
     image = decode_image(data, limits=context.limits)
     return image, context.models.sam.embed(image)
+
+
+def _pictures(picked: PickedReferences, attempt: _Attempt) -> dict[tuple[int, str], bytes]:
+    """Give the pictures of the references that were picked in the end."""
+    names = [(each.annotation_id, each.label) for each in picked.by_label.values()]
+    return {name: attempt.pictures[name] for name in names if name in attempt.pictures}
 
 
 def _refusals(picked: PickedReferences, attempt: _Attempt) -> tuple[str, ...]:

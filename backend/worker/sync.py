@@ -64,6 +64,7 @@ def sync(context: WorkerContext, project_id: int) -> SyncOutcome:
     context.queue.sync_started(project_id)
     with context.queue.sync_lock(project_id):
         project = context.label_studio.project(project_id)
+        context.progress.set_title(project_id, project.title)
         _authorise_webhook(context, project_id)
         lesson = _learn(context, project)
         if lesson.generation is None:
@@ -104,5 +105,6 @@ def _note(context: WorkerContext, generation: Generation, refusals: tuple[str, .
     ]
     context.generations.put(generation)
     context.progress.set_generation(generation.project_id, generation.model_version, notes)
+    context.pictures.put_references(generation.project_id, generation.pictures)
     for refusal in refusals:
         logger.warning("project %d: %s", generation.project_id, refusal)

@@ -1,0 +1,63 @@
+"""What a sync leaves for the status page, beside the run."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from backend.jobs.pictures import Pictures
+from backend.worker.context import WorkerContext
+from tests.worker.conftest import SIZE_HW, Project, disc_mask
+from tests.worker.fake_label_studio import PROJECT
+
+RunJobs = Callable[..., Project]
+
+
+def shown_reference(context: WorkerContext, found: Project) -> Any:
+    """The picture of the only reference, (H, W, 3)."""
+    (note,) = found["references"]
+    jpeg = Pictures(context.connection).reference(PROJECT, note["annotation"], note["label"])
+    assert jpeg is not None
+    return np.asarray(Image.open(BytesIO(jpeg)).convert("RGB"), dtype=np.int16)
+
+
+def test_the_project_has_its_title_and_a_picture_of_its_reference(
+    full_context: WorkerContext, run_jobs: RunJobs
+) -> None:
+    """The mask lies over the painted disc; the ground around it is as grey as it was."""
+    full_context.queue.enqueue_sync(PROJECT)
+    found = run_jobs()
+    picture = shown_reference(full_context, found)
+
+    spread = picture.max(axis=-1) - picture.min(axis=-1)
+    assert found["title"] == "Fake"
+    assert found["references"][0]["pictured"]
+    assert picture.shape == (*SIZE_HW, 3)
+    assert np.median(spread[disc_mask()]) > 100
+    assert np.median(spread[~disc_mask()]) < 20
+
+
+def test_a_redis_that_came_back_empty_gets_the_pictures_again(
+    full_context: WorkerContext, run_jobs: RunJobs
+) -> None:
+    """Also from a worker that kept the references, and fetches no image for them."""
+    full_context.queue.enqueue_sync(PROJECT)
+    run_jobs()
+    full_context.connection.flushall()
+
+    full_context.queue.enqueue_sync(PROJECT)
+    found = run_jobs()
+
+    assert shown_reference(full_context, found).shape == (*SIZE_HW, 3)
+
+
+def test_what_was_found_is_drawn(full_context: WorkerContext, run_jobs: RunJobs) -> None:
+    """At least the first one: a fast run draws a few a second."""
+    full_context.queue.enqueue_sync(PROJECT)
+    found = run_jobs()
+
+    assert found["pictures"]
+    first = found["pictures"][-1]
+    assert Pictures(full_context.connection).task(PROJECT, first["id"])
