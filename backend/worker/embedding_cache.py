@@ -73,6 +73,10 @@ class EmbeddingCache:
         """Whether there is a cache at all."""
         return self._max_bytes > 0
 
+    def holds(self, size: float) -> bool:
+        """Whether *size* bytes can be kept at once."""
+        return size <= self._max_bytes * _KEPT_SHARE
+
     def counted(self) -> dict[str, float]:
         """Give what ``counts`` has gained since the last call, as the names of sums."""
         gained, self.counts = self.counts, Counter()
@@ -108,7 +112,7 @@ class EmbeddingCache:
         return self._folder / FORMAT / key[:2] / (key + _SUFFIX)
 
     def _write(self, path: Path, data: bytes) -> None:
-        if len(data) > self._max_bytes * _KEPT_SHARE:
+        if not self.holds(len(data)):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, data)

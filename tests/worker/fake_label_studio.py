@@ -38,6 +38,7 @@ class FakeLabelStudio:
         tasks: task data by task id.
         annotations: by task id.
         predictions: stored predictions, each with its ``id``.
+        backend_versions: what its ML backends said last.
         broken: given the path of a request, the status to answer instead, or None.
         drops: whether an item of an import is left out without a word.
         requests: how often each method and path was asked for.
@@ -49,6 +50,7 @@ class FakeLabelStudio:
     tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
     annotations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     predictions: list[dict[str, Any]] = field(default_factory=list)
+    backend_versions: list[str] = field(default_factory=list)
     broken: Callable[[str], int | None] = lambda _: None
     drops: Callable[[Mapping[str, Any]], bool] = lambda _: False
     requests: list[str] = field(default_factory=list)
@@ -136,6 +138,14 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
     def whoami() -> Reply:
         return {"id": 1, "email": "bot@example.com", "username": "bot"}
 
+    @app.get("/api/projects/")
+    def projects() -> Reply:
+        return {"count": 1, "next": None, "previous": None, "results": [{"id": PROJECT}]}
+
+    @app.get("/api/ml/")
+    def backends() -> Reply:
+        return [{"id": 1, "url": "http://x", "model_version": each} for each in fake.backend_versions]
+
     @app.get("/api/projects/<int:project_id>/")
     def project(project_id: int) -> Reply:
         if project_id != PROJECT:
@@ -148,7 +158,10 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
         found = _selected(rows, json.loads(request.args["query"]))
         if request.args.get("fields") == "all":
             found = [row | {"annotations": fake.annotations.get(row["id"], [])} for row in found]
-        return {"tasks": found, "total": len(found), "total_annotations": 0, "total_predictions": 0}
+        page = found[
+            : int(request.args.get("page_size", len(found)))
+        ]  # the first: a query names what follows
+        return {"tasks": page, "total": len(found), "total_annotations": 0, "total_predictions": 0}
 
     @app.get("/data/upload/<path:path>")
     def upload(path: str) -> Reply:

@@ -1,0 +1,134 @@
+"""The job that embeds images before there is a reference, so that the first one finds them embedded."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from rq import Retry
+
+from backend.jobs.payloads import WarmUp
+from backend.labelstudio.client import Task
+from backend.labelstudio.errors import LabelStudioError, PermanentError, TransientError
+from backend.labelstudio.images import decode_image
+from backend.labelstudio.label_config import brush_control
+from backend.vision.errors import VisionError
+from backend.vision.pipeline import Models
+from backend.worker.context import JobContext, WorkerContext, current_job
+from backend.worker.predict import image_uri
+from backend.worker.prefetch import Prefetch
+
+IMAGES_PER_JOB = 8
+_GIVE_BACK = Retry(max=1_000_000, interval=0, enqueue_at_front=True)
+_BYTES_PER_VALUE = 2  # as they are kept
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What became of some images: how many were embedded, how many cannot be, and what they take on disk."""
+
+    done: int = 0
+    failed: int = 0
+    bytes: int = 0
+
+
+def warm_up(project_id: int, token: str, after_id: int) -> dict[str, int] | Retry:
+    """Embed the images of the next few tasks, and let the queue go on with those behind them.
+
+    A job that gives way to something more urgent is done again later: what it has embedded is kept.
+    """
+    job, payload, started = current_job.get(), WarmUp(project_id, token, after_id), time.monotonic()
+    try:
+        embedded = _embed_page(job, payload)
+    except PermanentError as exc:
+        _end(job, payload, str(exc))
+        return {}
+    finally:
+        if job.worker.embeddings is not None:
+            job.worker.counters.add(job.worker.embeddings.counted())
+    if embedded is None:
+        return _GIVE_BACK
+    logger.info(
+        "job %s: warm-up of project %d: %d images embedded, %d cannot be, in %.1f s",
+        *(job.job_id, payload.project_id, embedded.done, embedded.failed, time.monotonic() - started),
+    )
+    return {"done": embedded.done, "failed": embedded.failed}
+
+
+def _embed_page(job: JobContext, payload: WarmUp) -> Embedded | None:
+    """Embed some images and note it; None if something more urgent came first."""
+    worker, project_id, token = job.worker, payload.project_id, payload.token
+    if not worker.warm_ups.is_wanted(project_id, token):
+        return Embedded()
+    if worker.embeddings is None or not worker.embeddings.keeps:
+        _end(job, payload, "no embeddings are kept (ONESHOT_CACHE_BYTES is 0)")
+        return Embedded()
+    key = brush_control(worker.label_studio.project(project_id).label_config).image_key
+    page = worker.label_studio.task_page(project_id, after_id=payload.after_id, limit=IMAGES_PER_JOB)
+    if page.left:
+        worker.warm_ups.go_on(project_id, token, after_id=page.tasks[-1].id)
+    embedded = _embed_each(job, key, page.tasks)
+    if embedded is not None:
+        worker.warm_ups.note(project_id, token, done=embedded.done, failed=embedded.failed, left=page.left)
+        if page.left and _fills_cache(worker, project_id, embedded):
+            _end(job, payload, "the cache holds no more (ONESHOT_CACHE_BYTES)")
+    return embedded
+
+
+def _embed_each(job: JobContext, key: str, tasks: Sequence[Task]) -> Embedded | None:
+    def fetch(task: Task) -> bytes:
+        return job.worker.fetcher.fetch(image_uri(task, key), task_id=task.id)
+
+    done = failed = size = 0
+    with Prefetch(fetch, partial(decode_image, limits=job.worker.limits), tasks) as images:
+        for _, image in images:
+            if job.stopping():
+                return None
+            try:
+                size += embed(job.worker.models, image.result().image)
+            except TransientError as exc:
+                if job.label_studio_is_down(exc):
+                    raise
+                failed += 1
+            except (LabelStudioError, VisionError):
+                failed += 1  # told when its task is predicted
+            else:
+                done += 1
+    return Embedded(done, failed, size)
+
+
+def embed(models: Models, image: NDArray[np.uint8]) -> int:
+    """Have the encoders see the whole image, as the search will; models that keep what they see keep it.
+
+    The tiles of an image, into which only small objects make the search look, are not embedded.
+
+    Args:
+        models: with a cache.
+        image: RGB, (H, W, 3) uint8.
+
+    Returns:
+        Bytes that its embeddings take.
+    """
+    embedding = models.sam.embed(image)
+    dense = models.semantic.dense(image, embedding)
+    tensors = [embedding.features, *embedding.fine, dense]
+    return sum(each.numel() for each in tensors) * _BYTES_PER_VALUE
+
+
+def _fills_cache(worker: WorkerContext, project_id: int, embedded: Embedded) -> bool:
+    """Whether as many images more would push the project's first ones out again."""
+    progress = worker.warm_ups.progress(project_id)
+    if progress is None or worker.embeddings is None or not embedded.done:
+        return False
+    mean = embedded.bytes / embedded.done
+    return not worker.embeddings.holds((progress.done + embedded.done) * mean)
+
+
+def _end(job: JobContext, payload: WarmUp, reason: str) -> None:
+    logger.info("job %s: the warm-up of project %d ends: %s", job.job_id, payload.project_id, reason)
+    job.worker.warm_ups.note(payload.project_id, payload.token, done=0, failed=0, left=0)
