@@ -119,6 +119,19 @@ def test_what_an_annotator_opened_does_not_wait_behind_a_bulk_run(backend: Backe
     assert backend.queue.depths()["predict"] > 0
 
 
+def test_many_tasks_are_queued_in_steps_that_hold_nobody_up(backend: Backend) -> None:
+    """Redis does nothing else during a step, and every other request waits for it."""
+    backend.synced(2)
+    backend.connection.config_resetstat()
+
+    response = backend.client.post("/predict", json=predict_body(*range(1, 10_001)))
+
+    steps = backend.connection.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert len(response.json["results"]) == 10_000  # type: ignore[index]
+    assert steps >= 100
+    assert backend.progress.snapshot()["projects"][0]["counts"] == {"queued": 10_000}
+
+
 def test_the_first_prediction_looks_for_the_reference(backend: Backend) -> None:
     response = backend.client.post("/predict", json=predict_body(5, 6))
 
