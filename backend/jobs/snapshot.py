@@ -5,7 +5,6 @@ last ones, the last failed and the last limited ones are read.
 """
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -49,10 +48,14 @@ def snapshot(connection: Redis) -> dict[str, Any]:
     with redis_errors():
         members = cast("list[bytes]", connection.zrange(PROJECTS, 0, _MOST_PROJECTS - 1, desc=True))
         found = [project_snapshot(connection, int(member)) for member in members]
+        projects = [project for project in found if project]
         workers = worker_rows(connection)
+        seconds, microseconds = connection.time()
     return {
-        "projects": [project for project in found if project],
-        "workers": workers,
+        "projects": projects,
+        "workers": [
+            {**worker, **_in_hand(worker, projects, seconds + microseconds / 1e6)} for worker in workers
+        ],
         "queue": JobQueue(connection).depths(),
         "label_studio": _label_studio(connection),
     }
@@ -127,7 +130,9 @@ def _tasks(connection: Redis, keys: ProjectKeys, task_ids: Sequence[bytes]) -> l
 
 
 def _task(task_id: int, entry: dict[str, Any]) -> dict[str, Any]:
-    figures = {name: entry.get(name) for name in ("instances", "confidence", "seconds", "reason", "at")}
+    figures = {
+        name: entry.get(name) for name in ("instances", "confidence", "seconds", "reason", "at", "job")
+    }
     return {"id": task_id, "state": entry["state"], **figures, "limits": entry.get("limits", [])}
 
 
@@ -139,6 +144,22 @@ def _label_studio(connection: Redis) -> dict[str, Any]:
     return {
         "down": True, "reason": outage.reason, "since_s_ago": outage.since_s_ago, "retry_in_s": retry_in_s,
     }  # fmt: skip
+
+
+def _in_hand(
+    worker: Mapping[str, Any], projects: Sequence[Mapping[str, Any]], now_s: float
+) -> dict[str, Any]:
+    """Give the task that a worker computes, its project, and since when: the one its job took last."""
+    taken = [
+        (task["at"] or 0, project["id"], task["id"])
+        for project in projects
+        for task in project["tasks"]
+        if task["state"] == "processing" and task["job"] == worker["job"]
+    ]
+    if worker["job"] is None or not taken:
+        return {"task_id": None, "busy_s": None}
+    at, project_id, task_id = max(taken)
+    return {"project_id": project_id, "task_id": task_id, "busy_s": max(0.0, now_s - at)}
 
 
 def worker_rows(connection: Redis) -> list[dict[str, Any]]:
@@ -154,14 +175,12 @@ def worker_rows(connection: Redis) -> list[dict[str, Any]]:
 
 
 def _worker(worker: BaseWorker, note: Mapping[bytes, bytes]) -> dict[str, Any]:
-    job, since = worker.get_current_job_id(), float(note.get(b"since", 0))
     return {
         "name": worker.name,
         "host": _text(note, "host") or worker.hostname,
         "state": str(worker.get_state()),
-        "job": job,
-        **{name: _number(note, name) for name in ("pid", "rss_bytes", "project_id", "task_id")},
-        "busy_s": max(0.0, time.time() - since) if job and since else None,
+        "job": worker.get_current_job_id(),
+        **{name: _number(note, name) for name in ("pid", "rss_bytes", "project_id")},
         "jobs_done": worker.successful_job_count,
         "jobs_failed": worker.failed_job_count,
         "up_s": _seconds_since(worker.birth_date),

@@ -6,7 +6,6 @@ The screenshots stay in .artefacts/, to be looked at.
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from redis import Redis
 from rq import Worker
 from rq.executions import prepare_execution
+from rq.job import Job
 
 from backend.demo.coins import DemoImage, demo_images
 from backend.demo.processes import Processes, free_port
@@ -71,15 +71,16 @@ class Scene:
         """Let a worker note the states of tasks."""
         assert self.progress.record_many(project, VERSION, tasks)
 
-    def worker(self, name: str, *, busy: bool = False, **note: float) -> None:
-        """Let a worker be there, maybe at work on the first job of the bulk queue."""
+    def worker(self, name: str, *, job: Job | None = None) -> None:
+        """Let a worker be there, maybe at work on the last task of a job."""
         worker = Worker(self.queue.queues(), name=name, connection=self.connection)
         worker.register_birth()  # type: ignore[no-untyped-call]
-        worker.set_state("busy" if busy else "idle")
-        if busy:
-            prepare_execution(worker, self.queue.queue(PREDICT_QUEUE).get_jobs()[0])
-        for field, value in {"rss_bytes": 8.12e8, **note}.items():
-            self.connection.hset(WORKER.format(name), field, str(value))
+        worker.set_state("busy" if job else "idle")
+        if job:
+            prepare_execution(worker, job)
+            project, task = job.kwargs["project_id"], job.kwargs["task_ids"][-1]
+            assert self.progress.take(project, VERSION, task, job.id) == "taken"
+        self.connection.hset(WORKER.format(name), "rss_bytes", "812000000")
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +172,10 @@ def running(scene: Scene, coins: list[DemoImage]) -> Scene:
     )
     scene.record(2, *(TaskProgress(task, "empty", instances=0, seconds=0.4) for task in range(400, 431)))
     scene.record(2, TaskProgress(431, "skipped", reason="a person has annotated it"))
-    scene.record(2, TaskProgress(432, "processing"))
     Pictures(scene.connection).put_references(
         2, {(7, "Coin"): reference_picture(coins[0].image, coins[0].masks[2:3])}
     )
-    scene.worker("gpu-1-4711-ab12", busy=True, project_id=2, task_id=432, since=time.time() - 3)
+    scene.worker("gpu-1-4711-ab12", job=scene.queue.queue(PREDICT_QUEUE).get_jobs()[-1])
     scene.worker("gpu-2-4712-cd34")
     return scene
 
@@ -250,7 +250,7 @@ def test_a_run_is_readable_everywhere(
     expect(coins_card.get_by_text("420 of 1\u202f200 tasks")).to_be_visible()
     expect(coins_card.get_by_text("a minute")).to_be_visible()
     expect(coins_card.get_by_text("left")).to_be_visible()
-    expect(page.locator("#workers")).to_contain_text(re.compile(r"task 432 of Coins of Pompeii\s+for \d+ s"))
+    expect(page.locator("#workers")).to_contain_text(re.compile(r"task 16 of Coins of Pompeii\s+for \d+ s"))
     assert no_wider_than_the_screen(page)
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(channel) for channel in re.findall(r"\d+", colour))
