@@ -155,8 +155,15 @@ class LabelStudio:
 
     def project_ids(self) -> list[int]:
         """The projects that the user may see."""
+        found: list[int] = []
+        number = 1
         with self._errors("list the projects"):
-            return [int(each.id) for each in self._sdk.projects.list(include="id", page_size=_PAGE)]
+            while True:
+                page = self._sdk.projects.list(include="id", page=number, page_size=_PAGE).response
+                found += [int(each.id) for each in page.results]
+                if not page.next:  # the SDK's own pages go on until Label Studio refuses one
+                    return found
+                number += 1
 
     def backend_versions(self, project_id: int) -> list[str]:
         """The model versions that the project's ML backends named last. Label Studio asks them all anew."""

@@ -1,0 +1,67 @@
+"""What was missed is found: forgotten projects, and references and predictions that changed unseen."""
+
+from collections.abc import Callable
+from typing import Any
+
+from backend.worker.context import WorkerContext
+from tests.worker.conftest import disc_mask
+from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
+
+RunJobs = Callable[..., dict[str, Any]]
+
+
+def test_a_redis_that_came_back_empty_is_filled_again(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """The project is known by the version that Label Studio was told; what is predicted stays as it is."""
+    full_context.queue.enqueue_sync(PROJECT)
+    version = run_jobs()["model_version"]
+    fake.backend_versions = [version]
+    del fake.predictions[0]
+    full_context.connection.flushall()
+
+    full_context.queue.enqueue_reconciliation(pause_s=60)
+    project = run_jobs()
+
+    assert project["model_version"] == version
+    assert fake.predicted() == [2, 3]
+    assert project["counts"].get("queued", 0) == 0
+
+
+def test_a_project_of_another_backend_is_left_alone(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    fake.backend_versions = ["yolo-1"]
+
+    full_context.queue.enqueue_reconciliation(pause_s=60)
+
+    assert run_jobs() == {}
+    assert fake.predicted() == []
+
+
+def test_a_prediction_deleted_by_hand_comes_back(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    full_context.queue.enqueue_sync(PROJECT)
+    run_jobs()
+    fake.predictions[:] = [each for each in fake.predictions if each["task"] != 3]
+
+    full_context.queue.enqueue_reconciliation(pause_s=60)
+    run_jobs()
+
+    assert fake.predicted() == [2, 3]
+
+
+def test_a_reference_whose_webhook_never_came_is_found(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    full_context.queue.enqueue_sync(PROJECT)
+    old = run_jobs()["model_version"]
+    fake.annotations.clear()
+    fake.annotate(1, disc_mask()[:, ::-1])
+
+    full_context.queue.enqueue_reconciliation(pause_s=60)
+    new = run_jobs()["model_version"]
+
+    assert new != old
+    assert {each["model_version"] for each in fake.predictions if each["task"] == 3} >= {new}
