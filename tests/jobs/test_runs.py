@@ -32,7 +32,7 @@ def followed(runs: Runs) -> RunProgress:
 
 
 def list_jobs(queue: JobQueue) -> list[Job]:
-    return [job for job in queue.queue(SYNC_QUEUE).get_jobs() if "list_tasks" in job.func_name]
+    return [job for job in queue.queue(SYNC_QUEUE).get_jobs() if "list_tasks" in str(job.func_name)]
 
 
 def end(queue: JobQueue, job: Job) -> None:

@@ -279,8 +279,8 @@ def test_the_end_of_a_job_brings_the_next_of_its_project(
     before = context.queue.depths()
 
     def nothing(project_id: int) -> None:  # noqa: ARG001
-        connection.delete(*[job.key for job in context.queue.queue(PREDICT_QUEUE).get_jobs()])
-        context.queue.queue(PREDICT_QUEUE).empty()
+        for job in context.queue.queue(PREDICT_QUEUE).get_jobs():
+            job.delete()
         connection.delete(ProjectKeys(7).carriers)
 
     context.queue.queue(SYNC_QUEUE).enqueue(define(nothing), kwargs=PROJECT)

@@ -55,9 +55,10 @@ def supervise(log: Path) -> Iterator[Supervise]:
 
     yield supervise
     for process in started:
-        children = psutil.Process(process.pid).children() if process.poll() is None else []
-        for each in (*children, process):
-            each.kill()
+        if process.poll() is None:
+            for worker in psutil.Process(process.pid).children():
+                worker.kill()
+        process.kill()
         process.wait()
 
 
