@@ -12,7 +12,7 @@ from backend.jobs.breaker import Breaker
 from backend.jobs.connection import redis_errors
 from backend.jobs.counters import add_counts
 from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
-from backend.jobs.snapshot import snapshot
+from backend.jobs.snapshot import MOST_TASKS, snapshot
 
 TaskState = Literal["queued", "processing", "done", "empty", "failed", "skipped"]
 Taken = Literal["taken", "stale", "elsewhere"]
@@ -298,9 +298,9 @@ class Progress:
             pipe.zrem(PROJECTS, str(project_id))
             pipe.execute()
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, *, most_tasks: int = MOST_TASKS) -> dict[str, Any]:
         """Give everything there is to show, as plain values: see ``backend.jobs.snapshot``."""
-        return snapshot(self._connection)
+        return snapshot(self._connection, most_tasks=most_tasks)
 
     def _now_s(self) -> float:
         seconds, microseconds = self._connection.time()

@@ -27,15 +27,18 @@ from backend.jobs.runs import run_progress
 from backend.jobs.warm_ups import warm_up_progress
 from backend.jobs.warning_texts import limited_searches, small_references, weak_references
 
+MOST_TASKS = 200
 _MOST_PROJECTS = 50
-_MOST_TASKS = 200
-_MOST_FAILED = 100
-_MOST_LIMITED = 100
 _PICTURED = ("done", "empty")
 
 
-def snapshot(connection: Redis) -> dict[str, Any]:
+def snapshot(connection: Redis, *, most_tasks: int = MOST_TASKS) -> dict[str, Any]:
     """Read the state of the projects (the last changed first), of the workers and of the queue.
+
+    Args:
+        connection: to Redis.
+        most_tasks: of each project that are shown: the last ones, half as many of the last failed ones and of
+            the last limited ones.
 
     Returns:
         ``projects``: see ``project_snapshot``; ``workers`` with ``name``, ``state``, ``job``, ``host``,
@@ -47,7 +50,7 @@ def snapshot(connection: Redis) -> dict[str, Any]:
     """
     with redis_errors():
         members = cast("list[bytes]", connection.zrange(PROJECTS, 0, _MOST_PROJECTS - 1, desc=True))
-        found = [project_snapshot(connection, int(member)) for member in members]
+        found = [project_snapshot(connection, int(member), most_tasks=most_tasks) for member in members]
         projects = [project for project in found if project]
         workers = worker_rows(connection)
         seconds, microseconds = connection.time()
@@ -61,8 +64,10 @@ def snapshot(connection: Redis) -> dict[str, Any]:
     }
 
 
-def project_snapshot(connection: Redis, project_id: int) -> dict[str, Any] | None:
-    """Read the state of one project; None if nothing is known of it.
+def project_snapshot(
+    connection: Redis, project_id: int, *, most_tasks: int = MOST_TASKS
+) -> dict[str, Any] | None:
+    """Read the state of one project; None if nothing is known of it. Arguments as in ``snapshot``.
 
     Returns:
         ``id``, ``title``, ``model_version``, ``reason``, ``error``, ``synced_at``; ``references``, each with
@@ -77,9 +82,9 @@ def project_snapshot(connection: Redis, project_id: int) -> dict[str, Any] | Non
         pipe.zcard(keys.limited)
         pipe.hkeys(references_key(project_id))
         pipe.zrange(times_key(project_id), 0, MOST_PICTURES - 1, desc=True)
-        pipe.zrange(keys.recent, 0, _MOST_TASKS - 1, desc=True)
-        pipe.zrange(keys.failed, 0, _MOST_FAILED - 1, desc=True)
-        pipe.zrange(keys.limited, 0, _MOST_LIMITED - 1, desc=True)
+        pipe.zrange(keys.recent, 0, most_tasks - 1, desc=True)
+        pipe.zrange(keys.failed, 0, most_tasks // 2 - 1, desc=True)
+        pipe.zrange(keys.limited, 0, most_tasks // 2 - 1, desc=True)
         fields, counts, limited, drawn, pictured, *shown = pipe.execute()
     run, warm_up = run_progress(connection, project_id), warm_up_progress(connection, project_id)
     if not fields and run is None:

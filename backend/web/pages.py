@@ -1,7 +1,6 @@
 """The pages for people: the status page, its pictures, its buttons."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from flask import (
     Flask,
@@ -49,8 +48,7 @@ def _add_status(app: Flask, service: Service) -> None:
 
     @app.get("/status")
     def status() -> Response:
-        shown = service.status()
-        return _page(service, shown) if prefers_html() else jsonify(shown)
+        return _page(service) if prefers_html() else jsonify(service.status())
 
     @app.post(f"/projects/<int:project_id>/<any({', '.join(map(repr, NAMES))}):action>")
     def act(project_id: int, action: str) -> WerkzeugResponse:
@@ -68,7 +66,8 @@ def _add_status(app: Flask, service: Service) -> None:
         return redirect(address, code=303)
 
 
-def _page(service: Service, shown: dict[str, Any]) -> Response:
+def _page(service: Service) -> Response:
+    shown = service.shown()
     views = {project["id"]: project_view(project, shown) for project in shown["projects"]}
     done = done_of(*(request.args.get(name, "") for name in ("did", "project", "amount")))
     response = make_response(

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SYNC_S = 30
 _REPEAT_SYNC_S = 600
+_SHOWN_TASKS = 60
 
 
 class Service:
@@ -56,8 +57,12 @@ class Service:
         return self._progress.model_versions() or [model_version(self._checkpoint)]
 
     def status(self) -> dict[str, Any]:
-        """Give everything that the status page shows."""
+        """Give everything that is known of runs and workers, for a program."""
         return self._progress.snapshot()
+
+    def shown(self) -> dict[str, Any]:
+        """Give what the status page shows of it: many people may look, and it is read again and again."""
+        return self._progress.snapshot(most_tasks=_SHOWN_TASKS)
 
     def label_studio_url(self) -> str:
         """Give Label Studio's address for links, without a slash at its end; empty if nobody knows it."""
