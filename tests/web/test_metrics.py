@@ -1,5 +1,8 @@
 """The metrics, read back with Prometheus's own parser."""
 
+import re
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 from rq import Worker
 
@@ -9,6 +12,7 @@ from backend.jobs.keys import WORKER
 from backend.jobs.progress import TaskProgress
 from tests.web.conftest import VERSION, Backend, backend_on
 
+README = Path(__file__).parents[2] / "README.md"
 Samples = dict[tuple[str, str], float]
 
 
@@ -86,3 +90,10 @@ def test_an_outage_of_label_studio_is_told(backend: Backend) -> None:
     Breaker(backend.connection).trip("connection refused")
 
     assert samples(backend)["oneshot_label_studio_up", ""] == 0
+
+
+def test_the_readme_names_every_metric_and_no_other(backend: Backend) -> None:
+    families = text_string_to_metric_families(backend.client.get("/metrics").text)
+    names = {f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in families}
+
+    assert set(re.findall(r"`(oneshot_[a-z_]+)`", README.read_text())) == names
