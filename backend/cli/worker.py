@@ -35,25 +35,29 @@ def worker(*, number: int | None, supervised: bool) -> None:
 
 
 def _supervise(settings: Settings, number: int) -> int:
+    import socket
+
     from backend.jobs.connection import connect
     from backend.jobs.counters import Counters
     from backend.jobs.errors import QueueUnavailableError
+    from backend.jobs.lost_workers import note_death
     from backend.worker.supervisor import Supervisor
 
-    counters = Counters(connect(settings.redis_url))
+    connection = connect(settings.redis_url)
 
-    def count_restart() -> None:
+    def mourn(pid: int) -> None:
         try:
-            counters.add({"worker:restarts": 1})
+            note_death(connection, socket.gethostname(), pid)
+            Counters(connection).add({"worker:restarts": 1})
         except QueueUnavailableError:
-            return  # the workers say that Redis is away; the count is a nicety
+            return  # then the heartbeat runs out, a minute later
 
     return Supervisor(
         [sys.executable, "-m", "backend.cli", "worker", "--supervised"],
         count=number,
         threads=settings.oneshot_threads or max(1, _cores() // number),
         stop_s=settings.oneshot_stop_s,
-        on_restart=count_restart,
+        on_death=mourn,
     ).run()
 
 

@@ -163,13 +163,17 @@ FEED = (
     + """
 local project_id, ttl, prefix, first = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local tasks_per_job, most_jobs, short = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local PAUSING_PER_JOB = 25
 local time = now()
-local jobs = 0
+local jobs, pausing = 0, 0
 local carriers = redis.call('HGETALL', CARRIERS)
 for i = 1, #carriers, 2 do
   local job, carrier = carriers[i], cjson.decode(carriers[i + 1])
   if job_lives(prefix .. job, carrier.at, time) then
-    if carrier.bulk then jobs = jobs + 1 end
+    if carrier.bulk then
+      if redis.call('HGET', prefix .. job, 'status') == 'scheduled' then pausing = pausing + 1
+      else jobs = jobs + 1 end
+    end
   else
     redis.call('HDEL', CARRIERS, job)
     for _, task_id in ipairs(carrier.tasks) do
@@ -193,7 +197,8 @@ local function next_tasks(job)
   end
   return tasks
 end
-while jobs < most_jobs do
+-- Jobs that wait to be tried again leave their place to others, as long as they are not too many.
+while jobs < most_jobs and pausing < PAUSING_PER_JOB * most_jobs do
   local job = 'predict-' .. first .. '-' .. #made
   local tasks = next_tasks(job)
   if #tasks == 0 then break end

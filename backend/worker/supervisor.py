@@ -48,7 +48,7 @@ class Supervisor:
         count: of workers.
         threads: CPU threads of each.
         stop_s: seconds that the task in hand may take when the workers are asked to end.
-        on_restart: called whenever a worker that died is started again.
+        on_death: called with the process id of each worker that died.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Supervisor:
         count: int,
         threads: int,
         stop_s: float,
-        on_restart: Callable[[], None] = lambda: None,
+        on_death: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._command = list(command)
         self._environment = {
@@ -67,7 +67,7 @@ class Supervisor:
             "OMP_NUM_THREADS": str(threads),
         }
         self._stop_s = stop_s
-        self._on_restart = on_restart
+        self._on_death = on_death
         self._seats = [Seat() for _ in range(count)]
         self._stopping = False
 
@@ -106,16 +106,16 @@ class Supervisor:
         seat.deaths = 1 if steady else seat.deaths + 1
         seat.refusals = seat.refusals + 1 if status > 0 and not steady else 0
         pause_s = seat.pause_s()
+        pid = seat.process.pid
         seat.process, seat.due_at = None, time.monotonic() + pause_s
         logger.warning("worker %d ended (%s); it starts again in %.0f s", number, _how(status), pause_s)
+        self._on_death(pid)
 
     def _start(self, number: int, seat: Seat) -> None:
         # A session of its own: Ctrl-C in a terminal must reach the worker once, through this process.
         seat.process = subprocess.Popen(self._command, env=self._environment, start_new_session=True)
         seat.started_at = time.monotonic()
         logger.info("worker %d: process %d", number, seat.process.pid)
-        if seat.deaths:
-            self._on_restart()
 
     def _stop(self) -> None:
         running = [seat.process for seat in self._seats if seat.process is not None]

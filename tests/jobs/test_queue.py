@@ -185,6 +185,19 @@ def test_the_next_jobs_come_as_the_first_end(queue: JobQueue, project: int) -> N
     assert served(queue, project) == list(range(1, 12))
 
 
+def test_a_job_that_waits_to_be_tried_again_leaves_its_place(queue: JobQueue, project: int) -> None:
+    """A few images on a slow server must not stop a run; but a server that is gone stops it some time."""
+    queue.enqueue_tasks(project, VERSION, range(1, 1000))
+    for _ in range(60):
+        for job in jobs(queue):
+            queue.queue(PREDICT_QUEUE).remove(job)
+            job.set_status(JobStatus.SCHEDULED)
+        queue.feed(project)
+
+    assert queue.depths()["predict"] == 0
+    assert queue.depths()["pending"] == 999 - 2 * 4 * 25
+
+
 def test_projects_take_turns(queue: JobQueue, progress: Progress, project: int) -> None:
     """The second project's first job comes after at most the few that the first has on the queue."""
     progress.set_generation(8, VERSION, [])

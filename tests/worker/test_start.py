@@ -84,7 +84,7 @@ def test_a_worker_predicts_and_ends_when_asked(
     log = log_of(tmp_path)
     assert TOKEN not in log
     assert [line.split(" starts")[0] for line in log.splitlines() if "sync of project 7" in line]
-    assert sum("backend.worker.tasks: job" in line for line in log.splitlines()) == 4
+    assert sum("backend.worker.tasks: job" in line for line in log.splitlines()) == 2
 
 
 def test_a_killed_worker_loses_nothing(
