@@ -12,6 +12,8 @@ from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation
 from backend.worker.prefetch import Loaded
 
+_JSON_BYTES_PER_NUMBER = 4  # of a run length: up to three digits, comma and space
+
 
 @dataclass(frozen=True, eq=False)
 class Computed:
@@ -31,6 +33,11 @@ class Computed:
     def task_id(self) -> int:
         """The task's id."""
         return self.progress.task_id
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of JSON the prediction takes."""
+        return sum(len(region["value"]["rle"]) for region in self.item["result"]) * _JSON_BYTES_PER_NUMBER
 
     def pushed(self, seconds: float) -> TaskProgress:
         """Give how the task has ended, its share of the push having taken *seconds*."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,9 @@ from backend.worker.generation import Generation
 from backend.worker.ledger import Ledger
 from backend.worker.predict import Computed
 
-MOST_AT_ONCE = 16
+MOST_AT_ONCE = 64
+MOST_BYTES_AT_ONCE = 16 * 2**20  # about, as JSON; one larger prediction goes alone
+PAUSE_FACTOR = 3  # after a push, times what it took: Label Studio counts a whole project's tasks at each
 _PUSH_LOCK = "oneshot:push-lock:{}:{}"
 _PUSH_LOCK_S = 120  # longer than Label Studio may take to answer; a killed worker holds up a task no longer
 _PUSH_WAIT_S = 10  # in all; then the job's other tasks have their turn
@@ -30,8 +33,9 @@ _FAILURES_IN_A_ROW = 2  # of single predictions, then the rest of the batch wait
 class Pushes:
     """Pushes from a thread of its own, everything that waits in one batch.
 
-    So a fast model makes large batches, and what a slow one finds is stored at once. A context manager: all
-    that was added is pushed before it is left.
+    Where Label Studio takes long, the next push waits longer: batches grow, and it has time for people. Where
+    it is quick, what is found is stored at once. A context manager: all that was added is pushed before it is
+    left.
 
     Args:
         job: whose tasks they are.
@@ -48,6 +52,7 @@ class Pushes:
         self._lock = threading.Lock()
         self._under_way: list[Future[None]] = []
         self._ended = False
+        self._next_at = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="push")
 
     def __enter__(self) -> Self:
@@ -56,6 +61,7 @@ class Pushes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._under_way.append(self._thread.submit(self._push_all))
         self._thread.shutdown(wait=True)
         if kind is None:
             self._raise_ended()
@@ -69,10 +75,11 @@ class Pushes:
         """
         with self._lock:
             self._waiting.append(computed)
-            crowded = len(self._waiting) >= MOST_AT_ONCE
-        self._under_way.append(self._thread.submit(self._push_waiting))
+            crowded = fitting(self._waiting) < len(self._waiting)
+        pushed = self._thread.submit(self._push_all if crowded else self._push_when_due)
+        self._under_way.append(pushed)
         if crowded:
-            self._under_way[-1].exception()
+            pushed.exception()
         self._raise_ended()
 
     def _raise_ended(self) -> None:
@@ -81,14 +88,31 @@ class Pushes:
         for each in ended:
             each.result()
 
-    def _push_waiting(self) -> None:
-        with self._lock:
-            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+    def _push_when_due(self) -> None:
+        if time.monotonic() >= self._next_at:
+            self._push_batch()
+
+    def _push_all(self) -> None:
+        while self._push_batch():
+            pass
+
+    def _push_batch(self) -> bool:
+        """Push what waits, as far as it fits into a request; False if there is nothing to push any more."""
+        batch = self._next_batch()
         if not batch or self._ended:
-            return
+            return False
+        started = time.monotonic()
         self._ended = True  # unless all goes well
         self._push(batch)
         self._ended = False
+        self._next_at = time.monotonic() + PAUSE_FACTOR * (time.monotonic() - started)
+        return True
+
+    def _next_batch(self) -> list[Computed]:
+        with self._lock:
+            count = fitting(self._waiting)
+            batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
 
     def _push(self, batch: Sequence[Computed]) -> None:
         ids = [each.task_id for each in batch]
@@ -165,6 +189,12 @@ class Pushes:
                 self._worker.pictures.put_task(
                     self._project_id, self._generation.model_version, each.task_id, each.picture
                 )
+
+
+def fitting(waiting: Sequence[Computed]) -> int:
+    """How many of those that wait fit into one request; at least one."""
+    sizes = accumulate(each.size for each in waiting[:MOST_AT_ONCE])
+    return max(1, sum(size <= MOST_BYTES_AT_ONCE for size in sizes))
 
 
 @contextmanager

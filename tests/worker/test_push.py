@@ -3,7 +3,9 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +14,13 @@ from redis import Redis
 from rq.timeouts import JobTimeoutException
 
 from backend.jobs.pictures import Pictures
+from backend.jobs.progress import TaskProgress
 from backend.vision.clock import StageSeconds
 from backend.vision.instance import Instance, mask_window
 from backend.vision.pipeline import Segmentation
 from backend.worker.context import WorkerContext
+from backend.worker.predict import Computed
+from backend.worker.push import fitting
 from tests.worker.conftest import disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
 
@@ -85,6 +90,39 @@ def test_what_is_found_while_a_push_is_under_way_is_stored_at_once(
     assert fake.predicted() == TASKS
     assert 2 <= fake.requests.count(IMPORT) <= 3
     assert "GET /api/predictions/" not in fake.requests
+
+
+@pytest.mark.usefixtures("version")
+def test_the_longer_a_push_takes_the_longer_the_next_one_waits(
+    fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """Label Studio's time for an import grows with the project. What waits at the end goes at once."""
+
+    def slow(path: str) -> None:
+        if path.endswith("import/predictions"):
+            time.sleep(0.5)
+
+    fake.broken = slow
+    pause = partial(time.sleep, 0.4)
+    started = time.monotonic()
+    run_jobs(jobs=1, find=Find({2: pause, 3: pause, 4: pause}))
+
+    assert fake.predicted() == TASKS
+    assert fake.requests.count(IMPORT) == 2
+    assert time.monotonic() - started < 8
+
+
+def computed(task_id: int, numbers: int) -> Computed:
+    region = {"value": {"rle": [255] * numbers}}
+    return Computed({"task": task_id, "result": [region]}, TaskProgress(task_id, "done"))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "fit"), [([10] * 100, 64), ([2_000_000] * 5, 2), ([9_000_000, 1], 1), ([1, 9_000_000], 1)]
+)
+def test_a_request_holds_a_bounded_number_of_predictions_and_bytes(numbers: list[int], fit: int) -> None:
+    """One that is larger goes alone."""
+    assert fitting([computed(index, number) for index, number in enumerate(numbers)]) == fit
 
 
 @pytest.mark.usefixtures("version")
