@@ -91,8 +91,13 @@ def _run_to_its_end(queue: JobQueue, project_id: int, *, retry_failed: bool, qui
         runs.start(project_id)
     elif begun.state == "waiting":
         queue.enqueue_sync(project_id)
-    with _shown(queue, project_id, quiet=quiet) as say:
-        return _follow(queue, runs, project_id, say)
+    try:
+        with _shown(queue, project_id, quiet=quiet) as say:
+            return _follow(queue, runs, project_id, say)
+    except KeyboardInterrupt as exc:
+        raise click.ClickException(
+            "not waited for any longer; the run goes on, and the same command follows it again"
+        ) from exc
 
 
 def _follow(queue: JobQueue, runs: Runs, project_id: int, say: Say) -> End:

@@ -69,11 +69,12 @@ def _add_status(app: Flask, service: Service) -> None:
 def _page(service: Service) -> Response:
     shown = service.shown()
     views = {project["id"]: project_view(project, shown) for project in shown["projects"]}
+    in_order = sorted(shown["projects"], key=lambda each: (not views[each["id"]].is_open, -each["id"]))
     done = done_of(*(request.args.get(name, "") for name in ("did", "project", "amount")))
     response = make_response(
         render_template(
             "status.html",
-            **shown,
+            **{**shown, "projects": in_order},  # not by their last change: nothing may jump about
             views=views,
             states=STATES,
             label_studio_url=service.label_studio_url(),

@@ -1,6 +1,8 @@
 """A run followed from the terminal, against a worker made of one thread that takes what waits."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -196,6 +198,22 @@ def test_a_redis_that_came_back_empty_makes_the_run_begin_again(queue: Queue) ->
     result = run(queue, lose_and_begin_again)
 
     assert result.exit_code == 0, result.output
+
+
+def test_to_stop_waiting_does_not_stop_the_run(queue: Queue) -> None:
+    def interrupt(queue: Queue) -> None:
+        queue.wait_for_sync()
+        queue.list_tasks(1, 2)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    result = run(queue, interrupt)
+
+    ended = queue.runs.run(2)
+    assert result.exit_code == 1
+    assert "the run goes on" in result.output
+    assert ended is not None
+    assert ended.state == "running"
 
 
 def test_what_holds_it_up_is_said(queue: Queue) -> None:

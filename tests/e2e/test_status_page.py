@@ -36,6 +36,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-
 VERSION = "oneshot-mobilesam-5b1fe8a0c2"
 LABEL_STUDIO = "http://labels.example"
 AUTH = ("ann", "correct horse")
+GONE = "net::ERR_CONNECTION_REFUSED"  # the browser's word when a test takes the backend away
 DESKTOP, PHONE = ViewportSize(width=1200, height=900), ViewportSize(width=390, height=844)
 BRIGHTNESS_LIGHT, BRIGHTNESS_DARK = 700, 200  # sums of the background's channels
 
@@ -138,7 +139,7 @@ def open_page(browser: Browser, scene: Scene) -> Iterator[Callable[..., Page]]:
         )
         opened.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
+        page.on("console", lambda message: None if GONE in message.text else complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{scene.url}/status")
         return page
@@ -330,9 +331,35 @@ def test_the_buttons_work_without_javascript(running: Scene, open_page: Callable
     assert running.queue.depths()["warmup"] == 1
 
 
-def test_a_pause_and_a_lost_connection_are_told(
-    running: Scene, open_page: Callable[..., Page], artefacts: Path
-) -> None:
+def test_a_new_project_leaves_the_others_as_they_are(running: Scene, open_page: Callable[..., Page]) -> None:
+    """It comes on top; the table that was opened below moves down, and stays open."""
+    page = open_page()
+    page.locator("#project-2 summary").click()
+
+    running.reference(9, "Screws", ReferenceNote("Screw", 1, 1, 1))
+    start_run(running, 9, range(1, 9))
+
+    expect(page.locator("#project-9")).to_be_visible(timeout=8000)
+    cards = page.locator("main > section").evaluate_all("cards => cards.map(card => card.id)")
+    assert cards == ["project-9", "project-2", "project-5", "project-3", "workers"]
+    assert page.locator("#project-2 details").evaluate("details => details.open")
+
+
+@pytest.mark.usefixtures("running")
+def test_a_lost_connection_is_told_and_comes_back(open_page: Callable[..., Page]) -> None:
+    """What was shown last stays readable."""
+    page = open_page()
+    live = page.locator("#live")
+
+    page.route("**/status", lambda route: route.abort("connectionrefused"))
+    expect(live).to_have_text("no answer; trying again", timeout=8000)
+    expect(page.locator("#project-2")).to_be_visible()
+    page.unroute("**/status")
+
+    expect(live).to_have_text("live", timeout=8000)
+
+
+def test_a_pause_is_told(running: Scene, open_page: Callable[..., Page], artefacts: Path) -> None:
     Breaker(running.connection).trip("expected http://labels.example to answer, got: connection refused")
     page = open_page()
 
@@ -360,7 +387,13 @@ def test_no_other_site_can_press_the_buttons(running: Scene, browser: Browser) -
 
 
 def test_the_page_and_its_pictures_ask_for_the_password(running: Scene) -> None:
-    for path in ("/status", "/metrics", "/projects/2/tasks/1.jpg", "/projects/2/references/7.jpg?label=Coin"):
+    for path in (
+        "/status",
+        "/metrics",
+        "/static/status.js",
+        "/projects/2/tasks/1.jpg",
+        "/projects/2/references/7.jpg?label=Coin",
+    ):
         assert requests.get(f"{running.url}{path}", timeout=5).status_code == 401
         assert requests.get(f"{running.url}{path}", timeout=5, auth=AUTH).status_code == 200
     assert requests.post(f"{running.url}/projects/2/cancel", timeout=5).status_code == 401

@@ -1,5 +1,7 @@
 """The status page's buttons, pictures and protection, without a browser."""
 
+import re
+
 import pytest
 
 from backend.jobs.pictures import Pictures
@@ -141,3 +143,16 @@ def test_links_lead_to_where_browsers_find_label_studio(backend: Backend) -> Non
         'href="https://labels.example/ls/projects/2/data?task=5"'
         in backend.client.get("/status", headers=PAGE).text
     )
+
+
+def test_projects_stay_in_their_places_while_work_goes_on(backend: Backend) -> None:
+    """Those with a run come first, the newest on top; which one changed last does not matter."""
+    for project_id in (2, 3, 4, 5):
+        backend.progress.set_generation(project_id, VERSION, [])
+    for project_id in (4, 2):
+        Runs(backend.queue).start(project_id)
+    backend.progress.record(3, VERSION, TaskProgress(1, "done", instances=1))
+
+    page = backend.client.get("/status", headers=PAGE).text
+
+    assert re.findall(r'id="project-(\d+)"', page) == ["4", "2", "5", "3"]

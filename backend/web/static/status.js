@@ -12,13 +12,22 @@ function patch(old, next) {
   if (old.nodeType !== Node.ELEMENT_NODE) { old.data = next.data; return; }
   for (const { name } of [...old.attributes]) if (!next.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
   for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-  patchChildren(old, [...next.childNodes]);
+  patchChildren(old, next);
 }
 
-function patchChildren(parent, wanted) {
-  const old = [...parent.childNodes];
-  wanted.forEach((node, index) => old[index] ? patch(old[index], node) : parent.append(node.cloneNode(true)));
-  old.slice(wanted.length).forEach(node => node.remove());
+// What has an id is moved rather than made anew. Between the parts of the page there is only white space.
+function patchChildren(parent, next) {
+  const kind = parent.nodeName === "MAIN" ? "children" : "childNodes";
+  [...next[kind]].forEach((node, index) => {
+    const kept = node.id && [...parent.children].find(each => each.id === node.id);
+    const here = parent[kind][index];
+    if (kept && kept !== here) parent.insertBefore(kept, here);
+    const old = parent[kind][index];
+    if (!old) parent.append(node.cloneNode(true));
+    else if (old.id && old.id !== node.id) parent.insertBefore(node.cloneNode(true), old);
+    else patch(old, node);
+  });
+  while (parent[kind].length > next[kind].length) parent[kind][parent[kind].length - 1].remove();
 }
 
 function show(text) {
