@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from backend.vision.pipeline import Models
-from backend.vision.sam import Sam
-from backend.vision.semantics import CropEncoder
 from backend.worker.context import WorkerContext
-from backend.worker.embedding_cache import CachedNetwork, EmbeddingCache
-from tests.tiny_sam import INPUT_SIZE, tiny_sam_model
+from backend.worker.embedding_cache import EmbeddingCache
+from tests.worker.cached_models import cached_models
 from tests.worker.conftest import SIZE_HW, disc
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
 
@@ -30,15 +27,6 @@ def embeddings(tmp_path: Path) -> EmbeddingCache:
 def cached(embeddings: EmbeddingCache) -> Models:
     """The tiny models with a cache, as a worker has them."""
     return cached_models(embeddings)
-
-
-def cached_models(embeddings: EmbeddingCache) -> Models:
-    torch.set_num_threads(1)
-    model = tiny_sam_model()
-    network = CachedNetwork(lambda pixels: pixels[..., ::32, ::32], embeddings, "semantic")
-    semantic = CropEncoder(lambda pixels: network(pixels)[0], pooled=lambda crops: crops.mean(dim=(2, 3)))
-    encode = CachedNetwork(model.get_image_embeddings, embeddings, "sam")
-    return Models(Sam(model, encode, input_size=INPUT_SIZE), semantic)
 
 
 @pytest.fixture

@@ -1,0 +1,103 @@
+"""One task's prediction; above all, that nothing that happens to the cache of embeddings changes it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.labelstudio.client import Task
+from backend.labelstudio.errors import FetchRefusedError
+from backend.worker.context import WorkerContext
+from backend.worker.embedding_cache import EmbeddingCache
+from backend.worker.predict import compute, image_uri
+from backend.worker.prefetch import Loaded
+from backend.worker.sync import sync
+from tests.worker.cached_models import cached_models
+from tests.worker.conftest import disc
+from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
+
+RunJobs = Callable[..., dict[str, Any]]
+
+
+def found(fake: FakeLabelStudio) -> dict[int, list[Any]]:
+    """The masks of each task's prediction."""
+    return {each["task"]: [region["value"]["rle"] for region in each["result"]] for each in fake.predictions}
+
+
+@pytest.fixture
+def predict(full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs) -> Callable[..., Any]:
+    """Predicts all tasks anew with a cache; gives the masks and how often the cache helped."""
+
+    def run(embeddings: EmbeddingCache) -> tuple[dict[int, list[Any]], float]:
+        fake.predictions.clear()
+        full_context.connection.flushall()
+        full_context.generations.clear()
+        full_context.queue.enqueue_sync(PROJECT)
+        run_jobs(models=cached_models(embeddings), embeddings=embeddings)
+        return found(fake), full_context.counters.read().get("cache:hit", 0)
+
+    return run
+
+
+def test_predictions_are_the_same_fresh_kept_or_without_a_cache(
+    predict: Callable[..., Any], tmp_path: Path
+) -> None:
+    fresh, _ = predict(EmbeddingCache(tmp_path, max_bytes=2**30))
+    kept, hits = predict(EmbeddingCache(tmp_path, max_bytes=2**30))
+    without, _ = predict(EmbeddingCache(tmp_path, max_bytes=0))
+
+    assert hits > 0
+    assert set(fresh) == {2, 3}
+    assert fresh == kept == without
+
+
+def test_damaged_files_change_nothing_and_are_written_anew(
+    predict: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Every other one is cut, the rest have a byte changed."""
+    fresh, _ = predict(EmbeddingCache(tmp_path, max_bytes=2**30))
+    files = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
+    for index, (path, whole) in enumerate(files.items()):
+        path.write_bytes(whole[: len(whole) // 2] if index % 2 else whole[:-1] + bytes([whole[-1] ^ 1]))
+
+    again, _ = predict(EmbeddingCache(tmp_path, max_bytes=2**30))
+
+    assert again == fresh
+    assert {path: path.read_bytes() for path in files} == files
+
+
+def test_a_cache_that_cannot_be_written_changes_nothing_and_is_told_once(
+    predict: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fresh, _ = predict(EmbeddingCache(tmp_path / "good", max_bytes=2**30))
+    (tmp_path / "bad").write_text("a file where the folder should be")
+
+    again, hits = predict(EmbeddingCache(tmp_path / "bad", max_bytes=2**30))
+
+    assert (again, hits) == (fresh, 0)
+    assert sum("the cache of embeddings cannot be written" in each for each in caplog.messages) == 1
+
+
+def test_an_image_without_anything_gives_an_empty_prediction(full_context: WorkerContext) -> None:
+    """So that Label Studio does not ask again."""
+    version = str(sync(full_context, PROJECT).model_version)
+    generation = full_context.generations.get(PROJECT, version)
+    assert generation is not None
+    blank = Loaded(np.full_like(disc(), 30), seconds=0.5)
+
+    computed = compute(full_context, generation, Task(2, {}), blank)
+
+    assert computed.progress.state == ("done" if computed.item["result"] else "empty")
+    pushed = computed.pushed(0.25)
+    assert set(pushed.stages) == {"fetch", "encode", "search", "check", "push"}
+    assert pushed.stages["fetch"] == 0.5
+    assert pushed.stages["push"] >= 0.25
+    assert pushed.seconds == pytest.approx(sum(pushed.stages.values()), abs=1e-3)
+
+
+@pytest.mark.parametrize("data", [{}, {"image": ""}, {"image": 7}, {"text": "x"}])
+def test_a_task_without_the_address_of_an_image_says_which_key_was_expected(data: dict[str, Any]) -> None:
+    with pytest.raises(FetchRefusedError, match="'image'"):
+        image_uri(Task(1, data), "image")
