@@ -1,6 +1,7 @@
 """Pauses before another attempt grow, vary, and are no shorter than what the other side asks for."""
 
 import pytest
+from rq.exceptions import AbandonedJobError
 from rq.job import Job
 
 from backend.jobs.queue import ATTEMPTS_LEFT
@@ -38,6 +39,12 @@ def test_retry_after_is_honoured(job: Job, error: Exception) -> None:
     schedule(job, error, outage=False)
 
     assert job.get_retry_interval() == 90
+
+
+def test_the_job_of_a_lost_worker_comes_soon(job: Job) -> None:
+    schedule(job, AbandonedJobError(), outage=False)
+
+    assert job.get_retry_interval() == 1
 
 
 def test_an_outage_uses_up_no_attempt(job: Job) -> None:
