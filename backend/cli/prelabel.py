@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 PROBE_S = 5.0
 REDIS_RETRIES = 60  # of a few seconds each: a Redis that restarts is waited for
+CHANCES = 1  # a project that is not known may be known to Label Studio: Redis came back empty
 LINE_S = 15.0  # between two lines where there is no terminal
 OPEN = ("waiting", "listing", "running")
 SETTLED = ("done", "empty", "skipped", "failed")
@@ -104,7 +105,7 @@ def _follow(queue: JobQueue, runs: Runs, project_id: int, say: Say) -> End:
     """Look at the run every second until it ends; begin it again if Redis came back empty."""
     from backend.jobs.progress import Progress
 
-    began, progress, listed = time.monotonic(), Progress(queue.connection), False
+    began, progress, chances = time.monotonic(), Progress(queue.connection), CHANCES
     while True:
         run, project = runs.run(project_id), progress.project(project_id)
         if run is not None and run.state not in OPEN:
@@ -113,13 +114,13 @@ def _follow(queue: JobQueue, runs: Runs, project_id: int, say: Say) -> End:
             return End("no reference", reason, run)
         if run is not None:
             say(run)
-            listed = listed or run.state != "waiting"
+            chances = chances if run.state == "waiting" else CHANCES
         elif project.synced_s_ago is None:
-            if not listed:
+            if not chances:
                 reason = f"Label Studio knows no project {project_id}, or its token may not see it"
                 return End("failed", reason, None)
             runs.start(project_id)
-            listed = False
+            chances -= 1
         time.sleep(POLL_S)
 
 

@@ -92,6 +92,7 @@ def run(queue: Queue, step: Step, *options: str) -> Result:
 def all_well(queue: Queue) -> None:
     """Three tasks, all predicted or annotated."""
     queue.wait_for_sync()
+    time.sleep(0.5)
     queue.list_tasks(1, 2, 3)
     time.sleep(0.1)
     queue.finish("done", 1, 2)
@@ -178,8 +179,9 @@ def test_without_a_reference_the_reason_is_told(queue: Queue) -> None:
 
 def test_a_project_that_label_studio_does_not_know_is_told(queue: Queue) -> None:
     def forget(queue: Queue) -> None:
-        queue.wait_for_sync()
-        queue.progress.forget_project(2)
+        for _ in range(2):
+            queue.wait_for_sync()
+            queue.progress.forget_project(2)
 
     result = run(queue, forget)
 
@@ -187,10 +189,12 @@ def test_a_project_that_label_studio_does_not_know_is_told(queue: Queue) -> None
     assert "Label Studio knows no project 2" in result.output
 
 
-def test_a_redis_that_came_back_empty_makes_the_run_begin_again(queue: Queue) -> None:
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_redis_that_came_back_empty_makes_the_run_begin_again(queue: Queue, listed: bool) -> None:
     def lose_and_begin_again(queue: Queue) -> None:
         queue.wait_for_sync()
-        queue.list_tasks(1, 2, 3)
+        if listed:
+            queue.list_tasks(1, 2, 3)
         time.sleep(0.3)
         queue.connection.flushall()
         all_well(queue)
