@@ -1,6 +1,7 @@
 """The job of a worker that was seen to die need not wait for its heartbeat to run out."""
 
 import time
+from typing import Any, cast
 
 from redis import Redis
 from rq.registry import StartedJobRegistry
@@ -17,7 +18,7 @@ def begin(queue: JobQueue, name: str, project_id: int) -> SimpleWorker:
     worker = SimpleWorker(
         [SYNC_QUEUE], name=name, connection=queue.connection, serializer=JSONSerializer, worker_ttl=60
     )
-    worker.register_birth()
+    cast("Any", worker).register_birth()
     taken = worker.dequeue_job_and_maintain_ttl(timeout=1)
     assert taken is not None
     worker.prepare_execution(taken[0])
@@ -41,7 +42,7 @@ def test_the_job_of_the_dead_worker_is_abandoned_and_no_other(queue: JobQueue, c
 
 def test_a_worker_without_a_job_leaves_nothing(queue: JobQueue, connection: Redis) -> None:
     worker = begin(queue, "host-17-ab", 7)
-    worker.register_death()
+    cast("Any", worker).register_death()
 
     assert note_death(connection, "host", 17) == 0
     assert note_death(connection, "host", 99) == 0
