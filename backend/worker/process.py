@@ -296,6 +296,6 @@ def worker_name() -> str:
 
 def _shorten_redis_errors(record: logging.LogRecord) -> bool:
     """Say that Redis is gone in one line, without RQ's traceback."""
-    if record.exc_info and isinstance(record.exc_info[1], RedisError):
+    if record.exc_info and isinstance(record.exc_info[1], (RedisError, QueueUnavailableError)):
         record.msg, record.args, record.exc_info = "Redis: %s", (record.exc_info[1],), None
     return True

@@ -4,7 +4,7 @@ import logging
 from typing import Any, cast
 
 from backend.jobs.connection import redis_errors
-from backend.jobs.keys import PROJECTS
+from backend.jobs.keys import OTHERS, OTHERS_SECONDS_TO_LIVE, PROJECTS
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import PermanentError
 from backend.worker.context import WorkerContext, current_job
@@ -27,10 +27,26 @@ def reconcile() -> dict[str, Any]:
 
 
 def _our_projects(context: WorkerContext) -> list[int]:
+    """Give the projects that are known, and the unknown ones that turn out to be ours.
+
+    To ask makes Label Studio call every ML backend of a project, so others' projects are left alone for a
+    day. One that is connected to us meanwhile tells us so itself.
+    """
     with redis_errors():
         known = {int(each) for each in cast("list[bytes]", context.connection.zrange(PROJECTS, 0, -1))}
-    unknown = [each for each in context.label_studio.project_ids() if each not in known]
-    return sorted(known | {each for each in unknown if _is_ours(context.label_studio, each)})
+        others = {int(each) for each in cast("set[bytes]", context.connection.smembers(OTHERS))}
+    unknown = [each for each in context.label_studio.project_ids() if each not in known | others]
+    ours = [each for each in unknown if _is_ours(context.label_studio, each)]
+    _leave_alone(context, set(unknown) - set(ours))
+    return sorted([*known, *ours])
+
+
+def _leave_alone(context: WorkerContext, project_ids: set[int]) -> None:
+    if project_ids:
+        with redis_errors(), context.connection.pipeline() as pipe:
+            pipe.sadd(OTHERS, *project_ids)
+            pipe.expire(OTHERS, OTHERS_SECONDS_TO_LIVE)
+            pipe.execute()
 
 
 def _is_ours(label_studio: LabelStudio, project_id: int) -> bool:

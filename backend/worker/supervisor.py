@@ -129,6 +129,7 @@ class Supervisor:
                 logger.warning("process %d has not ended in %.0f s: killed", process.pid, self._stop_s)
                 process.kill()
                 process.wait()
+                self._on_death(process.pid)
 
 
 def _how(status: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from backend.jobs.keys import RECONCILED
 from backend.worker.context import WorkerContext
 from tests.worker.conftest import disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
@@ -37,6 +38,11 @@ def test_a_project_of_another_backend_is_left_alone(
 
     assert run_jobs() == {}
     assert fake.predicted() == []
+    asked = fake.requests.count("GET /api/ml/")
+    full_context.connection.delete(RECONCILED)
+    full_context.queue.enqueue_reconciliation(pause_s=60)
+    run_jobs()
+    assert fake.requests.count("GET /api/ml/") == asked  # it is not asked about again at once
 
 
 def test_a_prediction_deleted_by_hand_comes_back(
