@@ -7,6 +7,7 @@ import pytest
 from backend.jobs.errors import QueueUnavailableError
 from backend.jobs.payloads import PredictTasks
 from backend.jobs.progress import TaskProgress
+from backend.jobs.snapshot import snapshot
 from backend.labelstudio.errors import ImageUnavailableError, LabelStudioUnavailableError, RegionError
 from backend.worker.context import JobContext, WorkerContext
 from backend.worker.errors import PushBusyError
@@ -28,6 +29,10 @@ def ledger(job: JobContext) -> Ledger:
     return Ledger(job, PredictTasks(PROJECT_ID, VERSION, (TASK, 3)))
 
 
+def fail_by(error: Exception) -> None:
+    raise error
+
+
 def state(job: JobContext) -> str:
     return job.worker.progress.states(PROJECT_ID, [TASK])[TASK]
 
@@ -40,7 +45,7 @@ def test_what_may_be_better_later_waits_as_long_as_there_are_attempts(
     noted = ledger(replace(job, attempts_left=attempts_left))
 
     with noted.settling(TASK):
-        raise error
+        fail_by(error)
 
     assert state(job) == expected
     assert noted.counts == {LEFT if attempts_left else "failed": 1}
@@ -67,11 +72,13 @@ def test_what_is_wrong_with_one_task_alone_fails_it_with_its_reason(
     noted = ledger(job)
 
     with noted.settling(TASK):
-        raise error
+        fail_by(error)
 
     assert state(job) == "failed"
-    failed = job.worker.connection.hget(f"oneshot:tasks:{PROJECT_ID}", str(TASK))
-    assert str(error).encode() in bytes(failed)  # type: ignore[arg-type]
+    (failed,) = (
+        task for task in snapshot(job.worker.connection)["projects"][0]["tasks"] if task["id"] == TASK
+    )
+    assert str(error) in failed["reason"]
 
 
 def test_a_redis_that_is_gone_is_not_a_tasks_fault(job: JobContext) -> None:
