@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,20 +104,37 @@ def stack_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {name.upper(): value for name, value in {**usual, **settings}.items()}
 
 
-def start_stack(
-    processes: Processes, environment: Mapping[str, str], *, name: str, with_worker: bool = True
-) -> Stack:
-    """Start ``oneshot web`` and ``oneshot worker`` and wait until the web process answers."""
-    port = free_port()
+def start_web(processes: Processes, environment: Mapping[str, str], *, name: str, port: int) -> Child:
+    """Start ``oneshot web`` at a port, without waiting for it."""
     environment = {**environment, "ONESHOT_PORT": str(port)}
+    return processes.start(f"{name}-web", [ONESHOT, "web"], environment=environment)
+
+
+def start_stack(
+    processes: Processes,
+    environment: Mapping[str, str],
+    *,
+    name: str,
+    with_worker: bool = True,
+    workers: int | None = None,
+    wrapper: Sequence[str | Path] = (),
+) -> Stack:
+    """Start ``oneshot web`` and ``oneshot worker`` and wait until the web process answers.
+
+    Args:
+        processes: who stops them.
+        environment: as ``stack_environment`` gives it; the port is added.
+        name: what their logs are called.
+        with_worker: whether there is one.
+        workers: that many under one supervisor; None: one process without.
+        wrapper: the program that starts the worker, with its arguments; the worker's command follows.
+    """
+    port = free_port()
     user = environment.get("ONESHOT_BASIC_AUTH_USER", "")
     auth = (user, environment["ONESHOT_BASIC_AUTH_PASSWORD"]) if user else None
-    web = processes.start(f"{name}-web", [ONESHOT, "web"], environment=environment)
-    worker = (
-        processes.start(f"{name}-worker", [ONESHOT, "worker"], environment=environment)
-        if with_worker
-        else None
-    )
+    web = start_web(processes, environment, name=name, port=port)
+    command = [*wrapper, ONESHOT, "worker", *(["-n", str(workers)] if workers else [])]
+    worker = processes.start(f"{name}-worker", command, environment=environment) if with_worker else None
     url = f"http://127.0.0.1:{port}"
     web.wait_healthy(f"{url}/health", timeout_s=READY_TIMEOUT_S, auth=auth)
     return Stack(url=url, redis_url=environment["REDIS_URL"], web=web, worker=worker, auth=auth)
