@@ -8,14 +8,16 @@ from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import Worker
+from rq.worker_registration import unregister
 
 from backend.jobs.connection import redis_errors
+from backend.jobs.keys import WORKER
 
 _LONG_AGO = 1
 
 
 def note_death(connection: Redis, host: str, pid: int) -> int:
-    """Let the jobs of the worker that was process *pid* on *host* count as abandoned.
+    """Let the jobs of the worker that was process *pid* on *host* count as abandoned, and list it no more.
 
     Another worker's maintenance gives them to the next one within seconds.
 
@@ -32,7 +34,16 @@ def note_death(connection: Redis, host: str, pid: int) -> int:
             if key.startswith(prefix):
                 members = cast("set[bytes]", connection.smembers(f"{key}:executions"))
                 lost += sum(_expire(connection, member.decode()) for member in members)
+                _unlist(connection, key)
     return lost
+
+
+def _unlist(connection: Redis, key: str) -> None:
+    worker = Worker.find_by_key(key, connection, serializer=JSONSerializer)
+    if worker is not None:
+        unregister(worker)
+        name = key.removeprefix(Worker.redis_worker_namespace_prefix)
+        connection.delete(key, f"{key}:executions", WORKER.format(name))
 
 
 def _expire(connection: Redis, composite_key: str) -> bool:

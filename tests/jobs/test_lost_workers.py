@@ -6,7 +6,7 @@ from typing import Any, cast
 from redis import Redis
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
-from rq.worker import SimpleWorker
+from rq.worker import SimpleWorker, Worker
 
 from backend.jobs.lost_workers import note_death
 from backend.jobs.queue import SYNC_QUEUE, JobQueue
@@ -38,6 +38,7 @@ def test_the_job_of_the_dead_worker_is_abandoned_and_no_other(queue: JobQueue, c
     assert note_death(connection, "host", 17) == 1
 
     assert abandoned(connection) == ["7"]
+    assert [worker.name for worker in Worker.all(connection)] == ["host-178-cd"]
 
 
 def test_a_worker_without_a_job_leaves_nothing(queue: JobQueue, connection: Redis) -> None:
