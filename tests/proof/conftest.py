@@ -51,6 +51,8 @@ def environment(
             "oneshot_cache": str(cache),
             "oneshot_sam": str(tiny_checkpoint),
             "oneshot_semantics": "sam",
+            "oneshot_search": "loop",  # with random weights it finds something in about half of the images
+            "oneshot_min_similarity": "-1",
             "oneshot_max_instances": "2",
             "oneshot_tasks_per_job": "8",
             "oneshot_fetch_timeout_s": "10",
