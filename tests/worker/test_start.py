@@ -18,6 +18,7 @@ from rq.serializers import JSONSerializer
 
 from backend.jobs.queue import PREDICT_QUEUE, JobQueue
 from backend.jobs.snapshot import snapshot
+from tests.worker.conftest import disc
 from tests.worker.fake_label_studio import PROJECT, TOKEN, FakeLabelStudio
 
 TIMEOUT_S = 120
@@ -29,7 +30,7 @@ def start(fake: FakeLabelStudio, valkey: str, tiny_checkpoint: Path, tmp_path: P
     """Starts a worker; settings may be overridden. ``log_of`` gives what it says."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(**settings: str) -> subprocess.Popen[str]:
+    def start(*options: str, **settings: str) -> subprocess.Popen[str]:
         usual = {
             "LABEL_STUDIO_URL": fake.url,
             "LABEL_STUDIO_API_KEY": TOKEN,
@@ -41,7 +42,7 @@ def start(fake: FakeLabelStudio, valkey: str, tiny_checkpoint: Path, tmp_path: P
         }
         with (tmp_path / f"{len(started)}.log").open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "backend.cli", "worker"],
+                [sys.executable, "-m", "backend.cli", "worker", *options],
                 env={**os.environ, **usual, **settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -52,8 +53,11 @@ def start(fake: FakeLabelStudio, valkey: str, tiny_checkpoint: Path, tmp_path: P
 
     yield start
     for process in started:
+        children = psutil.Process(process.pid).children() if process.poll() is None else []
         process.kill()
         process.wait()
+        for child in children:
+            child.kill()
 
 
 def log_of(tmp_path: Path, index: int = 0) -> str:
@@ -119,7 +123,35 @@ def test_a_killed_worker_loses_nothing(
 def test_a_worker_asked_to_stop_gives_back_what_it_has_not_begun(
     start: Start, fake: FakeLabelStudio, connection: Redis
 ) -> None:
-    """SIGTERM during the first of two tasks: that one is finished, the other waits for the next worker."""
+    """SIGTERM while it waits for an image: that task is finished, those behind it wait for another worker."""
+    stuck = True
+
+    def hang(path: str) -> int | None:
+        while stuck and path.endswith("/4.png"):
+            time.sleep(0.05)
+        return None
+
+    for _ in range(5):
+        fake.add_task(disc())
+    fake.broken = hang
+    first = start(ONESHOT_TASKS_PER_JOB="8")
+    JobQueue(connection).enqueue_sync(PROJECT)
+    wait_until(lambda: any("/4.png" in each for each in fake.requests) and fake.predicted() == [2, 3])
+    first.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    stuck = False
+    assert first.wait(TIMEOUT_S) == 0
+    assert fake.predicted() == [2, 3, 4]
+    assert JobQueue(connection).depths()["predict"] == 1
+
+    start()
+    wait_until(lambda: fake.predicted() == [2, 3, 4, 5, 6, 7, 8])
+
+
+def test_workers_under_a_supervisor_share_a_run_and_outlive_one_that_is_killed(
+    start: Start, fake: FakeLabelStudio, connection: Redis
+) -> None:
+    """``-n 2``: the job of the killed one is done without waiting for its heartbeat to run out."""
     stuck = True
 
     def hang(path: str) -> int | None:
@@ -128,18 +160,20 @@ def test_a_worker_asked_to_stop_gives_back_what_it_has_not_begun(
         return None
 
     fake.broken = hang
-    first = start()
+    supervisor = psutil.Process(start("-n", "2").pid)
+    wait_until(lambda: len(snapshot(connection)["workers"]) == 2)
     JobQueue(connection).enqueue_sync(PROJECT)
     wait_until(lambda: any("import/predictions" in each for each in fake.requests))
-    first.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    (busy,) = [each["name"] for each in snapshot(connection)["workers"] if each["job"]]
+    (killed,) = [each for each in supervisor.children() if f"-{each.pid}-" in busy]
+    killed.kill()
     stuck = False
-    assert first.wait(TIMEOUT_S) == 0
-    assert fake.predicted() == [2]
-    assert JobQueue(connection).depths()["predict"] == 1
+    connection.delete(f"oneshot:push-lock:{PROJECT}:2", f"oneshot:push-lock:{PROJECT}:3")
 
-    start()
-    wait_until(lambda: fake.predicted() == [2, 3])
+    wait_until(lambda: set(fake.predicted()) == {2, 3} and _idle(connection))
+    wait_until(lambda: len(supervisor.children()) == 2)
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(TIMEOUT_S) in (0, None)
 
 
 def test_redis_may_go_away_and_come_back_empty(start: Start, fake: FakeLabelStudio, tmp_path: Path) -> None:
