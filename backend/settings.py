@@ -87,6 +87,22 @@ class Settings(BaseSettings):
     oneshot_max_tiles: int = Field(
         default=9, ge=1, le=64, description="bound on tiles of an image whose objects are small"
     )
+    oneshot_control: str = Field(
+        default="",
+        description="the control that predictions go through, by name or tag (`PolygonLabels`); empty: the "
+        "one that the reference was drawn with",
+    )
+    oneshot_polygon_tolerance: float = Field(
+        default=1.0, ge=0, le=100, description="pixels that a polygon may be from its mask's edge"
+    )
+    oneshot_max_regions: int = Field(
+        default=100, ge=1, le=10_000, description="bound on brush and bitmask regions of one task"
+    )
+    oneshot_beyond_max_regions: Literal["polygons", "merged"] = Field(
+        default="polygons",
+        description="what becomes of more: `polygons`, if the label config has them, or else one `merged` "
+        "mask for each label",
+    )
     oneshot_device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backend.demo.errors import DemoProcessError
 from backend.labelstudio.brush_rle import encode_rle
-from backend.labelstudio.label_config import BrushControl, brush_control
+from backend.labelstudio.label_config import Control, image_controls
 
 TIMEOUT_S = 60.0
 TASKS_PER_PAGE = 100
@@ -33,7 +33,7 @@ class DemoProject:
         self._url = url
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Token {token}"
-        self._control = brush_control(label_config)
+        self._control = image_controls(label_config)[0]
         self.id: int = self._call(
             "POST", "/api/projects/", json={"title": title, "label_config": label_config}
         )["id"]
@@ -106,7 +106,7 @@ def _file_name(uri: str) -> str:
     return uri.rsplit("/", 1)[-1].split("-", 1)[-1]
 
 
-def brushed_region(mask: NDArray[np.bool_], *, control: BrushControl, label: str) -> dict[str, Any]:
+def brushed_region(mask: NDArray[np.bool_], *, control: Control, label: str) -> dict[str, Any]:
     """A region as the brush leaves it: *mask* is (H, W) bool."""
     height, width = mask.shape
     return {

@@ -3,6 +3,7 @@
 LabelStudioError
 ├── TransientError                 trying again later may help
 │   ├── LabelStudioUnavailableError
+│   │   └── NoAnswerError
 │   └── ImageUnavailableError
 └── PermanentError                 trying again will not help
     ├── TokenRefusedError
@@ -10,7 +11,7 @@ LabelStudioError
     ├── RequestRefusedError
     ├── PredictionRefusedError
     ├── LabelConfigError
-    │   └── NoBrushLabelsError
+    │   └── NoMaskControlError
     ├── RleError
     ├── RegionError
     ├── ImageRefusedError
@@ -36,6 +37,10 @@ class TransientError(LabelStudioError):
 
 class LabelStudioUnavailableError(TransientError):
     """Label Studio is unreachable, too slow, overloaded or failing."""
+
+
+class NoAnswerError(LabelStudioUnavailableError):
+    """Label Studio does not answer in time, or hangs up: what it was asked for may still happen."""
 
 
 class ImageUnavailableError(TransientError):
@@ -66,8 +71,8 @@ class LabelConfigError(PermanentError):
     """The label config is not XML, or not one that can be used."""
 
 
-class NoBrushLabelsError(LabelConfigError):
-    """The label config has no BrushLabels on an Image."""
+class NoMaskControlError(LabelConfigError):
+    """The label config has no control on an Image that holds masks."""
 
 
 class RleError(PermanentError):

@@ -1,14 +1,18 @@
-"""The label config's XML: which control paints the masks, on which image, with which labels."""
+"""The label config's XML: which controls hold masks, on which image, with which labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal, get_args
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from backend.labelstudio.errors import LabelConfigError, NoBrushLabelsError
+from backend.labelstudio.errors import LabelConfigError, NoMaskControlError
 
+Geometry = Literal["brush", "bitmask", "polygon", "rectangle", "ellipse"]
+
+_GEOMETRIES: tuple[Geometry, ...] = get_args(Geometry)
 _MAX_CHARACTERS = 1_000_000
 _EXAMPLE = (
     '<Image name="image" value="$image"/> '
@@ -17,38 +21,70 @@ _EXAMPLE = (
 
 
 @dataclass(frozen=True)
-class BrushControl:
-    """The BrushLabels control that annotations and predictions go through.
+class Control:
+    """One control that annotations and predictions go through, on one image.
 
     Attributes:
         from_name: the control's name.
-        to_name: the name of the Image it paints on.
+        to_name: the name of the Image it draws on.
         image_key: the key of the image's address in a task's data.
-        labels: the labels as they stand in a region's ``brushlabels``, in the config's order.
+        labels: the labels as they stand in regions, in the config's order.
+        geometry: what it draws.
+        labels_name: the Labels control that holds the labels; empty when the control has its own.
+        labels_key: the key of more labels in a task's data; empty when there are none.
     """
 
     from_name: str
     to_name: str
     image_key: str
     labels: tuple[str, ...]
+    geometry: Geometry = "brush"
+    labels_name: str = ""
+    labels_key: str = ""
+
+    @property
+    def type(self) -> str:
+        """The ``type`` of its regions, which is also the key of its own labels."""
+        return self.geometry if self.labels_name else f"{self.geometry}labels"
+
+    def labels_of(self, task_data: Mapping[str, Any]) -> tuple[str, ...]:
+        """All labels that a region of a task may have, those from the task's data last."""
+        more = task_data.get(self.labels_key) if self.labels_key else ()
+        found = map(_label_value, more if isinstance(more, list) else ())
+        return tuple(dict.fromkeys([*self.labels, *filter(None, found)]))
 
 
-def brush_control(label_config: str) -> BrushControl:
-    """The first BrushLabels of *label_config* whose ``toName`` is an Image.
+def image_controls(label_config: str) -> tuple[Control, ...]:
+    """The controls of *label_config* that hold masks, in its order.
+
+    BrushLabels, BitmaskLabels, PolygonLabels, RectangleLabels and EllipseLabels, and Brush, Bitmask, Polygon,
+    Rectangle and Ellipse with Labels on the same Image; one for each Image that a control draws on.
 
     Raises:
-        NoBrushLabelsError: there is none; says which controls there are and what to add.
-        LabelConfigError: the config is not XML, or the control names no labels or no image of a task.
+        NoMaskControlError: there is none; says which controls there are and what to add.
+        LabelConfigError: the config is not XML, or none of the controls has labels and an image of a task.
     """
     root = _parse(label_config)
-    images = {tag.get("name", ""): tag for tag in _tags(root, "image")}
-    for tag in _tags(root, "brushlabels"):
-        for to_name in _to_names(tag):
-            if to_name in images:
-                return _control(tag, images[to_name])
-    raise NoBrushLabelsError(
-        f"the label config needs BrushLabels on an Image, such as {_EXAMPLE}; it has {_inventory(root)}"
+    controls: list[Control] = []
+    refusals: list[LabelConfigError] = []
+    for geometry, tag, labels, image in _drawing_tags(root):
+        try:
+            controls.append(_control(geometry, tag, labels, image))
+        except LabelConfigError as exc:
+            refusals.append(exc)
+    if controls:
+        return tuple(controls)
+    if refusals:
+        raise refusals[0]
+    raise NoMaskControlError(
+        "the label config needs BrushLabels, BitmaskLabels, PolygonLabels, RectangleLabels or EllipseLabels "
+        f"on an Image, such as {_EXAMPLE}; it has {_inventory(root)}"
     )
+
+
+def all_labels(controls: Iterable[Control], task_data: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """The labels of *controls*, each once, in the config's order; with *task_data* also those of one task."""
+    return tuple(dict.fromkeys(label for each in controls for label in each.labels_of(task_data or {})))
 
 
 def _parse(label_config: str) -> Element:
@@ -67,23 +103,59 @@ def _parse(label_config: str) -> Element:
     return root
 
 
-def _control(tag: Element, image: Element) -> BrushControl:
-    name = tag.get("name", "")
-    labels = tuple(dict.fromkeys(filter(None, (_label_text(label) for label in _tags(tag, "label")))))
-    if not labels:
-        raise LabelConfigError(f'expected <Label value="…"/> inside BrushLabels {name!r}, found none')
-    value = image.get("value", "")
-    if not value.startswith("$") or len(value) == 1:
+def _drawing_tags(root: Element) -> Iterator[tuple[Geometry, Element, Element, Element]]:
+    """Geometry, control, the tag that holds its labels (maybe itself), and Image, in the config's order."""
+    images = {tag.get("name", ""): tag for tag in _tags(root, "image")}
+    for tag in root.iter():
+        name = tag.tag.lower() if isinstance(tag.tag, str) else ""
+        for geometry in _GEOMETRIES:
+            for to_name in _to_names(tag) if name in (geometry, f"{geometry}labels") else ():
+                holders = [tag] if name != geometry else _generic_labels(root, to_name)
+                for labels in holders if to_name in images else ():
+                    yield geometry, tag, labels, images[to_name]
+
+
+def _generic_labels(root: Element, to_name: str) -> list[Element]:
+    return [tag for tag in _tags(root, "labels") if to_name in _to_names(tag)]
+
+
+def _control(geometry: Geometry, tag: Element, holder: Element, image: Element) -> Control:
+    labels = tuple(dict.fromkeys(filter(None, (_label_text(label) for label in _tags(holder, "label")))))
+    labels_key = _task_key(holder.get("value", ""))
+    if not labels and not labels_key:
         raise LabelConfigError(
-            f'expected Image {image.get("name")!r} to have a value like "$image", got {value!r}; '
-            "images in a valueList are not supported"
+            f'expected <Label value="…"/> inside {holder.tag} {holder.get("name", "")!r}, found none'
         )
-    return BrushControl(name, image.get("name", ""), value[1:], labels)
+    image_key = _task_key(image.get("value", ""))
+    if not image_key:
+        raise LabelConfigError(
+            f'expected Image {image.get("name")!r} to have a value like "$image", '
+            f"got {image.get('value', '')!r}; images in a valueList are not supported"
+        )
+    labels_name = holder.get("name", "") if holder is not tag else ""
+    return Control(
+        *(tag.get("name", ""), image.get("name", ""), image_key, labels),
+        geometry=geometry,
+        labels_name=labels_name,
+        labels_key=labels_key,
+    )
+
+
+def _task_key(value: str) -> str:
+    """The key in a task's data that *value* names; empty when it names none."""
+    return value[1:] if value.startswith("$") else ""
 
 
 def _label_text(label: Element) -> str:
     """What Label Studio writes into regions: the alias, if there is one."""
     return label.get("alias") or label.get("value") or ""
+
+
+def _label_value(label: object) -> str:
+    """The same for a label in a task's data: a text, or an object with a value."""
+    if isinstance(label, Mapping):
+        label = label.get("alias") or label.get("value")
+    return label if isinstance(label, str) else ""
 
 
 def _tags(root: Element, name: str) -> Iterator[Element]:

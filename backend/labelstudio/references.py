@@ -1,6 +1,6 @@
 """Which annotations are the one shot."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.labelstudio.errors import RegionError, RleError
-from backend.labelstudio.label_config import BrushControl
-from backend.labelstudio.regions import BrushRegion, brush_regions
+from backend.labelstudio.label_config import Control, all_labels
+from backend.labelstudio.regions import MaskRegion, mask_regions
+
+_LOOKED_ON = 200  # annotations without a new label, before labels from tasks' data are given up
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,10 @@ class Annotations(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PickedReference:
-    """The annotation that teaches one label: a mask (H, W) bool per instance, all of one size."""
+    """The annotation that teaches one label: a mask (H, W) bool per instance, all of one size.
+
+    ``control`` is the one that the first of them was drawn with.
+    """
 
     label: str
     task_id: int
@@ -51,6 +56,7 @@ class PickedReference:
     size_hw: tuple[int, int]
     region_ids: tuple[str, ...]
     masks: tuple[NDArray[np.bool_], ...]
+    control: Control
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,33 +75,36 @@ class PickedReferences:
 
 
 def pick_references(
-    annotations: Annotations, control: BrushControl, *, passed_over: Container[int] = ()
+    annotations: Annotations, controls: Sequence[Control], *, passed_over: Container[int] = ()
 ) -> PickedReferences:
     """For each label the first annotation that a person made; a ground-truth star wins.
 
-    Cancelled annotations, accepted predictions and empty masks do not count.
+    Cancelled annotations, accepted predictions and empty masks do not count. Where tasks have several images,
+    all references are on the same one of them: the first that was drawn on.
 
     Args:
         annotations: those of the project.
-        control: the brush control of its label config.
+        controls: of its label config.
         passed_over: ids of annotations that turned out to be of no use.
     """
-    search = _Search(control, stars_left=annotations.ground_truths())
+    search = _Search(tuple(controls), stars_left=annotations.ground_truths())
     for annotation in annotations.in_order():
         search.look_at(annotation, usable=annotation.is_made_by_a_person and annotation.id not in passed_over)
         if search.is_over:
             break
-    picked = {label: search.picked[label] for label in control.labels if label in search.picked}
+    in_order = [*all_labels(search.controls), *search.picked]
+    picked = {label: search.picked[label] for label in in_order if label in search.picked}
     refusals = tuple(search.refusals.values())
-    return PickedReferences(picked, refusals, "" if picked else _reason(refusals, control))
+    return PickedReferences(picked, refusals, "" if picked else _reason(refusals, search.controls))
 
 
 @dataclass(eq=False)
 class _Search:
     """What was found in the annotations looked at so far, and how many stars are still to come."""
 
-    control: BrushControl
+    controls: tuple[Control, ...]
     stars_left: int
+    without_news: int = 0
     picked: dict[str, PickedReference] = field(default_factory=dict)
     starred: set[str] = field(default_factory=set)
     refusals: dict[int, str] = field(default_factory=dict)
@@ -104,30 +113,46 @@ class _Search:
     def is_over(self) -> bool:
         """Whether no annotation to come can change anything."""
         found = self.picked if self.stars_left <= 0 else self.starred
-        return len(found) == len(self.control.labels)
+        if any(control.labels_key for control in self.controls):
+            return self.without_news > _LOOKED_ON and self.stars_left <= 0
+        return len(found) == len(all_labels(self.controls))
 
     def look_at(self, annotation: Annotation, *, usable: bool) -> None:
         self.stars_left -= annotation.ground_truth
         taken = self.starred if annotation.ground_truth else self.picked
-        for label in self.control.labels if usable else ():
+        self.without_news += 1
+        for label in all_labels(self.controls, annotation.task_data) if usable else ():
             reference = None if label in taken else self._reference(annotation, label)
             if reference is not None:
+                self.without_news = 0
                 self.picked[label] = reference
                 if annotation.ground_truth:
                     self.starred.add(label)
 
     def _reference(self, annotation: Annotation, label: str) -> PickedReference | None:
         try:
-            regions = brush_regions(annotation.result, self.control, label=label)
-            return _picked(annotation, label, regions, self.control) if regions else None
+            regions = mask_regions(annotation.result, self.controls, labels=[label])
+            return _picked(annotation, label, self._on_one_image(regions)) if regions else None
         except (RegionError, RleError) as exc:
             self.refusals[annotation.id] = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"
             return None
 
+    def _on_one_image(self, regions: list[MaskRegion]) -> list[MaskRegion]:
+        """Those on the image of the references found so far."""
+        image = (
+            next(iter(self.picked.values())).control.to_name if self.picked else regions[0].control.to_name
+        )
+        found = [region for region in regions if region.control.to_name == image]
+        if not found:
+            raise RegionError(
+                f"expected regions on the Image {image!r}, where the other references are, "
+                f"got one on {regions[0].control.to_name!r}: one image of each task is predicted"
+            )
+        return found
 
-def _picked(
-    annotation: Annotation, label: str, regions: list[BrushRegion], control: BrushControl
-) -> PickedReference:
+
+def _picked(annotation: Annotation, label: str, regions: list[MaskRegion]) -> PickedReference:
+    control = regions[0].control
     sizes = {(region.mask.shape[0], region.mask.shape[1]) for region in regions}
     if len(sizes) > 1:
         raise RegionError(f"expected masks of one size, got (height, width) {sorted(sizes)}")
@@ -144,13 +169,19 @@ def _picked(
         size_hw=sizes.pop(),
         region_ids=tuple(region.region_id for region in regions),
         masks=tuple(region.mask for region in regions),
+        control=control,
     )
 
 
-def _reason(refusals: tuple[str, ...], control: BrushControl) -> str:
+def _reason(refusals: tuple[str, ...], controls: Sequence[Control]) -> str:
     if refusals:
         return "; ".join(refusals[:3])
+    names = [
+        f"the {control.geometry} {control.from_name!r}"
+        + (f" ({', '.join(control.labels)})" if control.labels else "")
+        for control in controls
+    ]
     return (
-        f"no annotation with a mask painted by a person yet: paint one object with "
-        f"the brush {control.from_name!r} ({', '.join(control.labels)}) and submit it"
+        "no annotation with a mask painted by a person yet: paint one object with "
+        f"{' or '.join(dict.fromkeys(names))} and submit it"
     )

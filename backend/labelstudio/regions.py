@@ -1,6 +1,6 @@
-"""Brush regions: out of an annotation's result, into a prediction's."""
+"""Regions that hold masks: out of an annotation's result, into a prediction's."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -8,20 +8,21 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.labelstudio.brush_rle import decode_rle, encode_rle
 from backend.labelstudio.errors import RegionError
-from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.region_values import SPECK_PIXELS, mask_values, value_mask
 
-_SPECK_PIXELS = 4
+_MOST_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class BrushRegion:
-    """One painted instance: its label, mask (H, W) bool, and the region's id."""
+class MaskRegion:
+    """One drawn instance: its label, mask (H, W) bool, the region's id, and the control it was drawn with."""
 
     label: str
     mask: NDArray[np.bool_]
     region_id: str
+    control: Control
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,69 +40,104 @@ class ScoredMask:
             raise RegionError(f"expected a score in [0, 1], got {self.score}")
 
 
-def brush_regions(
-    result: Sequence[Mapping[str, Any]], control: BrushControl, *, label: str | None = None
-) -> list[BrushRegion]:
-    """The non-empty brush regions of *result* that a person painted with *control* and its labels.
+def mask_regions(
+    result: Sequence[Mapping[str, Any]], controls: Iterable[Control], *, labels: Sequence[str]
+) -> list[MaskRegion]:
+    """The non-empty regions of *result* that a person drew with one of *controls*, with these labels.
 
     Regions as the model predicted them are left out. A region with several labels comes once for each.
 
     Args:
         result: the annotation's ``result``.
-        control: the brush control of the label config.
-        label: only regions of this label.
+        controls: of the label config.
+        labels: the labels that are looked for.
 
     Raises:
-        RegionError: one of them is rotated or has no size.
+        RegionError: one of them is on a turned image, has no size, or a value that does not fit its control.
         RleError: one of them cannot be decoded.
     """
-    wanted = control.labels if label is None else (label,)
-    regions = []
+    by_name: dict[tuple[str, str], list[Control]] = {}
+    for control in controls:
+        by_name.setdefault((control.type, control.from_name), []).append(control)
+    chosen = _chosen_labels(result)
+    found = []
     for region in result:
-        labels = [name for name in wanted if name in _labels(region, control)]
-        mask = _mask(region) if labels else None
-        if mask is not None and mask.any():
-            regions += [BrushRegion(name, mask, str(region.get("id", ""))) for name in labels]
-    return regions
+        for control in by_name.get((str(region.get("type")), str(region.get("from_name"))), ()):
+            names = [label for label in labels if label in _labels(region, control, chosen)]
+            mask = _mask(region, control) if names else None
+            if mask is not None and mask.any():
+                found += [MaskRegion(name, mask, str(region.get("id", "")), control) for name in names]
+    return found
 
 
 def prediction(
     task_id: int,
     model_version: str,
-    control: BrushControl,
+    controls: Mapping[str, Control],
     size_hw: tuple[int, int],
     instances: Iterable[ScoredMask],
+    *,
+    tolerance: float = 1.0,
+    note: str = "",
 ) -> dict[str, Any]:
-    """One item of a bulk import: a region per instance; without instances an empty prediction.
+    """One item of a bulk import: the regions of each instance; without instances an empty prediction.
 
-    Masks of a few pixels are left out. The prediction's score is the mean of its regions'. The instances are
-    taken one by one, so that their masks need not all be held at once.
+    Masks of a few pixels are left out. The prediction's score is the mean of its instances'. They are taken
+    one by one, so that their masks need not all be held at once.
+
+    Args:
+        task_id: the task's.
+        model_version: that it is stored under.
+        controls: the control of each label.
+        size_hw: of the image, in pixels.
+        instances: what was found.
+        tolerance: how far polygons may be from a mask's edge, in pixels.
+        note: for a person to read in the details of each region; empty: none.
 
     Raises:
-        RegionError: a mask has another size than *size_hw*, or a label is not in the config.
+        RegionError: a mask has another size than *size_hw*, or a label has no control.
     """
-    result = []
+    result: list[dict[str, Any]] = []
+    scores = []
     for each in instances:
-        _check(each, control, size_hw)
-        if np.count_nonzero(each.mask) >= _SPECK_PIXELS:
-            result.append(_region(each, control, size_hw))
+        _check(each, controls, size_hw)
+        if np.count_nonzero(each.mask) >= SPECK_PIXELS:
+            regions = list(_regions(each, controls[each.label], tolerance))
+            result += [{**region, "meta": {"text": [note]}} for region in regions] if note else regions
+            scores += [each.score] * bool(regions)
     item: dict[str, Any] = {"task": task_id, "model_version": model_version}
-    if result:
-        item["score"] = min(1.0, sum(region["score"] for region in result) / len(result))
+    if scores:
+        item["score"] = min(1.0, sum(scores) / len(scores))
     return {**item, "result": result}
 
 
-def _labels(region: Mapping[str, Any], control: BrushControl) -> Iterable[str]:
-    """The labels of a region that a person painted with *control*; none of any other region."""
+def _chosen_labels(result: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], object]:
+    """What was chosen in Labels controls, by the region's id and the control's name."""
+    return {
+        (str(each.get("id")), str(each.get("from_name"))): each["value"].get("labels")
+        for each in result
+        if each.get("type") == "labels" and isinstance(each.get("value"), Mapping)
+    }
+
+
+def _labels(
+    region: Mapping[str, Any], control: Control, chosen: Mapping[tuple[str, str], object]
+) -> Sequence[str]:
+    """The labels of a region of *control* that a person drew; none of any other region."""
     value = region.get("value")
-    painted = region.get("type") == "brushlabels" and region.get("from_name") == control.from_name
-    if not painted or region.get("origin") == "prediction" or not isinstance(value, Mapping):
+    if region.get("origin") == "prediction" or not isinstance(value, Mapping):
         return ()
-    labels = value.get("brushlabels")
+    if region.get("to_name", control.to_name) != control.to_name:
+        return ()
+    labels = (
+        chosen.get((str(region.get("id")), control.labels_name))
+        if control.labels_name
+        else value.get(control.type)
+    )
     return labels if isinstance(labels, list) else ()
 
 
-def _mask(region: Mapping[str, Any]) -> NDArray[np.bool_]:
+def _mask(region: Mapping[str, Any], control: Control) -> NDArray[np.bool_]:
     name = f"region {region.get('id')!r}"
     if region.get("image_rotation"):
         raise RegionError(
@@ -111,30 +147,38 @@ def _mask(region: Mapping[str, Any]) -> NDArray[np.bool_]:
     height, width = region.get("original_height"), region.get("original_width")
     if not isinstance(height, int) or not isinstance(width, int):
         raise RegionError(f"expected {name} to have the size of its image, got {width!r} x {height!r}")
-    value = region["value"]
-    if value.get("format") != "rle":
-        raise RegionError(f"expected {name} in the format 'rle', got {value.get('format')!r}")
-    return decode_rle(value.get("rle"), (height, width))
+    if min(height, width) < 1 or height * width > _MOST_PIXELS:
+        raise RegionError(f"expected {name} on 1 to {_MOST_PIXELS} pixels, got {width} x {height}")
+    try:
+        return value_mask(control.geometry, region["value"], (height, width))
+    except RegionError as exc:
+        raise RegionError(f"{name}: {exc}") from exc
 
 
-def _check(instance: ScoredMask, control: BrushControl, size_hw: tuple[int, int]) -> None:
+def _check(instance: ScoredMask, controls: Mapping[str, Control], size_hw: tuple[int, int]) -> None:
     if instance.mask.shape != size_hw:
         raise RegionError(f"expected masks of {size_hw} (height, width), got {instance.mask.shape}")
-    if instance.label not in control.labels:
-        raise RegionError(f"expected one of the labels {control.labels}, got {instance.label!r}")
+    if instance.label not in controls:
+        raise RegionError(f"expected one of the labels {tuple(controls)}, got {instance.label!r}")
 
 
-def _region(instance: ScoredMask, control: BrushControl, size_hw: tuple[int, int]) -> dict[str, Any]:
-    height, width = size_hw
-    return {
-        "id": uuid4().hex[:16],
-        "type": "brushlabels",
-        "from_name": control.from_name,
-        "to_name": control.to_name,
-        "original_width": width,
-        "original_height": height,
-        "image_rotation": 0,
-        "score": float(instance.score),
-        "origin": "prediction",
-        "value": {"format": "rle", "rle": encode_rle(instance.mask), "brushlabels": [instance.label]},
-    }
+def _regions(instance: ScoredMask, control: Control, tolerance: float) -> Iterator[dict[str, Any]]:
+    """One region for each value; where the labels are another control's, two that share an id."""
+    height, width = instance.mask.shape
+    for value in mask_values(control.geometry, instance.mask, tolerance=tolerance):
+        shared = {
+            "id": uuid4().hex[:16],
+            "to_name": control.to_name,
+            "original_width": width,
+            "original_height": height,
+            "image_rotation": 0,
+            "score": float(instance.score),
+            "origin": "prediction",
+        }
+        own = {"type": control.type, "from_name": control.from_name}
+        if not control.labels_name:
+            yield {**shared, **own, "value": {**value, control.type: [instance.label]}}
+            continue
+        yield {**shared, **own, "value": value}
+        labelled = {"type": "labels", "from_name": control.labels_name}
+        yield {**shared, **labelled, "value": {**value, "labels": [instance.label]}}

@@ -21,6 +21,7 @@ from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import TransientError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
+from backend.labelstudio.outputs import OutputOptions
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 from backend.vision.reference import Reference
 from backend.worker.embedding_cache import EmbeddingCache
@@ -71,6 +72,7 @@ class WorkerContext:
         generations: references that are ready to be used.
         embeddings: what the models' encoders said of images; None: nothing is kept.
         thumbnailer: draws some of what was found.
+        output: the settings that change regions.
         find: the core.
     """
 
@@ -89,6 +91,7 @@ class WorkerContext:
     generations: GenerationCache = field(default_factory=GenerationCache)
     embeddings: EmbeddingCache | None = None
     thumbnailer: Thumbnailer = field(default_factory=Thumbnailer)
+    output: OutputOptions = field(default_factory=OutputOptions)
     find: FindInstances = find_instances
 
     @cached_property

@@ -3,14 +3,15 @@
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from backend.jobs.version import model_version
-from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.outputs import OutputOptions, output_controls
 from backend.labelstudio.references import PickedReference
 from backend.vision.pipeline import SearchOptions
 from backend.vision.reference import Reference
@@ -27,7 +28,7 @@ class Generation:
         project_id: the project's.
         model_version: of its predictions.
         label_config: of the project.
-        control: where masks are read from and written to.
+        controls: those of the label config that hold masks.
         picked: the annotations that teach it.
         references: what they teach.
         pictures: JPEG files of the references for the status page, by annotation id and label.
@@ -36,10 +37,15 @@ class Generation:
     project_id: int
     model_version: str
     label_config: str
-    control: BrushControl
+    controls: tuple[Control, ...]
     picked: tuple[PickedReference, ...]
     references: tuple[Reference, ...]
     pictures: Mapping[tuple[int, str], bytes] = field(default_factory=dict)
+
+    @property
+    def image_key(self) -> str:
+        """The key of the address, in a task's data, of the image that is predicted."""
+        return self.picked[0].control.image_key
 
 
 class GenerationCache:
@@ -71,26 +77,30 @@ class GenerationCache:
 
 def generation_version(
     picked: Mapping[str, PickedReference],
-    control: BrushControl,
+    controls: Sequence[Control],
     *,
     checkpoint: str,
     semantics: str,
     search: SearchOptions,
+    output: OutputOptions,
 ) -> str:
     """Name the generation: another name whenever predictions could come out differently.
 
     Args:
         picked: the references by label.
-        control: where masks are read from and written to.
+        controls: those of the label config that hold masks.
         checkpoint: the SAM checkpoint's slug.
         semantics: the semantic encoder, as the settings name it.
         search: the settings that change masks.
+        output: the settings that change regions.
 
     Returns:
         ``oneshot-<checkpoint>-<digest>``.
     """
+    outputs = output_controls(picked, controls, output.control)
     content = {
-        "control": [control.from_name, control.to_name, control.image_key],
+        "controls": {label: _control_content(each) for label, each in outputs.items()},
+        "output": asdict(output),
         "references": [_reference_content(label, picked[label]) for label in sorted(picked)],
         "search": asdict(search),
         "checkpoint": checkpoint,
@@ -98,6 +108,10 @@ def generation_version(
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return model_version(checkpoint, hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH])
+
+
+def _control_content(control: Control) -> list[str]:
+    return [control.from_name, control.to_name, control.image_key, control.geometry, control.labels_name]
 
 
 def _reference_content(label: str, picked: PickedReference) -> list[Any]:

@@ -1,18 +1,22 @@
 """One task: from its image to the prediction that is to be pushed."""
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.jobs.progress import TaskProgress
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import FetchRefusedError
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.outputs import output_controls, region_plan
 from backend.labelstudio.regions import ScoredMask, prediction
 from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation
 from backend.worker.prefetch import Loaded
 
-_JSON_BYTES_PER_NUMBER = 4  # of a run length: up to three digits, comma and space
+_RUN_LENGTH_BYTES, _POINT_BYTES = 4, 40  # as JSON: up to three digits, comma and space; two long numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +41,7 @@ class Computed:
     @property
     def size(self) -> int:
         """About how many bytes of JSON the prediction takes."""
-        return sum(len(region["value"]["rle"]) for region in self.item["result"]) * _JSON_BYTES_PER_NUMBER
+        return sum(_size(region["value"]) for region in self.item["result"])
 
     def pushed(self, seconds: float) -> TaskProgress:
         """Give how the task has ended, its share of the push having taken *seconds*."""
@@ -78,13 +82,23 @@ def compute(context: WorkerContext, generation: Generation, task: Task, loaded: 
     found, spent = segmentation.instances, segmentation.seconds
     picture = context.thumbnailer.found(loaded.image, found)
     started = time.perf_counter()
-    masks = (ScoredMask(each.label, each.mask, each.confidence) for each in found)
-    item = prediction(task.id, generation.model_version, generation.control, (height, width), masks)
+    plan = region_plan(
+        Counter(each.label for each in found),
+        _outputs(generation, context),
+        generation.controls,
+        context.output,
+    )
+    masks = plan.instances(ScoredMask(each.label, each.mask, each.confidence) for each in found)
+    item = prediction(
+        *(task.id, generation.model_version, plan.controls, (height, width), masks),
+        tolerance=context.output.tolerance,
+        note=plan.limit,
+    )
     progress = TaskProgress(
         *(task.id, "done" if found else "empty"),
         instances=len(found),
         confidence=sum(each.confidence for each in found) / len(found) if found else None,
-        limits=segmentation.limits,
+        limits=(*segmentation.limits, *([plan.limit] if plan.limit else [])),
         stages={
             "fetch": loaded.seconds,
             "encode": spent.encode,
@@ -94,3 +108,14 @@ def compute(context: WorkerContext, generation: Generation, task: Task, loaded: 
         },
     )
     return Computed(item, progress, picture)
+
+
+def _outputs(generation: Generation, context: WorkerContext) -> Mapping[str, Control]:
+    picked = {each.label: each for each in generation.picked}
+    return output_controls(picked, generation.controls, context.output.control)
+
+
+def _size(value: Mapping[str, Any]) -> int:
+    """About how many bytes of JSON a region's value takes, whichever way it draws its mask."""
+    painted = _RUN_LENGTH_BYTES * len(value.get("rle", ())) + len(value.get("imageDataURL", ""))
+    return painted + _POINT_BYTES * len(value.get("points", ()))

@@ -1,6 +1,6 @@
 """From the annotations of a project to references that can be used, or to the reason why there are none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from backend.labelstudio.client import Project
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
 from backend.labelstudio.images import decode_image
-from backend.labelstudio.label_config import BrushControl, brush_control
+from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.references import PickedReference, PickedReferences, pick_references
 from backend.vision.errors import VisionError
 from backend.vision.reference import Reference, build_reference
@@ -60,38 +60,39 @@ def learn(context: WorkerContext, project: Project) -> Lesson:
     An annotation whose image is gone or broken, or whose masks do not fit it, is passed over for the next.
 
     Raises:
-        LabelConfigError: the label config has no brush labels.
+        LabelConfigError: the label config has no control that holds masks.
         TransientError: Label Studio or an image's server does not answer now.
     """
-    control = brush_control(project.label_config)
+    controls = image_controls(project.label_config)
     attempt = _Attempt()
-    picked = _pick(context, project.id, control, attempt)
+    picked = _pick(context, project.id, controls, attempt)
     while picked.by_label and len(attempt.unusable) < _MOST_UNUSABLE:
         version = generation_version(
             picked.by_label,
-            control,
+            controls,
             checkpoint=context.checkpoint,
             semantics=context.semantics,
             search=context.search,
+            output=context.output,
         )
         references = _references(context, project.id, version, picked.by_label.values(), attempt)
         if references is not None:
             generation = Generation(
-                *(project.id, version, project.label_config, control),
+                *(project.id, version, project.label_config, controls),
                 picked=tuple(picked.by_label.values()),
                 references=references,
                 pictures=_pictures(picked, attempt),
             )
             return Lesson(generation, refusals=_refusals(picked, attempt))
-        picked = _pick(context, project.id, control, attempt)
+        picked = _pick(context, project.id, controls, attempt)
     return Lesson(None, _reason(picked, attempt), _refusals(picked, attempt))
 
 
 def _pick(
-    context: WorkerContext, project_id: int, control: BrushControl, attempt: _Attempt
+    context: WorkerContext, project_id: int, controls: Sequence[Control], attempt: _Attempt
 ) -> PickedReferences:
     annotations = context.label_studio.annotations(project_id)
-    return pick_references(annotations, control, passed_over=attempt.unusable)
+    return pick_references(annotations, controls, passed_over=attempt.unusable)
 
 
 def _references(

@@ -20,6 +20,7 @@ from backend.worker.context import BasicAuth, WorkerContext
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.errors import WorkerStartError
 from backend.worker.models import load_models
+from backend.worker.output_options import output_options
 from backend.worker.process import work
 from backend.worker.search_options import search_options
 
@@ -107,6 +108,7 @@ def worker_context(
         checkpoint=checkpoint_slug(settings.oneshot_sam),
         semantics=settings.oneshot_semantics,
         search=search_options(settings),
+        output=output_options(settings),
         connection=connection,
         queue=JobQueue(
             connection,

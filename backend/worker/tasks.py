@@ -68,7 +68,7 @@ def _predict(job: JobContext, payload: PredictTasks, ledger: Ledger) -> None:
 
 def _predict_each(job: JobContext, generation: Generation, tasks: Sequence[Task], ledger: Ledger) -> None:
     """Compute one task after the other, the next images and the last predictions under way beside it."""
-    key, limits = generation.control.image_key, job.worker.limits
+    key, limits = generation.image_key, job.worker.limits
 
     def fetch(task: Task) -> bytes:
         return job.worker.fetcher.fetch(image_uri(task, key), task_id=task.id)

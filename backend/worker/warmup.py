@@ -14,7 +14,7 @@ from backend.jobs.payloads import WarmUp
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelStudioError, PermanentError, TransientError
 from backend.labelstudio.images import decode_image
-from backend.labelstudio.label_config import brush_control
+from backend.labelstudio.label_config import image_controls
 from backend.vision.errors import VisionError
 from backend.vision.pipeline import Models
 from backend.worker.context import JobContext, WorkerContext, current_job
@@ -68,7 +68,7 @@ def _embed_page(job: JobContext, payload: WarmUp) -> Embedded | None:
     if worker.embeddings is None or not worker.embeddings.keeps:
         _end(job, payload, "no embeddings are kept (ONESHOT_CACHE_BYTES is 0)")
         return Embedded()
-    key = brush_control(worker.label_studio.project(project_id).label_config).image_key
+    key = image_controls(worker.label_studio.project(project_id).label_config)[0].image_key
     page = worker.label_studio.task_page(project_id, after_id=payload.after_id, limit=IMAGES_PER_JOB)
     if page.left:
         worker.warm_ups.go_on(project_id, token, after_id=page.tasks[-1].id)

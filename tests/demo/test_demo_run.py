@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from backend.demo.coins import COIN_COUNTS, demo_images, reference_mask
 from backend.demo.label_studio import LabelStudioAccount, copy_data_dir, migrated_data_dir
 from backend.demo.project import brushed_region
-from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.label_config import Control
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.timeout(900)]
 
@@ -123,7 +123,7 @@ def submit_as_a_person_would(output: str, mask: NDArray[np.bool_]) -> None:
     """Brush *mask* on the first task of the project whose address the demo has printed."""
     address = re.search(r"The project: (http://\S+)/projects/(\d+)/data", output)
     assert address is not None
-    control = BrushControl("label", "image", "image", ("Coin of mine",))
+    control = Control("label", "image", "image", ("Coin of mine",))
     region = brushed_region(mask, control=control, label="Coin of mine")
     with requests.Session() as session:
         session.headers["Authorization"] = f"Token {LabelStudioAccount().token}"

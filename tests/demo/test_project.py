@@ -11,7 +11,7 @@ from backend.demo.errors import DemoProcessError
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.project import DemoProject, brushed_region
 from backend.labelstudio.brush_rle import decode_rle
-from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.label_config import Control
 
 CONFIG = (Path(__file__).parents[2] / "label_config.xml").read_text()
 
@@ -20,7 +20,7 @@ def test_a_brushed_region_holds_the_mask_in_the_image_s_own_size() -> None:
     mask = np.zeros((3, 5), dtype=bool)
     mask[1, 2:4] = True
 
-    region = brushed_region(mask, control=BrushControl("label", "image", "image", ("Coin",)), label="Coin")
+    region = brushed_region(mask, control=Control("label", "image", "image", ("Coin",)), label="Coin")
 
     assert (region["original_width"], region["original_height"]) == (5, 3)
     assert region["value"]["brushlabels"] == ["Coin"]

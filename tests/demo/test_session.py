@@ -6,7 +6,7 @@ import pytest
 
 from backend.demo.errors import DemoSetupError
 from backend.demo.session import label_config_for, only_one
-from backend.labelstudio.label_config import brush_control
+from backend.labelstudio.label_config import image_controls
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,4 +31,6 @@ def test_the_data_is_free_again_afterwards(tmp_path: Path) -> None:
 def test_the_user_s_label_replaces_the_coin() -> None:
     config = (ROOT / "label_config.xml").read_text()
 
-    assert brush_control(label_config_for(config, 'the "big" one & only')).labels == ('the "big" one & only',)
+    (control,) = image_controls(label_config_for(config, 'the "big" one & only'))
+
+    assert control.labels == ('the "big" one & only',)

@@ -1,11 +1,14 @@
 """Label configs, as people and attackers write them."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.labelstudio.errors import LabelConfigError, NoBrushLabelsError
-from backend.labelstudio.label_config import BrushControl, brush_control
+from backend.labelstudio.errors import LabelConfigError, NoMaskControlError
+from backend.labelstudio.label_config import Control, Geometry, all_labels, image_controls
 
 IMAGE = '<Image name="photo" value="$picture"/>'
 BRUSH = '<BrushLabels name="tag" toName="photo">'
@@ -14,14 +17,14 @@ BRUSH = '<BrushLabels name="tag" toName="photo">'
 def test_the_control_its_image_and_its_labels_are_found() -> None:
     config = f'<View>{IMAGE}{BRUSH}<Label value="A"/><Label value="B"/></BrushLabels></View>'
 
-    assert brush_control(config) == BrushControl("tag", "photo", "picture", ("A", "B"))
+    assert image_controls(config) == (Control("tag", "photo", "picture", ("A", "B")),)
 
 
 def test_an_alias_stands_in_regions_instead_of_the_value() -> None:
     """Label Studio shows the value and stores the alias."""
     config = f'<View>{IMAGE}{BRUSH}<Label value="Shown" alias="stored"/></BrushLabels></View>'
 
-    assert brush_control(config).labels == ("stored",)
+    assert all_labels(image_controls(config)) == ("stored",)
 
 
 def test_labels_and_controls_may_be_nested_in_views() -> None:
@@ -30,33 +33,122 @@ def test_labels_and_controls_may_be_nested_in_views() -> None:
         '<BrushLabels name="tag" toName="photo"><View><Label value="A"/></View></BrushLabels></View></View>'
     )
 
-    assert brush_control(config).labels == ("A",)
+    assert all_labels(image_controls(config)) == ("A",)
 
 
-def test_the_first_brush_on_an_image_wins() -> None:
-    """Brushes on other objects, and other controls on the image, are passed over."""
+@pytest.mark.parametrize("geometry", ["brush", "bitmask", "polygon", "rectangle", "ellipse"])
+def test_each_kind_of_control_that_holds_masks_is_found(geometry: Geometry) -> None:
+    tag = f"{geometry.capitalize()}Labels"
+    config = f'<View>{IMAGE}<{tag} name="tag" toName="photo"><Label value="A"/></{tag}></View>'
+
+    (control,) = image_controls(config)
+
+    assert control == Control("tag", "photo", "picture", ("A",), geometry)
+    assert control.type == f"{geometry}labels"
+
+
+def test_generic_labels_go_with_every_drawing_control_of_their_image() -> None:
     config = (
-        f'<View>{IMAGE}<Video name="film" value="$film"/>'
-        '<RectangleLabels name="box" toName="photo"><Label value="X"/></RectangleLabels>'
+        f'<View>{IMAGE}<Labels name="what" toName="photo"><Label value="A"/></Labels>'
+        '<Brush name="paint" toName="photo"/><Polygon name="outline" toName="photo"/>'
+        '<Text name="text" value="$text"/><Labels name="words" toName="text"><Label value="B"/></Labels>'
+        "</View>"
+    )
+
+    assert image_controls(config) == (
+        Control("paint", "photo", "picture", ("A",), "brush", labels_name="what"),
+        Control("outline", "photo", "picture", ("A",), "polygon", labels_name="what"),
+    )
+    assert [control.type for control in image_controls(config)] == ["brush", "polygon"]
+
+
+def test_all_controls_are_found_in_order_and_one_for_each_image() -> None:
+    """Controls on other objects, and those without masks, are passed over."""
+    config = (
+        f'<View>{IMAGE}<Image name="back" value="$behind"/><Video name="film" value="$film"/>'
+        '<Choices name="kind" toName="photo"><Choice value="X"/></Choices>'
         '<BrushLabels name="frames" toName="film"><Label value="X"/></BrushLabels>'
-        '<BrushLabels name="first" toName="film, photo"><Label value="A"/></BrushLabels>'
-        '<BrushLabels name="second" toName="photo"><Label value="B"/></BrushLabels></View>'
+        '<RectangleLabels name="box" toName="film, back, photo"><Label value="A"/></RectangleLabels>'
+        '<BrushLabels name="brush" toName="photo"><Label value="B"/><Label value="A"/></BrushLabels></View>'
     )
 
-    assert brush_control(config) == BrushControl("first", "photo", "picture", ("A",))
+    controls = image_controls(config)
+
+    assert [(control.from_name, control.to_name, control.image_key) for control in controls] == [
+        ("box", "back", "behind"), ("box", "photo", "picture"), ("brush", "photo", "picture"),
+    ]  # fmt: skip
+    assert all_labels(controls) == ("A", "B")
 
 
-def test_without_brush_labels_the_error_says_what_there_is_and_what_to_add() -> None:
+def test_labels_may_come_from_each_tasks_data() -> None:
+    config = f'<View>{IMAGE}<PolygonLabels name="tag" toName="photo" value="$things"/></View>'
+    things = [{"value": "Cola", "html": "<b/>"}, {"value": "Shown", "alias": "stored"}, "Bare", 7, {}]
+
+    (control,) = image_controls(config)
+
+    assert control.labels == ()
+    assert control.labels_of({"things": things}) == ("Cola", "stored", "Bare")
+    assert control.labels_of({"things": "none"}) == control.labels_of({}) == ()
+
+
+def test_a_control_that_cannot_be_used_does_not_hide_one_that_can() -> None:
     config = (
-        f'<View>{IMAGE}<RectangleLabels name="box" toName="photo"><Label value="X"/></RectangleLabels></View>'
+        f'<View>{IMAGE}<Image name="pages" valueList="$pages"/>'
+        '<BrushLabels name="all" toName="pages,photo"><Label value="A"/></BrushLabels></View>'
     )
 
-    with pytest.raises(NoBrushLabelsError) as caught:
-        brush_control(config)
+    assert [control.to_name for control in image_controls(config)] == ["photo"]
 
-    assert "RectangleLabels 'box' on 'photo'" in str(caught.value)
+
+def test_without_a_control_that_holds_masks_the_error_says_what_there_is_and_what_to_add() -> None:
+    config = (
+        f'<View>{IMAGE}<KeyPointLabels name="dot" toName="photo"><Label value="X"/></KeyPointLabels></View>'
+    )
+
+    with pytest.raises(NoMaskControlError) as caught:
+        image_controls(config)
+
+    assert "KeyPointLabels 'dot' on 'photo'" in str(caught.value)
     assert "Image 'photo'" in str(caught.value)
     assert '<BrushLabels name="label" toName="image">' in str(caught.value)
+
+
+TEMPLATES = sorted(
+    Path(__file__)
+    .parents[2]
+    .glob(".venv-label-studio/lib/python3*/site-packages/label_studio/annotation_templates/**/config.yml")
+)
+USABLE = {
+    "object-detection-with-bounding-boxes": [("label", "rectangle")],
+    "medical-image-classification-with-bboxes": [("label", "rectangle")],
+    "semantic-segmentation-with-masks": [("tag", "brush")],
+    "semantic-segmentation-with-polygons": [("label", "polygon")],
+    "optical-character-recognition": [("bbox", "rectangle"), ("poly", "polygon")],
+    "inventory-tracking": [("objects", "polygon")],
+    "ocr-invoices-pre-ner-bio-format": [("label", "rectangle")],
+    "visual-genome": [
+        ("regions", "rectangle"), ("attributes", "rectangle"), ("relationships", "rectangle"),
+    ],
+}  # fmt: skip
+
+
+def test_every_template_of_label_studio_gives_its_controls_or_says_what_it_lacks() -> None:
+    """They ship in its wheel. Those without a control that holds masks are about other things."""
+    assert len(TEMPLATES) > 60, "install Label Studio: make setup"
+    found: dict[str, list[tuple[str, str]]] = {}
+    errors = {}
+    for path in TEMPLATES:
+        config = str(yaml.safe_load(path.read_text()).get("config") or "")
+        try:
+            found[path.parent.name] = [(each.from_name, each.geometry) for each in image_controls(config)]
+        except LabelConfigError as exc:
+            errors[path.parent.name] = str(exc)
+
+    assert found == USABLE
+    assert "valueList are not supported" in errors.pop("multipage-documents")
+    assert {each[:39] for each in errors.values() if "<Image" in each} == {
+        "the label config needs BrushLabels, Bit"
+    }
 
 
 @pytest.mark.parametrize(
@@ -80,7 +172,7 @@ def test_without_brush_labels_the_error_says_what_there_is_and_what_to_add() -> 
 )
 def test_what_cannot_be_used_is_an_error_that_says_what_was_expected(config: str, message: str) -> None:
     with pytest.raises(LabelConfigError, match=message):
-        brush_control(config)
+        image_controls(config)
 
 
 @pytest.mark.parametrize(
@@ -93,12 +185,12 @@ def test_what_cannot_be_used_is_an_error_that_says_what_was_expected(config: str
 )
 def test_entity_bombs_and_outside_files_are_refused_unread(config: str) -> None:
     with pytest.raises(LabelConfigError, match="without a document type or entities"):
-        brush_control(config)
+        image_controls(config)
 
 
 @given(st.text() | st.text(alphabet="<>/=\"' VBIi$"))
 def test_any_text_is_a_control_or_an_error_of_ours(config: str) -> None:
     try:
-        brush_control(config)
+        image_controls(config)
     except LabelConfigError:
         return

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.labelstudio.brush_rle import encode_rle
-from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, pick_references
 
-CONTROL = BrushControl("brush", "photo", "image", ("Coin", "Nut"))
+CONTROL = Control("brush", "photo", "image", ("Coin", "Nut"))
 MASK = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
 
 
@@ -52,12 +52,12 @@ def _annotation(annotation_id: int, *result: dict[str, Any], **changes: Any) -> 
 
 
 def _picked(*annotations: Annotation) -> dict[str, int]:
-    references = pick_references(Stored(list(annotations)), CONTROL).by_label
+    references = pick_references(Stored(list(annotations)), [CONTROL]).by_label
     return {label: reference.annotation_id for label, reference in references.items()}
 
 
 def test_the_first_annotation_teaches() -> None:
-    references = pick_references(Stored([_annotation(1, _region()), _annotation(2, _region())]), CONTROL)
+    references = pick_references(Stored([_annotation(1, _region()), _annotation(2, _region())]), [CONTROL])
 
     reference = references.by_label["Coin"]
     assert (reference.annotation_id, reference.task_id, reference.region_ids) == (1, 101, ("Coin-region",))
@@ -68,7 +68,7 @@ def test_the_first_annotation_teaches() -> None:
 
 def test_every_region_of_the_label_is_an_instance() -> None:
     references = pick_references(
-        Stored([_annotation(1, _region(), _region(mask=~MASK), _region("Nut"))]), CONTROL
+        Stored([_annotation(1, _region(), _region(mask=~MASK), _region("Nut"))]), [CONTROL]
     )
 
     assert len(references.by_label["Coin"].masks) == 2
@@ -113,7 +113,7 @@ def test_what_a_person_did_not_paint_does_not_teach(passed_over: Annotation) -> 
 
 def test_a_rotated_region_is_refused_with_the_reason_and_the_next_annotation_teaches() -> None:
     references = pick_references(
-        Stored([_annotation(1, _region(image_rotation=90)), _annotation(2, _region())]), CONTROL
+        Stored([_annotation(1, _region(image_rotation=90)), _annotation(2, _region())]), [CONTROL]
     )
 
     assert references.by_label["Coin"].annotation_id == 2
@@ -133,7 +133,7 @@ def test_a_rotated_region_is_refused_with_the_reason_and_the_next_annotation_tea
     ],
 )
 def test_why_there_is_none_is_told(broken: Annotation, message: str) -> None:
-    references = pick_references(Stored([broken]), CONTROL)
+    references = pick_references(Stored([broken]), [CONTROL])
 
     assert references.by_label == {}
     assert message in references.reason
@@ -141,21 +141,21 @@ def test_why_there_is_none_is_told(broken: Annotation, message: str) -> None:
 
 def test_without_annotations_the_reason_says_what_to_paint() -> None:
     assert (
-        "paint one object with the brush 'brush' (Coin, Nut)" in pick_references(Stored([]), CONTROL).reason
+        "paint one object with the brush 'brush' (Coin, Nut)" in pick_references(Stored([]), [CONTROL]).reason
     )
 
 
 def test_annotations_that_turned_out_useless_are_passed_over() -> None:
     stored = Stored([_annotation(1, _region()), _annotation(2, _region())])
 
-    assert pick_references(stored, CONTROL, passed_over={1}).by_label["Coin"].annotation_id == 2
+    assert pick_references(stored, [CONTROL], passed_over={1}).by_label["Coin"].annotation_id == 2
 
 
 def test_no_more_annotations_are_read_than_needed() -> None:
     """Projects may have thousands, and each is a download."""
     stored = Stored([_annotation(each, _region(), _region("Nut")) for each in range(1, 20)])
 
-    pick_references(stored, CONTROL)
+    pick_references(stored, [CONTROL])
 
     assert stored.read == 1
 
@@ -163,7 +163,7 @@ def test_no_more_annotations_are_read_than_needed() -> None:
 def test_all_are_read_for_a_label_that_nobody_painted() -> None:
     stored = Stored([_annotation(each, _region()) for each in range(1, 20)])
 
-    assert pick_references(stored, CONTROL).by_label["Coin"].annotation_id == 1
+    assert pick_references(stored, [CONTROL]).by_label["Coin"].annotation_id == 1
     assert stored.read == 19
 
 
@@ -177,8 +177,8 @@ def test_stars_are_looked_for_until_every_label_has_one_or_none_is_left() -> Non
     ]
     imported, painted = Stored(both), Stored([*late, _annotation(4, _region(), _region("Nut"))])
 
-    pick_references(imported, CONTROL)
-    picked = pick_references(painted, CONTROL).by_label
+    pick_references(imported, [CONTROL])
+    picked = pick_references(painted, [CONTROL]).by_label
 
     assert imported.read == 1
     assert painted.read == 3

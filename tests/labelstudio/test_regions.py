@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from backend.labelstudio.brush_rle import decode_rle, encode_rle
 from backend.labelstudio.errors import RegionError, RleError
-from backend.labelstudio.label_config import BrushControl
-from backend.labelstudio.regions import ScoredMask, brush_regions, prediction
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.regions import MaskRegion, ScoredMask, mask_regions, prediction
 
-CONTROL = BrushControl("brush", "photo", "image", ("Coin", "Nut"))
+CONTROL = Control("brush", "photo", "image", ("Coin", "Nut"))
+CONTROLS = dict.fromkeys(CONTROL.labels, CONTROL)
 MASK = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
 
 
@@ -33,8 +34,12 @@ def region(mask: NDArray[np.bool_] = MASK, *labels: str, **changes: Any) -> dict
     }
 
 
+def drawn(*result: dict[str, Any]) -> list[MaskRegion]:
+    return mask_regions(result, [CONTROL], labels=CONTROL.labels)
+
+
 def test_a_painted_region_is_a_mask_with_its_label() -> None:
-    (found,) = brush_regions([region()], CONTROL)
+    (found,) = mask_regions([region()], [CONTROL], labels=CONTROL.labels)
 
     assert (found.label, found.region_id) == ("Coin", "painted01")
     assert np.array_equal(found.mask, MASK)
@@ -60,18 +65,23 @@ def test_a_painted_region_is_a_mask_with_its_label() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_painted_region_of_the_control_is_passed_over(passed_over: dict[str, Any]) -> None:
-    assert [found.region_id for found in brush_regions([passed_over, region(id="kept")], CONTROL)] == ["kept"]
+    assert [
+        found.region_id
+        for found in mask_regions([passed_over, region(id="kept")], [CONTROL], labels=CONTROL.labels)
+    ] == ["kept"]
 
 
 def test_a_prediction_that_a_person_changed_counts() -> None:
-    assert len(brush_regions([region(origin="prediction-changed")], CONTROL)) == 1
+    assert len(mask_regions([region(origin="prediction-changed")], [CONTROL], labels=CONTROL.labels)) == 1
 
 
 def test_a_region_with_two_labels_comes_once_for_each() -> None:
-    assert [found.label for found in brush_regions([region(MASK, "Nut", "Coin")], CONTROL)] == ["Coin", "Nut"]
-    assert [found.label for found in brush_regions([region(MASK, "Nut", "Coin")], CONTROL, label="Nut")] == [
-        "Nut"
-    ]
+    assert [
+        found.label for found in mask_regions([region(MASK, "Nut", "Coin")], [CONTROL], labels=CONTROL.labels)
+    ] == ["Coin", "Nut"]
+    assert [
+        found.label for found in mask_regions([region(MASK, "Nut", "Coin")], [CONTROL], labels=["Nut"])
+    ] == ["Nut"]
 
 
 @pytest.mark.parametrize(
@@ -89,12 +99,12 @@ def test_a_region_that_cannot_be_used_is_an_error_that_names_it(
     broken: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        brush_regions([broken], CONTROL)
+        mask_regions([broken], [CONTROL], labels=CONTROL.labels)
 
 
 def test_a_prediction_has_one_region_per_instance_and_their_mean_score() -> None:
     item = prediction(
-        7, "v1", CONTROL, (3, 5), [ScoredMask("Coin", MASK, 0.5), ScoredMask("Nut", ~MASK, 1.0)]
+        7, "v1", CONTROLS, (3, 5), [ScoredMask("Coin", MASK, 0.5), ScoredMask("Nut", ~MASK, 1.0)]
     )
 
     first, second = item["result"]
@@ -110,7 +120,7 @@ def test_a_prediction_has_one_region_per_instance_and_their_mean_score() -> None
 
 
 def test_region_ids_are_unique_and_long_enough() -> None:
-    item = prediction(7, "v1", CONTROL, (3, 5), [ScoredMask("Coin", MASK, 0.5)] * 50)
+    item = prediction(7, "v1", CONTROLS, (3, 5), [ScoredMask("Coin", MASK, 0.5)] * 50)
 
     ids = {each["id"] for each in item["result"]}
     assert len(ids) == 50
@@ -124,7 +134,7 @@ def test_empty_masks_and_specks_are_never_sent() -> None:
     item = prediction(
         7,
         "v1",
-        CONTROL,
+        CONTROLS,
         (3, 5),
         [ScoredMask("Coin", np.zeros((3, 5), bool), 0.9), ScoredMask("Coin", speck, 0.9)],
     )
@@ -133,16 +143,16 @@ def test_empty_masks_and_specks_are_never_sent() -> None:
 
 
 def test_our_own_prediction_does_not_teach() -> None:
-    item = prediction(7, "v1", CONTROL, (3, 5), [ScoredMask("Coin", MASK, 0.5)])
+    item = prediction(7, "v1", CONTROLS, (3, 5), [ScoredMask("Coin", MASK, 0.5)])
 
-    assert brush_regions(item["result"], CONTROL) == []
+    assert mask_regions(item["result"], [CONTROL], labels=CONTROL.labels) == []
 
 
 def test_masks_of_another_size_and_unknown_labels_are_refused() -> None:
     with pytest.raises(RegionError, match=r"masks of \(5, 3\) \(height, width\), got \(3, 5\)"):
-        prediction(7, "v1", CONTROL, (5, 3), [ScoredMask("Coin", MASK, 0.5)])
+        prediction(7, "v1", CONTROLS, (5, 3), [ScoredMask("Coin", MASK, 0.5)])
     with pytest.raises(RegionError, match="got 'Button'"):
-        prediction(7, "v1", CONTROL, (3, 5), [ScoredMask("Button", MASK, 0.5)])
+        prediction(7, "v1", CONTROLS, (3, 5), [ScoredMask("Button", MASK, 0.5)])
 
 
 @pytest.mark.parametrize("score", [-0.01, 1.01, float("nan")])

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backend.labelstudio.label_config import BrushControl
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.outputs import OutputOptions
 from backend.labelstudio.references import PickedReference
 from backend.vision.pipeline import SearchOptions
 from backend.worker.generation import Generation, GenerationCache, generation_version
 
-CONTROL = BrushControl("label", "image", "image", ("Coin", "Nut"))
+CONTROL = Control("label", "image", "image", ("Coin", "Nut"))
+POLYGONS = Control("outline", "image", "image", ("Coin", "Nut"), "polygon")
 SEARCH = SearchOptions(guidance="none", min_similarity=None, max_instances=300)
 MASK = np.array([[True, False, False, False, False], [False] * 5, [False] * 5])  # 3 x 5
 REFERENCE = PickedReference(
@@ -21,18 +23,25 @@ REFERENCE = PickedReference(
     size_hw=(3, 5),
     region_ids=("painted1",),
     masks=(MASK,),
+    control=CONTROL,
 )
 
 
 def version(
     reference: PickedReference = REFERENCE,
-    control: BrushControl = CONTROL,
     search: SearchOptions = SEARCH,
     checkpoint: str = "mobilesam",
     semantics: str = "efficientnet-lite0",
+    output: OutputOptions = OutputOptions(),  # noqa: B008 - frozen
 ) -> str:
     picked = {reference.label: reference}
-    return generation_version(picked, control, checkpoint=checkpoint, semantics=semantics, search=search)
+    return generation_version(
+        *(picked, (CONTROL, POLYGONS)),
+        checkpoint=checkpoint,
+        semantics=semantics,
+        search=search,
+        output=output,
+    )
 
 
 def test_the_version_names_the_checkpoint_and_fits_label_studio() -> None:
@@ -54,7 +63,9 @@ def test_the_same_reference_and_settings_give_the_same_version() -> None:
         version(replace(REFERENCE, annotation_id=6)),
         version(replace(REFERENCE, image_uri="/data/upload/1/other.png")),
         version(replace(REFERENCE, label="Nut")),
-        version(control=replace(CONTROL, from_name="brush")),
+        version(replace(REFERENCE, control=replace(CONTROL, from_name="brush"))),
+        version(output=OutputOptions(control="outline")),
+        version(output=OutputOptions(max_regions=1)),
         version(search=replace(SEARCH, guidance="hf")),
         version(search=replace(SEARCH, max_instances=1)),
         version(checkpoint="sam-vit-base"),
@@ -66,12 +77,12 @@ def test_whatever_changes_masks_changes_the_version(other: str) -> None:
 
 
 def test_a_label_that_nobody_has_painted_changes_nothing() -> None:
-    assert version(control=replace(CONTROL, labels=("Coin", "Nut", "Bolt"))) == version()
+    assert version(replace(REFERENCE, control=replace(CONTROL, labels=("Coin", "Nut", "Bolt")))) == version()
 
 
 def test_the_cache_drops_the_generation_that_was_not_used_for_longest() -> None:
     cache = GenerationCache(size=2)
-    generations = [Generation(project, "v", "", CONTROL, (), ()) for project in (1, 2, 3)]
+    generations = [Generation(project, "v", "", (CONTROL,), (), ()) for project in (1, 2, 3)]
 
     cache.put(generations[0])
     cache.put(generations[1])

@@ -1,0 +1,138 @@
+"""Which control each label's predictions go through, and what happens to too many regions."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.references import PickedReference
+from backend.labelstudio.regions import ScoredMask
+
+_PAINTED = ("brush", "bitmask")  # each region is an image of its own in the editor; many of them freeze it
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """The settings that change regions.
+
+    Attributes:
+        control: the control that predictions go through, by its name or tag; empty: the reference's.
+        tolerance: how far polygons may be from a mask's edge, in pixels.
+        max_regions: bound on brush and bitmask regions of a task.
+        beyond: what becomes of more: polygons, where the label config has them for the label, else one merged
+            mask for each label.
+    """
+
+    control: str = ""
+    tolerance: float = 1.0
+    max_regions: int = 100
+    beyond: Literal["polygons", "merged"] = "polygons"
+
+
+@dataclass(frozen=True)
+class RegionPlan:
+    """How one task's instances become regions.
+
+    Attributes:
+        controls: the control of each label.
+        merged: labels whose instances become one mask.
+        limit: what was done because there are too many, as a sentence; empty: nothing.
+    """
+
+    controls: Mapping[str, Control]
+    merged: frozenset[str] = field(default_factory=frozenset)
+    limit: str = ""
+
+    def instances(self, found: Iterable[ScoredMask]) -> Iterator[ScoredMask]:
+        """Those of *found* one by one, then one for each merged label, with the mean score."""
+        masks: dict[str, NDArray[np.bool_]] = {}
+        scores: dict[str, list[float]] = defaultdict(list)
+        for each in found:
+            if each.label not in self.merged:
+                yield each
+                continue
+            masks[each.label] = masks[each.label] | each.mask if each.label in masks else each.mask
+            scores[each.label].append(each.score)
+        for label, mask in masks.items():
+            yield ScoredMask(label, mask, min(1.0, sum(scores[label]) / len(scores[label])))
+
+
+def output_controls(
+    picked: Mapping[str, PickedReference], controls: Sequence[Control], wanted: str
+) -> dict[str, Control]:
+    """The control of each label's predictions: the wanted one if it has the label, else the reference's.
+
+    Args:
+        picked: the references by label.
+        controls: of the label config.
+        wanted: name of a control, or a tag such as ``PolygonLabels``; empty: none.
+    """
+    names = {wanted, wanted.lower()} - {""}
+    return {
+        label: next(
+            (
+                control
+                for control in controls
+                if names & {control.from_name, control.type} and _takes(control, reference)
+            ),
+            reference.control,
+        )
+        for label, reference in picked.items()
+    }
+
+
+def region_plan(
+    counts: Mapping[str, int],
+    outputs: Mapping[str, Control],
+    controls: Sequence[Control],
+    options: OutputOptions,
+) -> RegionPlan:
+    """How a task's instances become regions without freezing the editor.
+
+    Args:
+        counts: instances by label.
+        outputs: the control of each label (``output_controls``).
+        controls: of the label config.
+        options: the bound, and what to do beyond it.
+    """
+    painted = {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
+    total = sum(painted.values())
+    if total <= options.max_regions:
+        return RegionPlan(outputs)
+    polygons = {}
+    if options.beyond == "polygons":
+        found = {label: _polygons(label, outputs[label], controls) for label in painted}
+        polygons = {label: control for label, control in found.items() if control is not None}
+    merged = frozenset(painted) - frozenset(polygons)
+    done = [f"polygons of {_names(polygons)}"] if polygons else []
+    done += [f"one mask of all {_names(merged)}"] if merged else []
+    limit = (
+        f"{total} painted regions are more than ONESHOT_MAX_REGIONS allows ({options.max_regions}), "
+        f"they became {' and '.join(done)}"
+    )
+    return RegionPlan({**outputs, **polygons}, merged, limit)
+
+
+def _takes(control: Control, reference: PickedReference) -> bool:
+    """Whether a prediction of the reference's label may go through *control*."""
+    same_image = control.to_name == reference.control.to_name
+    return same_image and (reference.label in control.labels or bool(control.labels_key))
+
+
+def _polygons(label: str, output: Control, controls: Sequence[Control]) -> Control | None:
+    return next(
+        (
+            control
+            for control in controls
+            if (control.geometry, control.to_name) == ("polygon", output.to_name) and label in control.labels
+        ),
+        None,
+    )
+
+
+def _names(labels: Iterable[str]) -> str:
+    return ", ".join(map(repr, sorted(labels)))
