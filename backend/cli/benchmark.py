@@ -2,6 +2,7 @@
 
 import click
 
+from backend.cli.benchmark_queue import queue
 from backend.cli.benchmark_web import web
 from backend.cli.benchmark_worker import worker
 
@@ -14,5 +15,6 @@ def benchmark() -> None:
     """
 
 
+benchmark.add_command(queue)
 benchmark.add_command(web)
 benchmark.add_command(worker)

@@ -82,7 +82,8 @@ def web_figures(*, requests: int) -> dict[str, float]:
 
     figures = {"import_s": import_s()}
     with two_cores(), tempfile.TemporaryDirectory() as folder, Processes(Path(folder)) as processes:
-        child, port = start_web(processes)
+        child, port, redis_url = start_web(processes)
+        know_a_project(redis_url)
         for core in range(CORES):
             processes.start(f"burner-{core}", [sys.executable, "-c", BURNER])
         for request in (Request("health", "GET", "/health"), Request("webhook", "POST", "/webhook", event())):
@@ -137,21 +138,26 @@ def two_cores() -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def start_web(processes: "Processes") -> "tuple[Child, int]":
-    """Start the web process on a Valkey with one project, and wait until it answers."""
-    from backend.demo.processes import free_port
-    from backend.demo.valkey import start_valkey
+def know_a_project(redis_url: str) -> None:
+    """Let Valkey hold a project with a reference: only its tasks are queued."""
     from backend.jobs.connection import connect
     from backend.jobs.progress import Progress, ReferenceNote
 
-    port, redis_url = free_port(), start_valkey(processes)
     with connect(redis_url, timeout_s=5) as connection:
         Progress(connection).set_generation(2, "benchmark", [ReferenceNote("Coin", 1, 1, 1)])
+
+
+def start_web(processes: "Processes") -> "tuple[Child, int, str]":
+    """Start the web process on an empty Valkey, and wait until it answers; give its port, Valkey's URL."""
+    from backend.demo.processes import free_port
+    from backend.demo.valkey import start_valkey
+
+    port, redis_url = free_port(), start_valkey(processes)
     environment = os.environ | {"REDIS_URL": redis_url, "ONESHOT_BASIC_AUTH_USER": ""}
     command = [sys.executable, "-m", "backend.cli", "web", "--host", "127.0.0.1", "--port", str(port)]
     child = processes.start("web", command, environment=environment)
     child.wait_healthy(f"http://127.0.0.1:{port}/health")
-    return child, port
+    return child, port, redis_url
 
 
 def event() -> bytes:
