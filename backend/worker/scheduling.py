@@ -11,6 +11,8 @@ from rq.serializers import JSONSerializer
 from backend.jobs.queue import JobQueue
 
 FEED_S = 5
+LOCK_S = 15  # after which another worker takes over from one that died
+_RQ_ADDS_S = 60  # RQ holds its lock for its own pause, which is not used here, and this
 
 
 class Scheduler:
@@ -18,7 +20,7 @@ class Scheduler:
 
     RQ forks one, and a fork of a process in which torch has started its threads may hang. Its single step
     only talks to Redis, so a thread of the worker calls it. Of all workers on a queue, the one that holds the
-    queue's lock does the work; the lock of a worker that died is free after a minute. That worker also tops
+    queue's lock does the work; the lock of a worker that died is soon free. That worker also tops
     up the jobs of each run, and has all projects looked at for what was missed.
 
     Args:
@@ -37,7 +39,11 @@ class Scheduler:
         reconcile_s: int = 0,
     ) -> None:
         self._scheduler: Any = RQScheduler(
-            list(queue_names), connection=connection, serializer=JSONSerializer, logging_level="WARNING"
+            list(queue_names),
+            connection=connection,
+            interval=LOCK_S - _RQ_ADDS_S,
+            serializer=JSONSerializer,
+            logging_level="WARNING",
         )
         self._queue_names = set(queue_names)
         self._queue = queue

@@ -8,7 +8,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from backend.worker.scheduling import Scheduler
+from backend.worker.scheduling import LOCK_S, Scheduler
 
 NAME = "a-queue"
 
@@ -53,3 +53,9 @@ def test_one_of_two_schedulers_does_the_work_and_leaves_it_when_it_stops(connect
     first.stop()
     second.step()
     assert queue.count == 1
+
+
+def test_the_lock_of_a_worker_that_died_is_free_soon(connection: Redis) -> None:
+    Scheduler([NAME], connection).step()
+
+    assert 0 < connection.ttl(f"rq:scheduler-lock:{NAME}") <= LOCK_S
