@@ -23,7 +23,7 @@ from backend.labelstudio.errors import (
 )
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits, decode_image
-from backend.labelstudio.label_config import brush_control
+from backend.labelstudio.label_config import image_controls
 from backend.labelstudio.references import pick_references
 from backend.labelstudio.regions import ScoredMask, prediction
 from tests.annotator import Annotator, annotator_at, brush_region, region_mask
@@ -37,7 +37,7 @@ LABEL_CONFIG = """
   </BrushLabels>
 </View>
 """
-CONTROL = brush_control(LABEL_CONFIG)
+CONTROL = image_controls(LABEL_CONFIG)[0]
 COIN, MUENZE, STORED = CONTROL.labels
 SIZE = (30, 40)
 MASK = np.zeros(SIZE, bool)
@@ -75,7 +75,7 @@ def _upload(annotator: Annotator, project: int, count: int) -> list[int]:
 
 
 def _item(task: int, *masks: ScoredMask, version: str = VERSION) -> dict[str, Any]:
-    return prediction(task, version, CONTROL, SIZE, masks)
+    return prediction(task, version, dict.fromkeys(CONTROL.labels, CONTROL), SIZE, masks)
 
 
 def _replace(client: LabelStudio, project: int, *items: dict[str, Any], version: str = VERSION) -> None:
@@ -108,7 +108,7 @@ def test_the_user_and_the_project_are_read(client: LabelStudio, project: int) ->
     found = client.project(project)
 
     assert client.user() == "demo@example.com"
-    assert brush_control(found.label_config) == CONTROL
+    assert image_controls(found.label_config)[0] == CONTROL
     assert (found.id, found.ground_truths) == (project, 0)
     assert found.title.startswith("client ")
 
@@ -214,7 +214,7 @@ def test_references_are_picked_from_what_people_painted(
     newest = annotator.annotate(first, [brush_region(~MASK, label=COIN), brush_region(MASK, label=STORED)])
     annotator.annotate(second, [brush_region(~MASK, label=COIN)])
 
-    picked = pick_references(client.annotations(project), CONTROL)
+    picked = pick_references(client.annotations(project), [CONTROL])
 
     assert {label: each.annotation_id for label, each in picked.by_label.items()} == {
         COIN: oldest, MUENZE: oldest, STORED: newest,
@@ -232,9 +232,9 @@ def test_an_accepted_prediction_is_no_reference(
     (stored,) = annotator.predictions(project)
     annotator.annotate(accepted, stored["result"], parent_prediction=stored["id"])
 
-    assert pick_references(client.annotations(project), CONTROL).by_label == {}
+    assert pick_references(client.annotations(project), [CONTROL]).by_label == {}
     annotator.annotate(painted, [brush_region(MASK)])
-    assert pick_references(client.annotations(project), CONTROL).by_label[COIN].task_id == painted
+    assert pick_references(client.annotations(project), [CONTROL]).by_label[COIN].task_id == painted
 
 
 def test_a_starred_annotation_wins(client: LabelStudio, annotator: Annotator, project: int) -> None:
@@ -242,7 +242,7 @@ def test_a_starred_annotation_wins(client: LabelStudio, annotator: Annotator, pr
     annotator.annotate(first, [brush_region(MASK)])
     starred = annotator.annotate(second, [brush_region(MASK)], ground_truth=True)
 
-    assert pick_references(client.annotations(project), CONTROL).by_label[COIN].annotation_id == starred
+    assert pick_references(client.annotations(project), [CONTROL]).by_label[COIN].annotation_id == starred
 
 
 def test_a_prediction_pushed_twice_is_there_once(
@@ -407,7 +407,7 @@ def test_our_backend_is_never_called_back(
 
     client.tasks(project, [task])
     client.task_page(project, without_version=VERSION)
-    pick_references(client.annotations(project), CONTROL)
+    pick_references(client.annotations(project), [CONTROL])
     _replace(client, project, _item(other))
 
     assert "/predict" not in backend.paths

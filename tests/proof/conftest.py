@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,16 +11,33 @@ from backend.demo.label_studio import LabelStudioServer
 from backend.demo.processes import Processes
 from backend.demo.valkey import start_valkey
 from tests.annotator import Annotator, annotator_at
+from tests.proof.project import ProofProject
 from tests.stack import Stack, stack_environment, start_stack
 from tests.tiny_sam import tiny_sam_model
 
 Environment = Callable[..., dict[str, str]]
+NewProject = Callable[..., ProofProject]
 
 
 @pytest.fixture(scope="session")
 def annotator(label_studio: LabelStudioServer) -> Annotator:
     """The one user."""
     return annotator_at(label_studio)
+
+
+@pytest.fixture
+def new_project(annotator: Annotator) -> Iterator[NewProject]:
+    """Creates projects, as ``ProofProject.create`` does; deletes them, for reconciliation finds them all."""
+    created: list[int] = []
+
+    def create(title: str, **options: Any) -> ProofProject:
+        project = ProofProject.create(annotator, title, **options)
+        created.append(project.id)
+        return project
+
+    yield create
+    for project in created:
+        annotator.request("DELETE", f"/api/projects/{project}/")
 
 
 @pytest.fixture(scope="session")

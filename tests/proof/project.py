@@ -58,14 +58,17 @@ class ProofProject:
             annotator.annotate(task, [])
         return made
 
-    def annotate(self, *, task: int = 0, shift: int = 0) -> int:
-        """Paint the box of the task with that place in the list: a run begins. The annotation's id."""
-        top, left, height, width = BOX
-        mask = np.zeros(SIZE_HW, bool)
-        mask[top + shift : top + height, left + shift : left + width] = True
-        annotation = self.annotator.annotate(self.tasks[task], [brush_region(mask)])
+    def annotate(self) -> int:
+        """Paint the box in the first image: a run begins. The annotation's id."""
+        annotation = self.annotator.annotate(self.tasks[0], [_painted(*BOX)])
         self.remember()
         return annotation
+
+    def repaint(self, annotation: int) -> None:
+        """Take a stripe off what is painted in the first image: a new generation begins."""
+        top, left, height, width = BOX
+        self.annotator.update(annotation, [_painted(top, left, height - 4, width)])
+        self.remember()
 
     def remember(self) -> None:
         """Note what people have done so far; from now on none of it may change."""
@@ -155,6 +158,13 @@ def png(image: NDArray[np.uint8]) -> bytes:
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _painted(top: int, left: int, height: int, width: int) -> dict[str, Any]:
+    """The region of a painted box."""
+    mask = np.zeros(SIZE_HW, bool)
+    mask[top : top + height, left : left + width] = True
+    return brush_region(mask)
 
 
 def _states(stack: Stack, project: int) -> dict[int, dict[str, Any]]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.annotator import Annotator
-from tests.proof.project import ProofProject, check, png, wait_for_run
+from tests.proof.conftest import NewProject
+from tests.proof.project import check, png, wait_for_run
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio]
@@ -22,10 +23,12 @@ BAD = {
 COPIES = 4
 
 
-def test_bad_images_fail_alone_and_say_why(start: Callable[..., Stack], annotator: Annotator) -> None:
+def test_bad_images_fail_alone_and_say_why(
+    start: Callable[..., Stack], annotator: Annotator, new_project: NewProject
+) -> None:
     """All others get their predictions, whatever job they share with a bad one."""
     bad = {f"{copy}-{name}": data for copy in range(COPIES) for name, (data, _) in BAD.items()}
-    project = ProofProject.create(annotator, "Bad images", others=bad)
+    project = new_project("Bad images", others=bad)
     gone = [f"/data/upload/{project.id}/gone-{copy}.png" for copy in range(COPIES)]
     project.tasks += annotator.import_addresses(project.id, gone)
     stack = start()

@@ -7,7 +7,8 @@ import pytest
 
 from backend.demo.processes import Processes
 from tests.annotator import Annotator
-from tests.proof.project import ProofProject, check, wait_for_run, wait_until_finished
+from tests.proof.conftest import NewProject
+from tests.proof.project import check, wait_for_run, wait_until_finished
 from tests.proof.valkey import PersistentValkey
 from tests.stack import Stack
 
@@ -28,10 +29,10 @@ def stack(start: Callable[..., Stack], valkey: PersistentValkey) -> Stack:
 
 @pytest.mark.parametrize("empty", [False, True], ids=["with its data", "empty"])
 def test_a_run_goes_on_when_redis_comes_back(
-    stack: Stack, valkey: PersistentValkey, annotator: Annotator, *, empty: bool
+    stack: Stack, valkey: PersistentValkey, annotator: Annotator, new_project: NewProject, *, empty: bool
 ) -> None:
     """With its append-only file nothing was forgotten; empty, reconciliation finds the project again."""
-    project = ProofProject.create(annotator, f"Redis comes back, empty: {empty}")
+    project = new_project(f"Redis comes back, empty: {empty}")
     annotator.connect(project.id, stack.url)
     project.annotate()
     wait_until_finished(stack, project, 20)
