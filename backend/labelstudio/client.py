@@ -29,6 +29,7 @@ from backend.labelstudio.tokens import ApiKey
 from backend.labelstudio.webhooks import has_settings, webhook_settings
 
 _PAGE = 100
+_IMPORT_PATIENCE = 3  # times the usual timeout: Label Studio counts all tasks of the project again
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class LabelStudio:
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 30) -> None:
         self._url = _address(url)
         self._http = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=self._authorised)
+        self._import_timeout = httpx.Timeout(timeout_s, read=_IMPORT_PATIENCE * timeout_s)
         self._annotations: dict[int, ProjectAnnotations] = {}
         self._key = ApiKey(self._url, api_key, self._http)
         sdk: Any = label_studio_sdk.LabelStudio  # hardly typed: what it returns is checked here
@@ -211,6 +213,11 @@ class LabelStudio:
                 "the rest does not fit the label config as it is now"
             )
 
+    def keep_newest_prediction(self, task_id: int, model_version: str) -> None:
+        """Delete what the task has of *model_version* besides the prediction that was stored last."""
+        for prediction_id in self._prediction_ids(task_id, model_version)[:-1]:
+            self._delete_prediction(prediction_id)
+
     def authorise_webhook(
         self, project_id: int, webhook_url_suffix: str = "/webhook", *, user: str, password: str
     ) -> None:
@@ -280,11 +287,16 @@ class LabelStudio:
         )
 
     def _delete_predictions(self, task_id: int, model_version: str) -> None:
+        for prediction_id in self._prediction_ids(task_id, model_version):
+            self._delete_prediction(prediction_id)
+
+    def _prediction_ids(self, task_id: int, model_version: str) -> list[int]:
+        """Those of *model_version*, the oldest first."""
         with self._errors(f"read the predictions of task {task_id}"):
             stored = self._sdk.predictions.list(task=task_id)
-        for each in stored:
-            if each.model_version == model_version and each.id is not None:
-                self._delete_prediction(each.id)
+        return sorted(
+            int(each.id) for each in stored if each.model_version == model_version and each.id is not None
+        )
 
     def _delete_prediction(self, prediction_id: int) -> None:
         try:
@@ -299,6 +311,7 @@ class LabelStudio:
             reply = self._http.post(
                 f"{self._url}/api/projects/{project_id}/import/predictions",
                 json=list(predictions),
+                timeout=self._import_timeout,
             )
             check_status(reply, 201)
             return int(reply.json().get("created", 0))

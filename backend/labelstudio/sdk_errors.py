@@ -10,6 +10,7 @@ from label_studio_sdk.core.parse_error import ParsingError
 from backend.labelstudio.errors import (
     LabelStudioError,
     LabelStudioUnavailableError,
+    NoAnswerError,
     NotFoundError,
     RequestRefusedError,
     TokenRefusedError,
@@ -42,11 +43,11 @@ def label_studio_errors(url: str, doing: str) -> Iterator[None]:
     except ParsingError as exc:
         raise RequestRefusedError(f"{where} answers what cannot be understood: {exc}"[:_MOST_DETAIL]) from exc
     except httpx.TimeoutException as exc:
-        raise LabelStudioUnavailableError(f"{where} does not answer in time") from exc
+        raise NoAnswerError(f"{where} does not answer in time") from exc
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as exc:
         raise RequestRefusedError(f"{where} cannot be asked: {exc}; check LABEL_STUDIO_URL") from exc
     except httpx.TransportError as exc:
-        raise LabelStudioUnavailableError(
+        raise NoAnswerError(
             f"{where} is unreachable ({exc or type(exc).__name__}); check LABEL_STUDIO_URL, and that it runs"
         ) from exc
     except (AttributeError, TypeError, LookupError) as exc:  # nor does it check what the JSON is

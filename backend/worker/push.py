@@ -14,7 +14,7 @@ from redis.lock import Lock
 
 from backend.jobs.connection import redis_errors
 from backend.labelstudio.client import Task
-from backend.labelstudio.errors import LabelStudioError, TransientError
+from backend.labelstudio.errors import LabelStudioError, NoAnswerError, TransientError
 from backend.worker.context import JobContext
 from backend.worker.errors import PushBusyError
 from backend.worker.generation import Generation
@@ -116,14 +116,29 @@ class Pushes:
 
     def _push(self, batch: Sequence[Computed]) -> None:
         ids = [each.task_id for each in batch]
-        with _push_locks(self._worker.connection, self._project_id, ids) as locked:
-            for task_id in set(ids) - locked:
-                busy = PushBusyError(f"another worker is pushing the prediction of task {task_id}")
-                self._ledger.settle(task_id, busy)
+        with _push_locks(self._worker.connection, self._project_id, ids) as locks:
+            for task_id in set(ids) - set(locks):
+                self._ledger.settle(task_id, _busy(task_id))
             if self._worker.progress.model_version(self._project_id) != self._generation.model_version:
-                self._ledger.note_stale(len(locked))
-            elif locked:
-                self._store([each for each in batch if each.task_id in locked])
+                self._ledger.note_stale(len(locks))
+                return
+            if locks:
+                self._store([each for each in batch if each.task_id in locks])
+            lost = [task_id for task_id, lock in locks.items() if not _is_held(lock)]
+        if lost:
+            self._tidy(lost)
+
+    def _tidy(self, task_ids: Sequence[int]) -> None:
+        """Leave one prediction where another worker may have stored one, too.
+
+        This one stood still for longer than its lock holds, or Redis came back empty.
+        """
+        with _push_locks(self._worker.connection, self._project_id, task_ids) as locks:
+            for task_id in task_ids:
+                with self._ledger.settling(task_id):
+                    if task_id not in locks:
+                        raise _busy(task_id)
+                    self._worker.label_studio.keep_newest_prediction(task_id, self._generation.model_version)
 
     def _store(self, batch: Sequence[Computed]) -> None:
         """Store what is still wanted, at once if possible, and note the states."""
@@ -131,8 +146,7 @@ class Pushes:
         try:
             tasks = self._still_wanted([each.task_id for each in batch])
         except LabelStudioError as exc:
-            for each in batch:
-                self._ledger.settle(each.task_id, exc)
+            self._settle(batch, exc)
             return
         wanted = [each for each in batch if each.task_id in tasks]
         new = [
@@ -140,10 +154,16 @@ class Pushes:
         ]
         try:
             self._replace(wanted, without=new)
+        except NoAnswerError as exc:  # it may still store them; the next attempt finds them then
+            self._settle(wanted, exc)
         except LabelStudioError as exc:
             self._store_one_by_one(wanted, exc)
         else:
             self._note(wanted, time.perf_counter() - started)
+
+    def _settle(self, batch: Sequence[Computed], error: LabelStudioError) -> None:
+        for each in batch:
+            self._ledger.settle(each.task_id, error)
 
     def _still_wanted(self, task_ids: Sequence[int]) -> dict[int, Task]:
         """Give the tasks that nobody has deleted or annotated meanwhile, and note the others."""
@@ -197,22 +217,31 @@ def fitting(waiting: Sequence[Computed]) -> int:
     return max(1, sum(size <= MOST_BYTES_AT_ONCE for size in sizes))
 
 
+def _busy(task_id: int) -> PushBusyError:
+    return PushBusyError(f"another worker is pushing the prediction of task {task_id}")
+
+
 @contextmanager
-def _push_locks(connection: Redis, project_id: int, task_ids: Sequence[int]) -> Iterator[set[int]]:
+def _push_locks(connection: Redis, project_id: int, task_ids: Sequence[int]) -> Iterator[dict[int, Lock]]:
     """Let one worker at a time delete and store a task's predictions: two would leave two.
 
-    Gives the tasks that nobody else is pushing, or has finished pushing soon.
+    Gives the locks of the tasks that nobody else is pushing, or has finished pushing soon.
     """
     deadline = time.monotonic() + _PUSH_WAIT_S
     with ExitStack() as stack:
-        locked = set()
+        locks = {}
         for task_id in sorted(task_ids):  # two batches with the same tasks do not wait for each other
             lock = Lock(connection, _PUSH_LOCK.format(project_id, task_id), timeout=_PUSH_LOCK_S)
             with redis_errors():
                 if lock.acquire(blocking_timeout=max(0, deadline - time.monotonic())):
                     stack.callback(_release, lock)
-                    locked.add(task_id)
-        yield locked
+                    locks[task_id] = lock
+        yield locks
+
+
+def _is_held(lock: Lock) -> bool:
+    with redis_errors():
+        return bool(lock.owned())
 
 
 def _release(lock: Lock) -> None:

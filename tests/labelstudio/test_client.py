@@ -284,6 +284,31 @@ def test_tasks_say_which_versions_they_have_so_that_who_has_none_need_not_be_ask
     assert len(annotator.predictions(project)) == 4
 
 
+def test_of_two_predictions_of_a_version_the_newest_is_kept(
+    client: LabelStudio, annotator: Annotator, project: int
+) -> None:
+    """Another version's, and other tasks', stay."""
+    first, second = _upload(annotator, project, 2)
+    for version in (VERSION, VERSION, "another-1"):
+        items = [_item(task, version=version) for task in (first, second)]
+        client.replace_predictions(
+            project, version, items, label_config=LABEL_CONFIG, without=[first, second]
+        )
+    newest = max(
+        each["id"]
+        for each in annotator.predictions(project)
+        if (each["task"], each["model_version"]) == (first, VERSION)
+    )
+
+    client.keep_newest_prediction(first, VERSION)
+
+    stored = [(each["task"], each["model_version"]) for each in annotator.predictions(project)]
+    assert sorted(stored) == sorted(
+        [(first, VERSION), (first, "another-1"), *[(second, VERSION)] * 2, (second, "another-1")]
+    )
+    assert newest in {each["id"] for each in annotator.predictions(project)}
+
+
 def test_a_prediction_that_label_studio_would_drop_is_refused(
     client: LabelStudio, annotator: Annotator, project: int
 ) -> None:

@@ -15,6 +15,7 @@ from rq.timeouts import JobTimeoutException
 
 from backend.jobs.pictures import Pictures
 from backend.jobs.progress import TaskProgress
+from backend.labelstudio.client import LabelStudio
 from backend.vision.clock import StageSeconds
 from backend.vision.instance import Instance, mask_window
 from backend.vision.pipeline import Segmentation
@@ -22,7 +23,7 @@ from backend.worker.context import WorkerContext
 from backend.worker.predict import Computed
 from backend.worker.push import fitting
 from tests.worker.conftest import disc, disc_mask
-from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
+from tests.worker.fake_label_studio import PROJECT, TOKEN, FakeLabelStudio
 
 RunJobs = Callable[..., dict[str, Any]]
 States = Callable[[], Mapping[int, str]]
@@ -265,6 +266,26 @@ def test_a_task_that_another_worker_is_pushing_waits_and_the_others_do_not(
     assert "another worker" in reason(project, 3)
 
 
+def test_a_worker_that_stood_still_until_its_lock_was_lost_leaves_one_prediction(
+    connection: Redis, fake: FakeLabelStudio, run_jobs: RunJobs, states: States, version: str
+) -> None:
+    """Between its look at the task and its push, another one has stored a prediction of the same version."""
+
+    def stand_still(path: str) -> None:
+        if path.endswith("import/predictions") and not fake.predictions:
+            connection.delete(*(f"oneshot:push-lock:{PROJECT}:{task}" for task in TASKS))
+            other = {"id": 900, "task": 2, "model_version": version, "result": []}
+            fake.predictions += [other, {**other, "id": 901, "model_version": "another"}]
+
+    fake.broken = stand_still
+    run_jobs(jobs=1, find=Find())
+
+    assert fake.predicted() == [2, *TASKS]
+    assert {each["id"] for each in fake.predictions if each["task"] == 2} >= {901}
+    assert 900 not in {each["id"] for each in fake.predictions}
+    assert states() == dict.fromkeys(TASKS, "done")
+
+
 def test_seconds_of_the_stages_and_a_picture_are_kept(
     full_context: WorkerContext,
     run_jobs: RunJobs,
@@ -284,3 +305,26 @@ def test_seconds_of_the_stages_and_a_picture_are_kept(
     assert sums["seconds:push"] > 0
     assert any("4 done in " in message and "check 1.20" in message for message in caplog.messages)
     assert Pictures(connection).task(PROJECT, 2)
+
+
+@pytest.mark.usefixtures("version")
+def test_after_an_import_that_was_not_answered_the_next_attempt_leaves_one_prediction(
+    fake: FakeLabelStudio, run_jobs: RunJobs, states: States
+) -> None:
+    """Label Studio stores what it was sent, but after the worker has given up waiting."""
+    hung: list[str] = []
+
+    def hang(path: str) -> None:
+        if path.endswith("import/predictions") and not hung:
+            hung.append(path)
+            time.sleep(2)
+
+    fake.broken = hang
+    with LabelStudio(fake.url, TOKEN, timeout_s=0.5) as impatient:
+        run_jobs(jobs=1, find=Find(), label_studio=impatient)
+        assert "queued" in states().values()
+        time.sleep(1)
+        run_jobs(jobs=2, find=Find())  # a page of the run's list comes first
+
+    assert fake.predicted() == TASKS
+    assert states() == dict.fromkeys(TASKS, "done")
