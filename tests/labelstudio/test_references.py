@@ -189,3 +189,43 @@ def test_the_first_of_two_stars_wins() -> None:
     first, second = (_annotation(each, _region(), ground_truth=True) for each in (2, 3))
 
     assert _picked(_annotation(1, _region()), first, second) == {"Coin": 2}
+
+
+BOX = Control("box", "photo", "image", ("Coin", "Nut"), "rectangle")
+BEHIND = Control("brush", "back", "behind", ("Coin", "Nut"))
+
+
+def _box(label: str) -> dict[str, Any]:
+    value = {"x": 20, "y": 0, "width": 40, "height": 66.6667, "rectanglelabels": [label]}
+    return _region(label) | {"type": "rectanglelabels", "from_name": "box", "value": value}
+
+
+def test_any_control_teaches_and_the_reference_says_which() -> None:
+    picked = pick_references(Stored([_annotation(1, _box("Nut"), _region("Coin"))]), [BOX, CONTROL]).by_label
+
+    assert {label: reference.control for label, reference in picked.items()} == {"Coin": CONTROL, "Nut": BOX}
+    assert np.array_equal(picked["Nut"].masks[0], MASK)
+
+
+def test_all_references_are_on_the_image_that_was_drawn_on_first() -> None:
+    """With the address of that image; what is drawn on another one is refused with the reason."""
+    data = {"image": "/front.png", "behind": "/back.png"}
+    first = _annotation(1, _region("Nut", to_name="back"), task_data=data)
+    second = _annotation(2, _region("Coin"), task_data=data)
+
+    references = pick_references(Stored([first, second]), [CONTROL, BEHIND])
+
+    assert [(label, each.image_uri) for label, each in references.by_label.items()] == [("Nut", "/back.png")]
+    assert "one on 'photo': one image of each task is predicted" in references.refusals[0]
+
+
+def test_labels_of_a_tasks_data_teach_and_end_the_search_some_time() -> None:
+    control = Control("brush", "photo", "image", (), labels_key="things")
+    data = {"image": "/x.png", "things": [{"value": "Cola"}]}
+    stored = Stored([_annotation(each, _region("Cola"), task_data=data) for each in range(1, 400)])
+
+    picked = pick_references(stored, [control]).by_label
+
+    assert (list(picked), picked["Cola"].annotation_id) == (["Cola"], 1)
+    assert stored.read == 202
+    assert pick_references(Stored([_annotation(1, _region("Cola"))]), [control]).by_label == {}

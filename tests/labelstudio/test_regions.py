@@ -164,3 +164,70 @@ def test_a_score_is_between_0_and_1(score: float) -> None:
 def test_a_mask_is_bool() -> None:
     with pytest.raises(RegionError, match=r"a mask \(H, W\) bool, got \(3, 5\) uint8"):
         ScoredMask("Coin", MASK.astype(np.uint8), 0.5)
+
+
+LABELLED = Control("outline", "photo", "image", ("Coin", "Nut"), "polygon", labels_name="what")
+CORNERS = {"points": [[20, 0], [60, 0], [60, 66.6667], [20, 66.6667]], "closed": True}
+
+
+def test_a_region_with_generic_labels_is_two_results_with_one_id() -> None:
+    """The outline of MASK, as the editor stores it."""
+    shape = region(type="polygon", from_name="outline", value=CORNERS)
+    chosen = region(type="labels", from_name="what", value={**CORNERS, "labels": ["Nut"]})
+    stranger = region(id="another01", type="labels", from_name="what", value={"labels": ["Coin"]})
+
+    (found,) = mask_regions([stranger, shape, chosen], [LABELLED], labels=LABELLED.labels)
+
+    assert (found.label, found.region_id, found.control) == ("Nut", "painted01", LABELLED)
+    assert np.array_equal(found.mask, MASK)
+    assert mask_regions([shape], [LABELLED], labels=LABELLED.labels) == []
+
+
+def test_a_prediction_with_generic_labels_is_two_results_with_one_id() -> None:
+    item = prediction(7, "v1", {"Nut": LABELLED}, (3, 5), [ScoredMask("Nut", MASK, 0.5)])
+
+    shape, chosen = item["result"]
+    assert shape["id"] == chosen["id"]
+    assert (shape["type"], shape["from_name"]) == ("polygon", "outline")
+    assert (chosen["type"], chosen["from_name"], chosen["value"]["labels"]) == ("labels", "what", ["Nut"])
+    assert chosen["value"] == {**shape["value"], "labels": ["Nut"]}
+    drawn_again = [{**each, "origin": "manual"} for each in item["result"]]
+    (again,) = mask_regions(drawn_again, [LABELLED], labels=["Nut"])
+    assert np.array_equal(again.mask, MASK)
+
+
+def test_regions_of_several_controls_are_found_in_their_order() -> None:
+    box = Control("box", "photo", "image", ("Coin",), "rectangle")
+    value = {"x": 20, "y": 0, "width": 40, "height": 66.6667, "rotation": 0, "rectanglelabels": ["Coin"]}
+    regions = [region(id="drawn-box", type="rectanglelabels", from_name="box", value=value), region()]
+
+    found = mask_regions(regions, [CONTROL, box], labels=["Coin"])
+
+    assert [(each.region_id, each.control) for each in found] == [("drawn-box", box), ("painted01", CONTROL)]
+    assert all(np.array_equal(each.mask, MASK) for each in found)
+
+
+def test_a_shape_on_a_turned_image_is_refused_as_a_mask_is() -> None:
+    turned = region(type="polygon", from_name="outline", value=CORNERS, image_rotation=270)
+    chosen = region(type="labels", from_name="what", value={**CORNERS, "labels": ["Nut"]})
+
+    with pytest.raises(RegionError, match="turned by 270 degrees"):
+        mask_regions([turned, chosen], [LABELLED], labels=["Nut"])
+
+
+def test_the_parts_of_a_mask_are_polygons_of_their_own_and_its_score_counts_once() -> None:
+    mask = np.zeros((10, 20), bool)
+    mask[1:4, 1:4] = mask[6:9, 12:18] = True
+    outline = Control("outline", "photo", "image", ("Coin",), "polygon")
+    found = [ScoredMask("Coin", mask, 0.25), ScoredMask("Coin", mask & (np.arange(20) < 9), 0.75)]
+
+    item = prediction(7, "v1", {"Coin": outline}, (10, 20), found)
+
+    assert [each["score"] for each in item["result"]] == [0.25, 0.25, 0.75]
+    assert item["score"] == 0.5
+
+
+def test_a_note_stands_in_the_details_of_every_region() -> None:
+    (noted,) = prediction(7, "v1", CONTROLS, (3, 5), [ScoredMask("Coin", MASK, 0.5)], note="merged")["result"]
+
+    assert noted["meta"] == {"text": ["merged"]}

@@ -1,0 +1,88 @@
+"""Which control predictions go through, and what becomes of too many regions."""
+
+import numpy as np
+import pytest
+
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.outputs import OutputOptions, output_controls, region_plan
+from backend.labelstudio.references import PickedReference
+from backend.labelstudio.regions import ScoredMask
+
+LABELS = ("Coin", "Nut")
+BRUSH = Control("brush", "photo", "image", LABELS)
+POLYGON = Control("outline", "photo", "image", ("Coin",), "polygon")
+RECTANGLE = Control("box", "photo", "image", LABELS, "rectangle")
+ELSEWHERE = Control("outline-2", "back", "behind", LABELS, "polygon")
+CONTROLS = (RECTANGLE, BRUSH, ELSEWHERE, POLYGON)
+MASK = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+
+
+def reference(label: str, control: Control = BRUSH) -> PickedReference:
+    return PickedReference(label, 1, 2, "/x.png", (3, 5), ("painted1",), (MASK,), control)
+
+
+PICKED = {label: reference(label) for label in LABELS}
+OUTPUTS = dict.fromkeys(LABELS, BRUSH)
+
+
+def test_predictions_use_the_control_that_the_reference_used() -> None:
+    picked = {"Coin": reference("Coin", POLYGON), "Nut": reference("Nut")}
+
+    assert output_controls(picked, CONTROLS, "") == {"Coin": POLYGON, "Nut": BRUSH}
+
+
+@pytest.mark.parametrize("wanted", ["outline", "PolygonLabels", "polygonlabels"])
+def test_or_the_one_that_the_setting_names_where_it_has_the_label(wanted: str) -> None:
+    assert output_controls(PICKED, CONTROLS, wanted) == {"Coin": POLYGON, "Nut": BRUSH}
+
+
+@pytest.mark.parametrize("wanted", ["outline-2", "unknown", "BitmaskLabels"])
+def test_a_control_of_another_image_or_of_no_project_is_passed_over(wanted: str) -> None:
+    assert output_controls(PICKED, CONTROLS, wanted) == OUTPUTS
+
+
+def test_up_to_the_bound_nothing_changes() -> None:
+    plan = region_plan({"Coin": 3, "Nut": 2}, OUTPUTS, CONTROLS, OutputOptions(max_regions=5))
+
+    assert (plan.controls, plan.merged, plan.limit) == (OUTPUTS, frozenset(), "")
+
+
+def test_beyond_it_labels_with_polygons_get_them_and_the_others_one_mask() -> None:
+    plan = region_plan({"Coin": 3, "Nut": 3}, OUTPUTS, CONTROLS, OutputOptions(max_regions=5))
+
+    assert plan.controls == {"Coin": POLYGON, "Nut": BRUSH}
+    assert plan.merged == {"Nut"}
+    assert plan.limit == (
+        "6 painted regions are more than ONESHOT_MAX_REGIONS allows (5), "
+        "they became polygons of 'Coin' and one mask of all 'Nut'"
+    )
+
+
+def test_merged_as_set_leaves_the_polygons_alone() -> None:
+    options = OutputOptions(max_regions=5, beyond="merged")
+
+    plan = region_plan({"Coin": 3, "Nut": 3}, OUTPUTS, CONTROLS, options)
+
+    assert (plan.controls, set(plan.merged)) == (OUTPUTS, {"Coin", "Nut"})
+
+
+def test_shapes_are_light_and_do_not_count() -> None:
+    outputs = {"Coin": POLYGON, "Nut": BRUSH}
+
+    assert region_plan({"Coin": 900, "Nut": 5}, outputs, CONTROLS, OutputOptions(max_regions=5)).limit == ""
+
+
+def test_merged_instances_are_one_with_all_pixels_and_the_mean_score() -> None:
+    plan = region_plan({"Coin": 1, "Nut": 2}, OUTPUTS, CONTROLS, OutputOptions(max_regions=2))
+    found = [
+        ScoredMask("Nut", MASK, 0.25),
+        ScoredMask("Coin", MASK, 1.0),
+        ScoredMask("Nut", MASK[::-1].copy(), 0.75),
+    ]
+
+    coin, nut = plan.instances(found)
+
+    assert (coin.label, coin.score) == ("Coin", 1.0)
+    assert (nut.label, nut.score) == ("Nut", 0.5)
+    assert np.array_equal(nut.mask, MASK | MASK[::-1])
+    assert np.array_equal(found[0].mask, MASK)
