@@ -54,6 +54,11 @@ def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None) -> Path:
     return folder
 
 
+def is_fetched(cache_dir: Path) -> bool:
+    """Whether MobileSAM lies in *cache_dir*, with every file."""
+    return _whole(cache_dir / FOLDER)
+
+
 def _whole(folder: Path) -> bool:
     """Whether every file is there; the notice is written last."""
     names = (ENCODER, f"{DECODER}/config.json", f"{DECODER}/model.safetensors", NOTICE)

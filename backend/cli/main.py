@@ -17,6 +17,7 @@ COMMANDS = (
     "web",
     "worker",
     "prelabel",
+    "doctor",
     "segment",
     "evaluate",
     "fit",

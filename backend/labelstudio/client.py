@@ -13,6 +13,13 @@ import httpx
 import label_studio_sdk
 
 from backend.labelstudio.annotations import AnnotatedTask, ProjectAnnotations
+from backend.labelstudio.connections import (
+    Connection,
+    MlBackend,
+    Webhook,
+    refused_address,
+    wrong_but_for_address,
+)
 from backend.labelstudio.errors import NotFoundError, PredictionRefusedError, RequestRefusedError
 from backend.labelstudio.predictions import check_predictions
 from backend.labelstudio.references import Annotation
@@ -171,6 +178,41 @@ class LabelStudio:
         """The model versions that the project's ML backends named last. Label Studio asks them all anew."""
         with self._errors(f"read the ML backends of project {project_id}"):
             return [str(each.model_version or "") for each in self._sdk.ml.list(project=project_id)]
+
+    def ml_backends(self, project_id: int) -> list[MlBackend]:
+        """The project's ML backends, as Label Studio finds them now: it asks each before it answers."""
+        with self._errors(f"read the ML backends of project {project_id}"):
+            return [MlBackend.of(each) for each in self._sdk.ml.list(project=project_id)]
+
+    def webhooks(self, project_id: int) -> list[Webhook]:
+        """The project's webhooks."""
+        with self._errors(f"read the webhooks of project {project_id}"):
+            return [Webhook.of(each) for each in self._sdk.webhooks.list(project=str(project_id))]
+
+    def require_predictions_right(self, project_id: int) -> None:
+        """Ask whether the user may store predictions in the project: of no task, so none is stored.
+
+        Raises:
+            TokenRefusedError: they may not.
+        """
+        with self._errors(f"store predictions in project {project_id}"):
+            reply = self._http.post(
+                f"{self._url}/api/projects/{project_id}/import/predictions", json=[{"task": 0, "result": []}]
+            )
+            check_status(reply, 400)
+
+    def refusal(self, kind: Connection, url: str) -> str | None:
+        """Why Label Studio would not connect to *url*: its network is reserved, its name unknown; else None.
+
+        Nothing is stored: what is asked for is wrong in another field, and addresses are looked at first.
+        """
+        path, body = wrong_but_for_address(kind, url)
+        with self._errors("ask which addresses it connects to"):
+            reply = self._http.post(f"{self._url}{path}", json=body)
+            found = refused_address(reply)
+            if found is None:
+                check_status(reply, 400)
+            return found
 
     def tasks(self, project_id: int, task_ids: Sequence[int]) -> list[Task]:
         """Those of *task_ids* that still exist in the project, with the versions of their predictions."""

@@ -40,6 +40,10 @@ class FakeLabelStudio:
         predictions: stored predictions, each with its ``id``.
         backend_versions: what its ML backends said last.
         broken: given the path of a request, the status to answer instead, or None.
+        ml_backends: the same in full, instead.
+        webhooks: of the project.
+        refused: why addresses of ML backends (``ml``) or ``webhooks`` are refused.
+        model_version: which predictions the project shows.
         drops: whether an item of an import is left out without a word.
         requests: how often each method and path was asked for.
     """
@@ -51,6 +55,10 @@ class FakeLabelStudio:
     annotations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     predictions: list[dict[str, Any]] = field(default_factory=list)
     backend_versions: list[str] = field(default_factory=list)
+    ml_backends: list[dict[str, Any]] = field(default_factory=list)
+    webhooks: list[dict[str, Any]] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    model_version: str = ""
     broken: Callable[[str], int | None] = lambda _: None
     drops: Callable[[Mapping[str, Any]], bool] = lambda _: False
     requests: list[str] = field(default_factory=list)
@@ -119,6 +127,7 @@ def _app(fake: FakeLabelStudio) -> Flask:
     app = Flask("fake-label-studio")
     app.before_request(lambda: _refusal(fake))
     _serve_reading(app, fake)
+    _serve_connections(app, fake)
     _serve_predictions(app, fake)
     return app
 
@@ -144,13 +153,16 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
 
     @app.get("/api/ml/")
     def backends() -> Reply:
-        return [{"id": 1, "url": "http://x", "model_version": each} for each in fake.backend_versions]
+        return fake.ml_backends or [
+            {"id": 1, "url": "http://x", "model_version": each} for each in fake.backend_versions
+        ]
 
     @app.get("/api/projects/<int:project_id>/")
     def project(project_id: int) -> Reply:
         if project_id != PROJECT:
             return {"detail": "Not found."}, 404
-        return {"id": PROJECT, "title": "Fake", "label_config": fake.label_config, "ground_truth_number": 0}
+        shown = {"model_version": fake.model_version, "ground_truth_number": 0}
+        return {"id": PROJECT, "title": "Fake", "label_config": fake.label_config, **shown}
 
     @app.get("/api/tasks/")
     def tasks() -> Reply:
@@ -169,6 +181,19 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
         return ({"detail": "Not found."}, 404) if content is None else Response(content)
 
 
+def _serve_connections(app: Flask, fake: FakeLabelStudio) -> None:
+    @app.get("/api/webhooks/")
+    def webhooks() -> Reply:
+        return fake.webhooks
+
+    @app.post("/api/<any(ml, webhooks):kind>/")
+    def connect(kind: str) -> Reply:
+        """Look at the address first, as Label Studio does, and store nothing."""
+        if kind in fake.refused:
+            return {"detail": fake.refused[kind]}, 403
+        return {"validation_errors": {"actions": ["not a valid choice"]}}, 400
+
+
 def _serve_predictions(app: Flask, fake: FakeLabelStudio) -> None:
     @app.get("/api/predictions/")
     def predictions() -> Reply:
@@ -182,6 +207,8 @@ def _serve_predictions(app: Flask, fake: FakeLabelStudio) -> None:
 
     @app.post("/api/projects/<int:project_id>/import/predictions")
     def import_predictions(project_id: int) -> Reply:
+        if any(item["task"] == 0 for item in request.get_json()):
+            return {"detail": "Invalid task ID 0"}, 400
         received = [item for item in request.get_json() if not fake.drops(item)]
         first = max((each["id"] for each in fake.predictions), default=0) + 1
         fake.predictions += [

@@ -1,0 +1,1 @@
+"""Why does nothing happen: each part of the way from a mask to predictions is looked at on its own."""

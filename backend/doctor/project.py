@@ -1,0 +1,157 @@
+"""What a project gives the backend to work with: its label config, a reference, images."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from backend.doctor.examination import Notes, Trouble
+from backend.labelstudio.client import LabelStudio, Project
+from backend.labelstudio.errors import LabelConfigError, LabelStudioError
+from backend.labelstudio.fetch import ImageFetcher
+from backend.labelstudio.images import ImageLimits, decode_image
+from backend.labelstudio.label_config import Control, all_labels, image_controls
+from backend.labelstudio.references import PickedReference, PickedReferences, pick_references
+from backend.settings import Settings
+
+IMAGES = 4
+_MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Images:
+    """Fetches and decodes images as the workers do; gives (height, width).
+
+    Attributes:
+        fetcher: gets the bytes.
+        limits: bounds on what is decoded.
+    """
+
+    fetcher: ImageFetcher
+    limits: ImageLimits
+
+    def size_hw(self, uri: str, task_id: int) -> tuple[int, int]:
+        """Height and width of the image at *uri*.
+
+        Raises:
+            LabelStudioError: it cannot be had, or is no image that can be used.
+        """
+        image = decode_image(self.fetcher.fetch(uri, task_id=task_id), limits=self.limits)
+        return image.shape[0], image.shape[1]
+
+
+def images_of(settings: Settings, authorise: Callable[[], str]) -> Images:
+    """Build it from the settings that the workers have."""
+    limits = ImageLimits(
+        max_bytes=settings.oneshot_max_image_bytes,
+        max_side=settings.oneshot_max_image_side,
+        max_pixels=settings.oneshot_max_image_pixels,
+    )
+    fetcher = ImageFetcher(
+        settings.label_studio_url, authorise, limits=limits, timeout_s=settings.oneshot_fetch_timeout_s
+    )
+    return Images(fetcher, limits)
+
+
+def look_at_config(notes: Notes, project: Project) -> tuple[Control, ...]:
+    """Find the controls that hold masks."""
+    try:
+        controls = image_controls(project.label_config)
+    except LabelConfigError as exc:
+        raise Trouble(
+            str(exc), "Settings, Labeling Interface, Code: change the config to one like label_config.xml"
+        ) from exc
+    for control in controls:
+        labels = ", ".join(control.labels) or f"labels of {control.labels_key!r} in the tasks' data"
+        notes.well(f"{control.geometry} {control.from_name!r} on {control.to_name!r}: {labels}")
+    return controls
+
+
+def find_references(
+    notes: Notes, client: LabelStudio, project: Project, controls: Sequence[Control], images: Images
+) -> PickedReferences:
+    """Find the references as the workers do, and see whether their images can be had and fit."""
+    picked = pick_references(client.annotations(project.id), controls)
+    if not picked.by_label:
+        drawn_with = " or ".join(dict.fromkeys(repr(control.from_name) for control in controls))
+        nobody = not list(islice(client.iter_annotated_tasks(project.id), 1))
+        if nobody:
+            notes.warn("nobody has annotated a task yet", f"paint one object with {drawn_with}, Submit")
+        else:
+            notes.wrong(
+                f"people annotated, but nothing that can serve: {picked.reason}",
+                f"paint one object with {drawn_with} on any image, and press Submit",
+            )
+        return picked
+    for reference in picked.by_label.values():
+        _look_at_reference(notes, reference, images)
+    for refusal in picked.refusals[:_MOST_TOLD]:
+        notes.warn(f"passed over: {refusal}", "paint it again, if it was meant as the reference")
+    missing = [label for label in all_labels(controls) if label not in picked.by_label]
+    if missing:
+        notes.warn(
+            f"no reference of {', '.join(missing)}: nothing of that label is looked for",
+            "paint one object of each label that is wanted",
+        )
+    return picked
+
+
+def _look_at_reference(notes: Notes, reference: PickedReference, images: Images) -> None:
+    where = f"{reference.label}: annotation {reference.annotation_id} of task {reference.task_id}"
+    try:
+        size_hw = images.size_hw(reference.image_uri, reference.task_id)
+    except LabelStudioError as exc:
+        notes.wrong(
+            f"{where}: its image cannot be used: {exc}", "repair that image, or paint a mask on another one"
+        )
+        return
+    if size_hw != reference.size_hw:
+        notes.wrong(
+            f"{where}: its mask is of (height, width) {reference.size_hw}, its image of {size_hw}",
+            "delete the annotation and paint it again: the image was changed since",
+        )
+        return
+    count = len(reference.masks)
+    notes.well(f"{where}, {count} region{'s' if count > 1 else ''}")
+
+
+def look_at_images(
+    notes: Notes, client: LabelStudio, project: Project, controls: Sequence[Control], images: Images
+) -> None:
+    """Read some images: the first ones."""
+    page = client.task_page(project.id, limit=IMAGES)
+    if not page.tasks:
+        notes.wrong("the project has no tasks", "import images")
+        return
+    keys = list(dict.fromkeys(control.image_key for control in controls))
+    troubles = [
+        f"task {task.id}: {trouble}"
+        for task in page.tasks
+        if (trouble := _trouble(task.id, task.data, keys, images))
+    ]
+    count, total = len(page.tasks), len(page.tasks) + page.left
+    if not troubles:
+        notes.well(f"{count} of {total} read")
+    elif len(troubles) == count:
+        notes.wrong(
+            f"none of the first {count} of {total} can be read: {troubles[0]}",
+            "make the addresses in the tasks' data ones that Label Studio or the workers reach",
+        )
+    else:
+        told = "; ".join(troubles[:_MOST_TOLD])
+        notes.warn(
+            f"{len(troubles)} of the first {count} of {total} cannot be read: {told}",
+            "repair these images or delete their tasks: the others are predicted all the same",
+        )
+
+
+def _trouble(task_id: int, data: Mapping[str, Any], keys: Sequence[str], images: Images) -> str | None:
+    """What is wrong with the first of the task's images that is there."""
+    uri = next((data[key] for key in keys if data.get(key)), None)
+    if not isinstance(uri, str):
+        return f"no image's address under {' or '.join(map(repr, keys))} in its data"
+    try:
+        images.size_hw(uri, task_id)
+    except LabelStudioError as exc:
+        return str(exc)
+    return None

@@ -1,0 +1,331 @@
+"""Each finding, proven by breaking that very thing in an installation that is well otherwise."""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from rq.suspension import suspend
+
+from backend.demo.processes import free_port
+from backend.jobs.breaker import Breaker
+from backend.jobs.progress import Progress, TaskProgress
+from backend.jobs.queue import PREDICT_QUEUE, QUEUE_NAMES, JobQueue
+from backend.labelstudio.webhooks import webhook_settings
+from tests.doctor.installation import Installation, checks, only
+from tests.labelstudio.loopback import Answer, loopback
+from tests.worker.fake_label_studio import PROJECT
+
+OTHER_CONFIG = """<View><Text name="t" value="$t"/>
+  <Choices name="c" toName="t"><Choice value="a"/></Choices></View>"""
+PRIVATE = "URL resolves to a reserved network address (block: 127.0.0.0/8)"
+Break = Callable[[Installation], object]
+
+
+def test_nothing_is_wrong_with_a_healthy_installation(installation: Installation) -> None:
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == checks(findings, "not checked") == []
+    assert only(findings, "warning").check == "Redis on disk"  # the test's Valkey keeps nothing
+
+
+def test_without_a_project_only_what_all_share_is_looked_at(installation: Installation) -> None:
+    findings = installation.examine(None)
+
+    assert checks(findings, "wrong") == []
+    assert only(findings, "not checked").what == f"needs --project ID; the token sees {PROJECT}"
+    assert "webhook" not in {finding.check for finding in findings}
+
+
+def test_nothing_is_changed(installation: Installation) -> None:
+    before = set(installation.connection.keys())
+
+    installation.examine()
+
+    assert set(installation.connection.keys()) == before
+    assert installation.fake.predictions == []
+    assert not any(asked.startswith(("PATCH", "DELETE", "PUT")) for asked in installation.fake.requests)
+
+
+BROKEN: dict[str, tuple[str, str, Break]] = {
+    "no token": (
+        "Label Studio", "LABEL_STUDIO_API_KEY is not set", lambda it: it.change(label_studio_api_key=""),
+    ),
+    "a token that is not valid": (
+        "Label Studio", "status 401", lambda it: it.change(label_studio_api_key="f" * 40),
+    ),
+    "nothing at the address": (
+        "Label Studio", "unreachable",
+        lambda it: it.change(label_studio_url=f"http://127.0.0.1:{free_port()}"),
+    ),
+    "a token without rights": (
+        "rights", "may not store predictions",
+        lambda it: setattr(it.fake, "broken", lambda path: 403 if path.endswith("predictions") else None),
+    ),
+    "backend not connected": (
+        "backend", "no ML backend is connected", lambda it: it.fake.ml_backends.clear(),
+    ),
+    "backend answers wrongly": (
+        "backend", "Error: boom",
+        lambda it: it.connect(state="ER", readable_state="Error", error_message="boom"),
+    ),
+    "another backend": ("versions", "it is not this backend", lambda it: it.connect(model_version="sam2")),
+    "local addresses of backends refused": (
+        "backend address", "reserved network", lambda it: it.fake.refused.update(ml=PRIVATE),
+    ),
+    "local addresses of events refused": (
+        "events' address", "silently drops", lambda it: it.fake.refused.update(webhooks=PRIVATE),
+    ),
+    "a host that Label Studio does not know": (
+        "events' address", "does not know the host",
+        lambda it: it.fake.refused.update(webhooks="Can't resolve hostname web"),
+    ),
+    "webhook gone": ("webhook", "no webhook to", lambda it: it.fake.webhooks.clear()),
+    "webhook to an earlier address": (
+        "webhook", "there is http://old/webhook",
+        lambda it: it.fake.webhooks[0].update(url="http://old/webhook"),
+    ),
+    "webhook off": ("webhook", "switched off", lambda it: it.fake.webhooks[0].update(is_active=False)),
+    "webhook without content": (
+        "webhook", "does not say what", lambda it: it.fake.webhooks[0].update(send_payload=False),
+    ),
+    "webhook without annotations": (
+        "webhook", "does not send ANNOTATIONS_DELETED, ANNOTATION_CREATED",
+        lambda it: it.fake.webhooks[0].update(send_for_all_actions=False, actions=["ANNOTATION_UPDATED"]),
+    ),
+    "webhook without login": (
+        "webhook", "sends no login",
+        lambda it: it.change(oneshot_basic_auth_user="ann", oneshot_basic_auth_password="s3cret"),
+    ),
+    "reference whose image is gone": (
+        "reference", "its image cannot be used",
+        lambda it: it.fake.tasks[1].update(image="/data/upload/7/no.png"),
+    ),
+    "no readable image": ("images", "none of the first 3", lambda it: it.fake.files.clear()),
+    "no tasks": ("images", "no tasks", lambda it: it.fake.tasks.clear()),
+    "annotations of no use": (
+        "reference", "nothing that can serve",
+        lambda it: it.fake.annotations[1][0]["result"][0].update(image_rotation=90),
+    ),
+    "no worker": ("workers", "no worker is running", lambda it: it.end_workers()),
+    "workers suspended": ("workers", "suspended", lambda it: suspend(it.connection)),
+    "Label Studio down for the workers": (
+        "workers", "status 502", lambda it: Breaker(it.connection).trip("answers with status 502"),
+    ),
+    "jobs may be evicted": (
+        "Redis memory", "maxmemory-policy is allkeys-lru",
+        lambda it: it.connection.config_set("maxmemory-policy", "allkeys-lru")
+        and it.connection.config_set("maxmemory", "200mb"),
+    ),
+    "Redis full": (
+        "Redis memory", "nothing more can be queued",
+        lambda it: it.connection.config_set("maxmemory", str(it.connection.info()["used_memory"] + 10_000)),
+    ),
+    "a queue of another database": (
+        "versions", "but the queue at REDIS_URL holds",
+        lambda it: Progress(it.connection).set_generation(PROJECT, "oneshot-tiny-0000000000", []),
+    ),
+    "workers with other settings": (
+        "versions", "these annotations and settings make", lambda it: it.change(oneshot_max_instances=7),
+    ),
+    "the last sync failed": (
+        "run", "the last sync failed", lambda it: Progress(it.connection).set_error(PROJECT, "no"),
+    ),
+    "weights gone": (
+        "weights", "not, or not whole",
+        lambda it: it.change(oneshot_semantics=str(it.settings.oneshot_cache)),
+    ),
+    "device gone": ("weights", "not usable here", lambda it: it.change(oneshot_device="cuda:63")),
+    "user without password": (
+        "settings", "without a password", lambda it: it.change(oneshot_basic_auth_user="ann"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_is_found_with_the_one_thing_to_do(installation: Installation, name: str) -> None:
+    check, what, break_it = BROKEN[name]
+    break_it(installation)
+
+    findings = installation.examine()
+
+    found = [each for each in findings if each.state == "wrong" and each.check == check]
+    assert any(what in each.what for each in found), findings
+    assert all(each.to_do for each in findings if each.state in ("wrong", "warning"))
+    assert all("could not be checked" not in each.what for each in findings), findings
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("no worker", []),
+        ("webhook off", []),
+        ("jobs may be evicted", []),
+        ("no token", []),
+        ("device gone", []),
+        ("a token without rights", []),
+        ("local addresses of events refused", []),
+    ],
+)
+def test_nothing_else_is_called_wrong(installation: Installation, name: str, others: list[str]) -> None:
+    check, _, break_it = BROKEN[name]
+    break_it(installation)
+
+    assert checks(installation.examine(), "wrong") == [check, *others]
+
+
+def test_what_needs_label_studio_is_not_checked_without_it_and_the_rest_is(
+    installation: Installation,
+) -> None:
+    installation.change(label_studio_api_key="")
+
+    findings = installation.examine()
+
+    by_check = {finding.check: finding for finding in findings}
+    assert by_check["webhook"].what == "needs Label Studio and project and backend"
+    assert [by_check[name].state for name in ("Redis", "workers", "weights")] == ["ok", "ok", "ok"]
+
+
+def test_what_needs_redis_is_not_checked_without_it_and_the_rest_is(installation: Installation) -> None:
+    installation.change(redis_url=f"redis://:s3cret@127.0.0.1:{free_port()}/0")
+
+    findings = installation.examine()
+
+    by_check = {finding.check: finding for finding in findings}
+    assert by_check["Redis"].state == "wrong"
+    assert "s3cret" not in by_check["Redis"].what
+    assert by_check["workers"].what == by_check["run"].what == "needs Redis"
+    assert by_check["reference"].state == "ok"
+
+
+def test_no_project_of_that_id(installation: Installation) -> None:
+    found = only(installation.examine(PROJECT + 1), "wrong")
+
+    assert (found.check, f"no project {PROJECT + 1}" in found.what) == ("project", True)
+
+
+def test_a_label_config_without_a_mask(installation: Installation) -> None:
+    installation.fake.label_config = OTHER_CONFIG
+
+    found = only(installation.examine(), "wrong")
+
+    assert found.check == "label config"
+    assert "Choices" in found.what
+
+
+def test_nobody_has_annotated_yet_is_no_fault(installation: Installation) -> None:
+    installation.fake.annotations.clear()
+    installation.connect()
+    Progress(installation.connection).set_no_reference(PROJECT, "none")
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    assert "reference" in checks(findings, "warning")
+
+
+def test_some_broken_images_are_a_warning(installation: Installation) -> None:
+    installation.fake.files["/data/upload/7/2.png"] = b"<svg/>"
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    assert any("task 2: expected an image" in finding.what for finding in findings)
+
+
+def test_a_project_that_shows_other_predictions_is_a_warning(installation: Installation) -> None:
+    installation.fake.model_version = "oneshot-tiny-old"
+
+    assert any("shows the predictions of 'oneshot-tiny-old'" in each.what for each in installation.examine())
+
+
+def test_a_sync_that_waits_explains_versions_that_differ(installation: Installation) -> None:
+    installation.change(oneshot_max_instances=7)
+    JobQueue(installation.connection).enqueue_sync(PROJECT)
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    assert any("a sync waits" in finding.what for finding in findings)
+
+
+def test_failed_tasks_are_told_by_reason(installation: Installation) -> None:
+    version, progress = installation.version(), Progress(installation.connection)
+    JobQueue(installation.connection).enqueue_tasks(PROJECT, version, [2, 3])
+    progress.record(PROJECT, version, TaskProgress(2, "failed", reason="image gone"))
+
+    assert any("1 failed: image gone" in finding.what for finding in installation.examine())
+
+
+def test_a_queue_that_nobody_serves(installation: Installation) -> None:
+    installation.connection.flushall()
+    installation.start_worker([name for name in QUEUE_NAMES if name != PREDICT_QUEUE])
+    installation.sync()
+
+    assert only(installation.examine(), "wrong").what == f"no worker serves {PREDICT_QUEUE}"
+
+
+def test_a_worker_that_has_been_silent_for_long_does_not_count(installation: Installation) -> None:
+    installation.connection.flushall()
+    worker = installation.start_worker()
+    long_ago = (datetime.now(UTC) - timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    installation.connection.hset(worker.key, "last_heartbeat", long_ago)
+    installation.sync()
+
+    assert only(installation.examine(), "wrong").what.startswith("no worker is running")
+
+
+def test_a_webhook_with_the_right_login_is_well(installation: Installation) -> None:
+    installation.change(oneshot_basic_auth_user="ann", oneshot_basic_auth_password="s3cret")
+    installation.fake.webhooks[0].update(webhook_settings("ann", "s3cret"))
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    assert not any("s3cret" in f"{finding}" for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("status", "backend", "to_do"),
+    [
+        (401, {}, "enter ONESHOT_BASIC_AUTH_USER"),
+        (401, {"basic_auth_user": "bob"}, "enter ONESHOT_BASIC_AUTH_USER"),
+        (503, {}, "REDIS_URL of `oneshot web`"),
+        (404, {}, "this is not `oneshot web`"),
+        (200, {}, "own host or container must reach it"),
+    ],
+)
+def test_a_disconnected_backend_is_looked_at_from_here(
+    installation: Installation, status: int, backend: dict[str, str], to_do: str
+) -> None:
+    with loopback() as web:
+        web.answers["/health"] = Answer(b"{}", status)
+        installation.connect(web.url, state="DI", readable_state="Disconnected", **backend)
+
+        found = only(installation.examine(), "wrong")
+
+        assert (found.check, to_do in found.to_do) == ("backend", True), found
+        assert "authorization" not in web.asked[0].headers
+
+
+def test_a_backend_that_is_down(installation: Installation) -> None:
+    installation.connect(f"http://127.0.0.1:{free_port()}", state="DI", readable_state="Disconnected")
+
+    assert "start `oneshot web` there" in only(installation.examine(), "wrong").to_do
+
+
+def test_misspelt_settings_are_told(installation: Installation) -> None:
+    findings = installation.examine(environment=["ONESHOT_TREADS", "ONESHOT_SAM", "PATH"])
+
+    assert [each.to_do for each in findings if each.check == "settings"] == ["rename it to ONESHOT_THREADS"]
+
+
+def test_weights_that_are_cut_short_are_told(installation: Installation, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(installation.settings.oneshot_sam, broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    installation.change(oneshot_sam=str(broken))
+
+    assert "weights" in checks(installation.examine(), "wrong")
