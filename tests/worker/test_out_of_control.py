@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -70,9 +71,9 @@ def is_tried_again(job: Job, context: WorkerContext) -> bool:
     """Whether the maintenance of another worker has the job tried again."""
     other = OneshotWorker([SYNC_QUEUE], connection=context.connection, context=context)
     registry = context.queue.queue(SYNC_QUEUE).started_job_registry
-    for member in context.connection.zrange(registry.key, 0, -1):
+    for member in cast("list[bytes]", context.connection.zrange(registry.key, 0, -1)):
         context.connection.zadd(registry.key, {member: 1})  # its heartbeat has run out
-    other.clean_registries()
+    cast("Any", other).clean_registries()
     found = Job.fetch(job.id, connection=context.connection, serializer=JSONSerializer)
     return found.get_status() == JobStatus.SCHEDULED and found.retries_left == ATTEMPTS_LEFT - 1
 
@@ -125,6 +126,7 @@ def test_whoever_saw_a_worker_die_can_say_so(
     if told:
         assert note_death(connection, str(host), worker.pid) == 1
 
-    OneshotWorker([SYNC_QUEUE], connection=connection, context=context).clean_registries()
+    other: Any = OneshotWorker([SYNC_QUEUE], connection=connection, context=context)
+    other.clean_registries()
 
     assert job.get_status(refresh=True) == (JobStatus.SCHEDULED if told else JobStatus.STARTED)
