@@ -47,7 +47,7 @@ def small_references(references: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def limited_searches(count: int, tasks: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Say in how many tasks a bound ended the search early, and which bounds, in one sentence or none.
+    """Say in how many tasks a bound was reached, and which bounds, in one sentence or none.
 
     Args:
         count: of all such tasks.
@@ -58,7 +58,7 @@ def limited_searches(count: int, tasks: Iterable[Mapping[str, Any]]) -> list[str
     limits = Counter(limit.rstrip(".") for task in tasks for limit in task["limits"])
     told = "; ".join(limit for limit, _ in limits.most_common(_MOST_LIMITS))
     where = f"In {count} task{'' if count == 1 else 's'}"
-    return [f"{where} the search stopped at a bound, and some things may be missing: {told}."]
+    return [f"{where} a bound was reached, so things may be missing or joined: {told}."]
 
 
 def enumerated(names: Sequence[str]) -> str:

@@ -79,15 +79,14 @@ def compute(context: WorkerContext, generation: Generation, task: Task, loaded: 
     """
     height, width = loaded.image.shape[:2]
     segmentation = context.find(context.models, generation.references, loaded.image, options=context.search)
-    found, spent = segmentation.instances, segmentation.seconds
+    outputs, spent = _outputs(generation, context), segmentation.seconds
+    found = [
+        each for each in segmentation.instances if each.label in outputs[each.label].labels_of(task.data)
+    ]
     picture = context.thumbnailer.found(loaded.image, found)
     started = time.perf_counter()
-    plan = region_plan(
-        Counter(each.label for each in found),
-        _outputs(generation, context),
-        generation.controls,
-        context.output,
-    )
+    counts = Counter(each.label for each in found)
+    plan = region_plan(counts, outputs, generation.controls, context.output)
     masks = plan.instances(ScoredMask(each.label, each.mask, each.confidence) for each in found)
     item = prediction(
         *(task.id, generation.model_version, plan.controls, (height, width), masks),

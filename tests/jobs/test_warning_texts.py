@@ -38,7 +38,7 @@ def test_one_stopped_search_is_told_with_its_bound() -> None:
     (warning,) = limited_searches(1, [{"limits": []}, {"limits": ["it ended after 300 places."]}])
 
     assert warning == (
-        "In 1 task the search stopped at a bound, and some things may be missing: it ended after 300 places."
+        "In 1 task a bound was reached, so things may be missing or joined: it ended after 300 places."
     )
 
 
@@ -48,7 +48,7 @@ def test_of_many_bounds_the_most_frequent_are_told() -> None:
     (warning,) = limited_searches(512, tasks)
 
     assert warning.startswith("In 512 tasks")
-    assert warning.endswith("missing: b; c; a.")
+    assert warning.endswith("joined: b; c; a.")
 
 
 def test_objects_too_small_for_the_tiles_are_named_with_the_setting() -> None:

@@ -250,10 +250,7 @@ def test_the_page_tells_which_searches_a_bound_stopped(backend: Backend) -> None
 
     page = backend.client.get("/status", headers={"Accept": "text/html"}).text
 
-    assert (
-        "In 1 task the search stopped at a bound, and some things may be missing: 300 &#34;places&#34;."
-        in page
-    )
+    assert "In 1 task a bound was reached, so things may be missing or joined: 300 &#34;places&#34;." in page
     assert page.count("done at a bound</td>") == 1
     assert 'title="300 &#34;places&#34;"' in page
 

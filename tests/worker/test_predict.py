@@ -1,21 +1,27 @@
 """One task's prediction; above all, that nothing that happens to the cache of embeddings changes it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import FetchRefusedError
+from backend.labelstudio.outputs import OutputOptions
+from backend.vision.clock import StageSeconds
+from backend.vision.instance import Instance, mask_window
+from backend.vision.pipeline import Segmentation
 from backend.worker.context import WorkerContext
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.predict import compute, image_uri
 from backend.worker.prefetch import Loaded
 from backend.worker.sync import sync
 from tests.worker.cached_models import cached_models
-from tests.worker.conftest import disc
+from tests.worker.conftest import SIZE_HW, disc
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
 
 RunJobs = Callable[..., dict[str, Any]]
@@ -95,6 +101,39 @@ def test_an_image_without_anything_gives_an_empty_prediction(full_context: Worke
     assert pushed.stages["fetch"] == 0.5
     assert pushed.stages["push"] >= 0.25
     assert pushed.seconds == pytest.approx(sum(pushed.stages.values()), abs=1e-3)
+
+
+def _finds(count: int, context: WorkerContext) -> WorkerContext:
+    """A context whose core finds so many squares of 2 x 2 pixels."""
+    masks = [np.zeros(disc().shape[:2], bool) for _ in range(count)]
+    for index, mask in enumerate(masks):
+        mask[1:3, 3 * index : 3 * index + 2] = True
+    found = tuple(Instance("Coin", mask_window(mask), 0.5, 0.5) for mask in masks)
+    segmentation = Segmentation(found, StageSeconds(0, 0, 0))
+    return replace(context, find=lambda *_, **__: segmentation, output=OutputOptions(max_regions=3))
+
+
+@pytest.mark.parametrize(("count", "regions"), [(3, 3), (4, 1)])
+def test_more_regions_than_the_editor_bears_become_one_and_the_page_and_the_region_say_so(
+    full_context: WorkerContext, count: int, regions: int
+) -> None:
+    context = _finds(count, full_context)
+    generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
+    assert generation is not None
+
+    computed = compute(context, generation, Task(2, {}), Loaded(disc(), seconds=0))
+
+    result = computed.item["result"]
+    pixels = sum(decode_rle(each["value"]["rle"], SIZE_HW).sum() for each in result)
+    assert (len(result), pixels, computed.progress.instances) == (regions, 4 * count, count)
+    if count == regions:
+        assert computed.progress.limits == ()
+        assert "meta" not in result[0]
+    else:
+        (limit,) = computed.progress.limits
+        assert limit.startswith("4 painted regions are more than ONESHOT_MAX_REGIONS allows (3)")
+        assert limit.endswith("they became one mask of all 'Coin'")
+        assert result[0]["meta"] == {"text": [limit]}
 
 
 @pytest.mark.parametrize("data", [{}, {"image": ""}, {"image": 7}, {"text": "x"}])
