@@ -1,4 +1,4 @@
-"""The disk of the embedding cache is full."""
+"""The disk of the embedding cache is full, and files of the cache are cut off."""
 
 import shutil
 import subprocess
@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 
+from backend.jobs.counters import Counters
 from tests.annotator import Annotator
 from tests.proof.conftest import NewProject
-from tests.proof.project import check, wait_for_run
+from tests.proof.project import TASKS, check, wait_for_run
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio]
@@ -17,6 +19,11 @@ pytestmark = [pytest.mark.label_studio]
 DISK = "256k"  # room for some fifty of the embeddings
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 ON_A_SMALL_DISK = f'mkdir -p "$0" && mount -t tmpfs -o size={DISK} tmpfs "$0" && exec "$@"'
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("damaged-cache")
 
 
 def test_a_full_disk_costs_only_the_cache(
@@ -38,3 +45,30 @@ def test_a_full_disk_costs_only_the_cache(
     log = stack.worker.log.read_text()
     assert "cannot be written" in log
     assert "No space left" in log
+
+
+def test_cut_off_files_are_computed_again(
+    start: Callable[..., Stack], annotator: Annotator, new_project: NewProject, cache: Path
+) -> None:
+    """Every third file loses its second half; then a new reference needs them all, and repairs these."""
+    project = new_project("Truncated cache")
+    stack = start(oneshot_cache=str(cache))
+    annotator.connect(project.id, stack.url)
+    painted = project.annotate()
+    wait_for_run(stack, project)
+    files = sorted(cache.glob("embeddings/**/*.safetensors"))
+    sizes = {file: file.stat().st_size for file in files}
+    for file in files[::3]:
+        with file.open("r+b") as opened:
+            opened.truncate(sizes[file] // 2)
+    old = stack.project(project.id)["model_version"]
+    with redis.Redis.from_url(stack.redis_url) as connection:
+        missed = Counters(connection).read().get("cache:miss", 0)
+        project.repaint(painted)
+        wait_for_run(stack, project, not_version=old)
+        missed = Counters(connection).read().get("cache:miss", 0) - missed
+
+    assert len(files) >= TASKS - 10
+    assert check(stack, project) == {}
+    assert len(files) // 3 - 10 <= missed <= len(files) // 3 + 10, "each damaged one, and no other"
+    assert {file: file.stat().st_size for file in files} == sizes
