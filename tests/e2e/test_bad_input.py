@@ -109,12 +109,12 @@ def test_an_empty_mask_is_no_reference(
 def test_a_config_without_brush_labels_says_so(
     stack: Stack, annotator: Annotator, coins: dict[str, DemoImage]
 ) -> None:
-    config = LABEL_CONFIG.replace("BrushLabels", "RectangleLabels")
+    config = LABEL_CONFIG.replace("BrushLabels", "KeyPointLabels")
     project = annotator.create_project("Rectangles", label_config=config)
     annotator.upload(project, {"first.png": coins["coins-1"].png()})
 
     annotator.connect(project, stack.url)
     stack.wait_for(lambda: bool(stack.project(project).get("reason")), what="a reason")
 
-    assert "RectangleLabels" in stack.project(project)["reason"]
+    assert "KeyPointLabels" in stack.project(project)["reason"]
     assert "BrushLabels" in stack.project(project)["reason"]

@@ -249,10 +249,10 @@ def test_without_an_annotation_the_project_waits_for_one(
     assert project["model_version"] is None
 
 
-def test_without_brush_labels_the_project_says_so(
+def test_without_a_control_that_holds_masks_the_project_says_so(
     full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    fake.label_config = fake.label_config.replace("BrushLabels", "RectangleLabels")
+    fake.label_config = fake.label_config.replace("BrushLabels", "KeyPointLabels")
 
     full_context.queue.enqueue_sync(PROJECT)
 

@@ -150,7 +150,7 @@ def test_a_warm_up_ends_when_nothing_more_can_be_kept(
 def test_without_brush_labels_a_warm_up_ends(
     full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs, embeddings: EmbeddingCache
 ) -> None:
-    fake.label_config = fake.label_config.replace("BrushLabels", "RectangleLabels")
+    fake.label_config = fake.label_config.replace("BrushLabels", "KeyPointLabels")
 
     full_context.warm_ups.start(PROJECT)
     run_jobs(embeddings=embeddings)
