@@ -85,6 +85,7 @@ def work(
             stopping = worker.stopping
         except RedisError as exc:
             logger.warning("waiting for Redis: %s", exc)
+        stopping = stopping or _is_orphan(parent)
         if not stopping:
             time.sleep(RECONNECT_S)
 
@@ -199,6 +200,8 @@ class OneshotWorker(SimpleWorker):
 
     def beat(self) -> None:
         """Say that the worker lives and its job goes on; end a worker that is out of control."""
+        if _is_orphan(self.parent) and not self.stopping:  # first: Redis may be gone as well
+            os.kill(os.getpid(), signal.SIGTERM)
         if self.birth_date is not None and not self.connection.hexists(self.key, "birth"):
             self._register_again()
         executions = list(self.executions.values())
@@ -209,9 +212,6 @@ class OneshotWorker(SimpleWorker):
             self.maintain_heartbeats(execution.job, execution)
         self._note_myself(executions)
         self._bound_memory(busy=bool(executions))
-        if self.parent is not None and os.getppid() != self.parent and not self.stopping:
-            logger.warning("the process that started this worker is gone: it ends")
-            os.kill(os.getpid(), signal.SIGTERM)
 
     def _overdue(self, job: Job) -> bool:
         """Whether the job goes on though RQ's alarm should have ended it: it hangs outside of Python."""
@@ -287,6 +287,14 @@ class OneshotWorker(SimpleWorker):
         retries.schedule(job, error, outage=outage)
         note_failure(self._context, job, error, outage=outage)
         return True
+
+
+def _is_orphan(parent: int | None) -> bool:
+    """Whether the process that started this worker is gone: then nobody would ever end it."""
+    gone = parent is not None and os.getppid() != parent
+    if gone:
+        logger.warning("the process that started this worker is gone: it ends")
+    return gone
 
 
 def worker_name() -> str:

@@ -28,7 +28,7 @@ from backend.jobs.queue import (
 )
 from backend.jobs.request_id import current_request_id
 from backend.worker.context import WorkerContext, current_job
-from backend.worker.process import OneshotWorker
+from backend.worker.process import OneshotWorker, work
 from tests.worker.fake_label_studio import FakeLabelStudio
 
 NAME = "a-queue"
@@ -64,6 +64,12 @@ def worker(connection: Redis, context: WorkerContext) -> OneshotWorker:
 def test_a_worker_is_named_after_its_host_and_process(worker: OneshotWorker) -> None:
     """The status page shows the name: a person must find the process that it means."""
     assert worker.name.startswith(f"{socket.gethostname()}-{os.getpid()}-")
+
+
+def test_a_worker_whose_supervisor_and_redis_are_both_gone_ends(context: WorkerContext) -> None:
+    """Else it would wait for Redis for ever, and nobody would know of it."""
+    with Redis(port=1, retry=None) as nowhere:
+        work(connection=nowhere, context=context, parent=os.getppid() + 1)
 
 
 def test_a_job_finds_its_context(worker: OneshotWorker, queue: Queue, define: Define) -> None:
