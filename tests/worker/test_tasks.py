@@ -332,7 +332,7 @@ def test_a_search_that_a_bound_stopped_is_told_on_the_status_page_and_in_the_log
         3: [],
     }
     assert project["limited"] == 1
-    assert "missing: stopped after 300 places." in project["warnings"][-1]
+    assert "joined: stopped after 300 places." in project["warnings"][-1]
     assert any(": 1 done at a bound, 1 done in " in message for message in caplog.messages)
 
 
