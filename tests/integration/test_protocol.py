@@ -25,7 +25,7 @@ MASK = np.ones((1, 1), bool)
 
 
 def jobs(connection: redis.Redis) -> list[str]:
-    """Which project each waiting job is about, as ``sync-3`` or ``predict-3``."""
+    """Which project each waiting job is about, as ``sync-3`` or ``opened-3``."""
     ids = [job.id for queue in JobQueue(connection).queues() for job in queue.jobs]
     return ["-".join(job.split("-")[:2]) for job in ids]
 
@@ -79,7 +79,7 @@ def test_retrieving_predictions_with_a_reference_queues_each_task_once(
     annotator.retrieve_predictions(project)
 
     assert annotator.predictions(project) == []
-    assert [job for job in jobs(queue) if job.startswith("predict")] == [f"predict-{project}"] * 2
+    assert [job for job in jobs(queue) if job.startswith("opened")] == [f"opened-{project}"] * 2
     assert web.project(project)["counts"] == {"queued": 5}
 
 
@@ -91,7 +91,8 @@ def test_opening_a_task_queues_it(web: Stack, queue: redis.Redis, annotator: Ann
 
     annotator.request("GET", f"/api/tasks/{task}")
 
-    assert list(web.tasks(project)) == [task]
+    assert Progress(queue).states(project, [task]) == {task: "queued"}
+    assert jobs(queue)[0] == f"opened-{project}"
 
 
 def test_a_task_with_our_prediction_is_not_asked_for_again(
@@ -107,7 +108,7 @@ def test_a_task_with_our_prediction_is_not_asked_for_again(
 
     annotator.retrieve_predictions(project)
 
-    assert list(web.tasks(project)) == [waiting]
+    assert Progress(queue).states(project, [predicted, waiting]) == {waiting: "queued"}
 
 
 def test_every_event_that_matters_queues_a_look_at_the_project(
