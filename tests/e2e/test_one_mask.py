@@ -81,5 +81,6 @@ def test_the_reference_is_the_annotated_coin(stack: Stack, coin_project: CoinPro
             "instances": 1,
             "weak": False,
             "small": False,
+            "pictured": True,
         }
     ]
