@@ -68,7 +68,7 @@ def test_a_worker_is_named_after_its_host_and_process(worker: OneshotWorker) -> 
 
 def test_a_worker_whose_supervisor_and_redis_are_both_gone_ends(context: WorkerContext) -> None:
     """Else it would wait for Redis for ever, and nobody would know of it."""
-    with Redis(port=1, retry=None) as nowhere:
+    with Redis(port=1) as nowhere:
         work(connection=nowhere, context=context, parent=os.getppid() + 1)
 
 
