@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.label_studio]
 WEBHOOKS, PREDICTS, SENDERS = 500, 2000, 8
 WITHIN_S = 10.0
 WEBHOOK_TIMEOUT_S = 1.0  # of Label Studio: an answer that comes later is an event that is lost
-IN_TIME = 0.98  # share of the answers: these machines are shared, and a lost event is made up for
 CONNECTIONS_AT_MOST_S = 100.0  # of Label Studio, for /predict
 
 
@@ -49,10 +48,10 @@ def test_a_burst_is_answered_in_time_and_the_work_is_done_once(
     wait_for_run(stack, project)
 
     assert {status for _, status, _ in answers} == {200}
-    assert took_s < 3 * WITHIN_S
+    assert took_s < 2 * WITHIN_S
     for path, most_s in (("/webhook", WEBHOOK_TIMEOUT_S), ("/predict", CONNECTIONS_AT_MOST_S)):
-        seconds = sorted(taken for sent, _, taken in answers if sent == path)
-        assert seconds[int(IN_TIME * len(seconds))] < most_s, f"{path}: {seconds[-5:]}"
+        slowest = sorted(seconds for sent, _, seconds in answers if sent == path)[-5:]
+        assert slowest[-1] < most_s, f"{path}: {slowest}"
     assert check(stack, project) == {}
     held = sum(project.predicted(str(stack.project(project.id)["model_version"])).values())
     with redis.Redis.from_url(stack.redis_url) as connection:
