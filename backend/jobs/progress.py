@@ -16,7 +16,7 @@ from backend.jobs.snapshot import MOST_TASKS, snapshot
 
 TaskState = Literal["queued", "processing", "done", "empty", "failed", "skipped"]
 Taken = Literal["taken", "stale", "elsewhere"]
-_FINISHED: frozenset[TaskState] = frozenset({"done", "empty", "failed", "skipped"})
+FINISHED: frozenset[TaskState] = frozenset({"done", "empty", "failed", "skipped"})
 _MOST_LOSSES = 2  # workers that one task may kill
 _SET_ASIDE = (
     "its worker was lost twice while it worked on this task: killed, out of memory, or its machine is gone; "
@@ -225,7 +225,7 @@ class Progress:
         """Add what the tasks took, and how they ended, to the sums."""
         amounts: dict[str, float] = {}
         for task in tasks:
-            if task.state in _FINISHED:
+            if task.state in FINISHED:
                 amounts[f"images:{task.state}"] = amounts.get(f"images:{task.state}", 0) + 1
             for stage, seconds in task.stages.items():
                 amounts[f"seconds:{stage}"] = amounts.get(f"seconds:{stage}", 0) + seconds

@@ -119,6 +119,11 @@ class WorkerContext:
         """The sums over all workers."""
         return Counters(self.connection)
 
+    def report_cache(self) -> None:
+        """Add what the cache of embeddings has counted since the last time to the sums."""
+        if self.embeddings is not None:
+            self.counters.add(self.embeddings.counted())
+
 
 @dataclass(frozen=True, eq=False)
 class JobContext:

@@ -2,19 +2,21 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from backend.jobs.progress import TaskProgress
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import FetchRefusedError
+from backend.labelstudio.images import decode_image
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import output_controls, region_plan
 from backend.labelstudio.regions import ScoredMask, prediction
 from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation
-from backend.worker.prefetch import Loaded
+from backend.worker.prefetch import Loaded, Prefetch
 
 _RUN_LENGTH_BYTES, _POINT_BYTES = 4, 40  # as JSON: up to three digits, comma and space; two long numbers
 
@@ -67,6 +69,15 @@ def image_uri(task: Task, key: str) -> str:
             "correct the task's data or the Image's value in the label config"
         )
     return uri
+
+
+def images_of(context: WorkerContext, key: str, tasks: Sequence[Task]) -> Prefetch:
+    """Load the images of tasks ahead of their use, each from the address under *key* in its task's data."""
+
+    def fetch(task: Task) -> bytes:
+        return context.fetcher.fetch(image_uri(task, key), task_id=task.id)
+
+    return Prefetch(fetch, partial(decode_image, limits=context.limits), tasks)
 
 
 def compute(context: WorkerContext, generation: Generation, task: Task, loaded: Loaded) -> Computed:

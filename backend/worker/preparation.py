@@ -1,15 +1,13 @@
 """What must be at hand before the tasks of a job are predicted."""
 
 from backend.jobs.payloads import PredictTasks
-from backend.jobs.progress import TaskState
+from backend.jobs.progress import FINISHED
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelConfigError
 from backend.worker.context import JobContext, WorkerContext
 from backend.worker.generation import Generation
 from backend.worker.ledger import Ledger
 from backend.worker.references import learn
-
-_FINISHED: frozenset[TaskState] = frozenset({"done", "empty", "failed", "skipped"})
 
 
 def ready_generation(context: WorkerContext, payload: PredictTasks) -> Generation | None:
@@ -47,7 +45,7 @@ def remaining_tasks(job: JobContext, payload: PredictTasks, ledger: Ledger) -> l
     """
     worker, project_id = job.worker, payload.project_id
     states = worker.progress.states(project_id, payload.task_ids, job_id=job.job_id)
-    todo = [task_id for task_id in payload.task_ids if states.get(task_id, "done") not in _FINISHED]
+    todo = [task_id for task_id in payload.task_ids if states.get(task_id, "done") not in FINISHED]
     tasks = worker.label_studio.tasks(project_id, todo) if todo else []
     worker.progress.remove_tasks(project_id, set(todo) - {task.id for task in tasks})
     ledger.skip([task.id for task in tasks if task.is_annotated])

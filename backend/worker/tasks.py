@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from rq import Retry
 
@@ -11,17 +10,15 @@ from backend.jobs.payloads import PredictTasks
 from backend.jobs.progress import TaskProgress
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import PermanentError
-from backend.labelstudio.images import decode_image
-from backend.worker.context import JobContext, WorkerContext, current_job
+from backend.worker.context import JobContext, current_job
 from backend.worker.errors import TasksLeftError
 from backend.worker.generation import Generation
 from backend.worker.ledger import LEFT, Ledger
-from backend.worker.predict import compute, image_uri
-from backend.worker.prefetch import Prefetch
+from backend.worker.predict import compute, images_of
 from backend.worker.preparation import ready_generation, remaining_tasks
 from backend.worker.push import Pushes
+from backend.worker.retries import GIVE_BACK
 
-_GIVE_BACK = Retry(max=1_000_000, interval=0, enqueue_at_front=True)
 _GIVEN_BACK = "given back"
 
 logger = logging.getLogger(__name__)
@@ -36,21 +33,16 @@ def predict_tasks(project_id: int, model_version: str, task_ids: Sequence[int]) 
     try:
         _predict(job, payload, ledger)
     finally:
-        _report_cache(job.worker)
+        job.worker.report_cache()
     logger.info("job %s: %s in %.1f s%s", job.job_id, ledger, time.monotonic() - started, ledger.stages)
     counts = ledger.counts
     if counts[_GIVEN_BACK]:
-        return _GIVE_BACK
+        return GIVE_BACK
     if counts[LEFT]:
         raise TasksLeftError(
             f"{counts[LEFT]} of {len(payload.task_ids)} tasks must wait", retry_after_s=ledger.retry_after_s
         )
     return dict(counts)
-
-
-def _report_cache(worker: WorkerContext) -> None:
-    if worker.embeddings is not None:
-        worker.counters.add(worker.embeddings.counted())
 
 
 def _predict(job: JobContext, payload: PredictTasks, ledger: Ledger) -> None:
@@ -68,13 +60,8 @@ def _predict(job: JobContext, payload: PredictTasks, ledger: Ledger) -> None:
 
 def _predict_each(job: JobContext, generation: Generation, tasks: Sequence[Task], ledger: Ledger) -> None:
     """Compute one task after the other, the next images and the last predictions under way beside it."""
-    key, limits = generation.image_key, job.worker.limits
-
-    def fetch(task: Task) -> bytes:
-        return job.worker.fetcher.fetch(image_uri(task, key), task_id=task.id)
-
-    decode = partial(decode_image, limits=limits)
-    with Pushes(job, generation, ledger) as pushes, Prefetch(fetch, decode, tasks) as images:
+    loading = images_of(job.worker, generation.image_key, tasks)
+    with Pushes(job, generation, ledger) as pushes, loading as images:
         for index, (task, image) in enumerate(images):
             if job.stopping():
                 ledger.count(_GIVEN_BACK, len(tasks) - index)

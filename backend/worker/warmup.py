@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,14 @@ from rq import Retry
 from backend.jobs.payloads import WarmUp
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelStudioError, PermanentError, TransientError
-from backend.labelstudio.images import decode_image
 from backend.labelstudio.label_config import image_controls
 from backend.vision.errors import VisionError
 from backend.vision.pipeline import Models
 from backend.worker.context import JobContext, WorkerContext, current_job
-from backend.worker.predict import image_uri
-from backend.worker.prefetch import Prefetch
+from backend.worker.predict import images_of
+from backend.worker.retries import GIVE_BACK
 
 IMAGES_PER_JOB = 8
-_GIVE_BACK = Retry(max=1_000_000, interval=0, enqueue_at_front=True)
 _BYTES_PER_VALUE = 2  # as they are kept
 
 logger = logging.getLogger(__name__)
@@ -49,10 +46,9 @@ def warm_up(project_id: int, token: str, after_id: int) -> dict[str, int] | Retr
         _end(job, payload, str(exc))
         return {}
     finally:
-        if job.worker.embeddings is not None:
-            job.worker.counters.add(job.worker.embeddings.counted())
+        job.worker.report_cache()
     if embedded is None:
-        return _GIVE_BACK
+        return GIVE_BACK
     logger.info(
         "job %s: warm-up of project %d: %d images embedded, %d cannot be, in %.1f s",
         *(job.job_id, payload.project_id, embedded.done, embedded.failed, time.monotonic() - started),
@@ -81,11 +77,8 @@ def _embed_page(job: JobContext, payload: WarmUp) -> Embedded | None:
 
 
 def _embed_each(job: JobContext, key: str, tasks: Sequence[Task]) -> Embedded | None:
-    def fetch(task: Task) -> bytes:
-        return job.worker.fetcher.fetch(image_uri(task, key), task_id=task.id)
-
     done = failed = size = 0
-    with Prefetch(fetch, partial(decode_image, limits=job.worker.limits), tasks) as images:
+    with images_of(job.worker, key, tasks) as images:
         for _, image in images:
             if job.stopping():
                 return None
