@@ -44,15 +44,18 @@ def _add_edges(
 ) -> None:
     """Note where the edges cross the rows' middles: +1 upwards, -1 downwards, left of the pixels behind."""
     rows = len(winding)
-    upper, lower = np.minimum(starts[:, 1], ends[:, 1]), np.maximum(starts[:, 1], ends[:, 1])
-    first, last = (np.clip(np.ceil(each - 0.5) - top, 0, rows).astype(np.int64) for each in (upper, lower))
+    up = starts[:, 1:] > ends[:, 1:]
+    upper, lower = np.where(up, ends, starts), np.where(up, starts, ends)  # there and back: the same crossings
+    first, last = (
+        np.clip(np.ceil(each[:, 1] - 0.5) - top, 0, rows).astype(np.int64) for each in (upper, lower)
+    )
     counts = last - first
     edge = np.arange(len(starts)).repeat(counts)
     row = first[edge] + np.arange(counts.sum()) - (counts.cumsum() - counts)[edge]
-    (x0, y0), (x1, y1) = starts[edge].T, ends[edge].T
+    (x0, y0), (x1, y1) = upper[edge].T, lower[edge].T
     x = x0 + (row + top + 0.5 - y0) * (x1 - x0) / (y1 - y0)
     column = np.clip(np.ceil(x - 0.5), 0, winding.shape[1] - 1).astype(np.int64)
-    np.add.at(winding, (row, column), np.where(y0 > y1, 1, -1))
+    np.add.at(winding, (row, column), np.where(up[edge, 0], 1, -1))
 
 
 def rectangle_mask(

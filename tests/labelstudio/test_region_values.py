@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -65,6 +65,7 @@ def test_an_ellipse_is_never_larger_than_label_studio_takes() -> None:
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 15))))
+@example(np.insert(np.ones((3, 6), bool), 1, [True, False, True], axis=1))
 def test_brush_bitmask_and_exact_polygons_come_back_whole(mask: NDArray[np.bool_]) -> None:
     """Each pixel drawn three times as large, so that nothing is a speck."""
     mask = mask.repeat(3, axis=0).repeat(3, axis=1)

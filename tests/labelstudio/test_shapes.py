@@ -55,6 +55,18 @@ def test_what_lies_outside_of_the_image_is_cut_off() -> None:
     assert not np.any(polygon((0, 5), (6, 5), (3, 9)))
 
 
+@given(st.lists(st.tuples(st.floats(-1, 7), st.floats(-1, 5)), min_size=2, max_size=5))
+def test_lines_there_and_back_hold_nothing(points: list[tuple[float, float]]) -> None:
+    assert not np.any(polygon(*points, *points[-2:0:-1]))
+
+
+def test_a_line_through_the_middle_of_a_pixel_holds_nothing_there_and_back() -> None:
+    """To the hole of a mask of 9 x 21 pixels, its coordinates rounded as Label Studio keeps them."""
+    there, back = (0.0, 9.0), (21 * 0.142857, 9 * 0.666667)
+
+    assert not polygon_mask(np.array([there, back, there]), (9, 21)).any()
+
+
 @pytest.mark.parametrize("points", [(), ((1, 1),), ((0, 0), (6, 4))])
 def test_fewer_than_three_corners_hold_nothing(points: tuple[tuple[float, float], ...]) -> None:
     assert not polygon_mask(np.array(points, np.float64).reshape(-1, 2), SIZE).any()
