@@ -116,10 +116,13 @@ AutoModel.register(TinyPyramidConfig, TinyPyramid)
 
 
 def _random(model: PreTrainedModel) -> Any:
-    """Random weights large enough that every one of them matters."""
+    """Random weights large enough that every one of them matters; the same in every process."""
     model = model.eval().requires_grad_(requires_grad=False)
     generator = torch.Generator().manual_seed(0)
     for name, parameter in model.named_parameters():
         scale = 0.3 if name.startswith("vision_encoder.") else 0.5
         parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
+    for name, buffer in model.named_buffers():
+        if name.endswith("positional_embedding"):
+            buffer.copy_(torch.randn(buffer.shape, generator=generator.manual_seed(1)))
     return model
