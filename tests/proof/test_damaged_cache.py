@@ -52,7 +52,7 @@ def test_cut_off_files_are_computed_again(
 ) -> None:
     """Every third file loses its second half; then a new reference needs them all, and repairs these."""
     project = new_project("Truncated cache")
-    stack = start(oneshot_cache=str(cache))
+    stack = start(oneshot_cache=str(cache), oneshot_warm_up="false")  # which also embeds what people have done
     annotator.connect(project.id, stack.url)
     painted = project.annotate()
     wait_for_run(stack, project)
