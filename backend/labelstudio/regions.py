@@ -40,33 +40,85 @@ class ScoredMask:
             raise RegionError(f"expected a score in [0, 1], got {self.score}")
 
 
-def mask_regions(
-    result: Sequence[Mapping[str, Any]], controls: Iterable[Control], *, labels: Sequence[str]
-) -> list[MaskRegion]:
-    """The non-empty regions of *result* that a person drew with one of *controls*, with these labels.
+@dataclass(frozen=True, eq=False)
+class DrawnRegion:
+    """One region of an annotation or a prediction, not decoded yet.
 
-    Regions as the model predicted them are left out. A region with several labels comes once for each.
+    Attributes:
+        control: that it was drawn with.
+        labels: that it has: any of them, whether the label config knows them or not.
+        region: as Label Studio stores it.
+    """
+
+    control: Control
+    labels: tuple[str, ...]
+    region: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The region's id: that of the predicted one, where a person kept or changed that."""
+        return str(self.region.get("id", ""))
+
+    def mask(self) -> NDArray[np.bool_]:
+        """What it draws, (H, W) bool.
+
+        Raises:
+            RegionError: it is on a turned image, has no size, or a value that does not fit its control.
+            RleError: it cannot be decoded.
+        """
+        return _mask(self.region, self.control)
+
+
+def drawn_regions(
+    result: Sequence[Mapping[str, Any]], controls: Iterable[Control], *, predicted: bool = False
+) -> Iterator[DrawnRegion]:
+    """The regions of *result* that were drawn with one of *controls* and have a label.
 
     Args:
-        result: the annotation's ``result``.
+        result: of an annotation or a prediction.
         controls: of the label config.
-        labels: the labels that are looked for.
-
-    Raises:
-        RegionError: one of them is on a turned image, has no size, or a value that does not fit its control.
-        RleError: one of them cannot be decoded.
+        predicted: those as the model predicted them, too; else only what a person drew or changed.
     """
     by_name: dict[tuple[str, str], list[Control]] = {}
     for control in controls:
         by_name.setdefault((control.type, control.from_name), []).append(control)
     chosen = _chosen_labels(result)
-    found = []
     for region in result:
+        if region.get("origin") == "prediction" and not predicted:
+            continue
         for control in by_name.get((str(region.get("type")), str(region.get("from_name"))), ()):
-            names = [label for label in labels if label in _labels(region, control, chosen)]
-            mask = _mask(region, control) if names else None
-            if mask is not None and mask.any():
-                found += [MaskRegion(name, mask, str(region.get("id", "")), control) for name in names]
+            labels = tuple(dict.fromkeys(map(str, _labels(region, control, chosen))))
+            if labels:
+                yield DrawnRegion(control, labels, region)
+
+
+def mask_regions(
+    result: Sequence[Mapping[str, Any]],
+    controls: Iterable[Control],
+    *,
+    labels: Sequence[str],
+    predicted: bool = False,
+) -> list[MaskRegion]:
+    """The non-empty regions of *result* that were drawn with one of *controls*, with these labels.
+
+    A region with several labels comes once for each.
+
+    Args:
+        result: the annotation's ``result``.
+        controls: of the label config.
+        labels: the labels that are looked for.
+        predicted: regions as the model predicted them, too; else only what a person drew or changed.
+
+    Raises:
+        RegionError: one of them is on a turned image, has no size, or a value that does not fit its control.
+        RleError: one of them cannot be decoded.
+    """
+    found = []
+    for drawn in drawn_regions(result, controls, predicted=predicted):
+        names = [label for label in labels if label in drawn.labels]
+        mask = drawn.mask() if names else None
+        if mask is not None and mask.any():
+            found += [MaskRegion(name, mask, drawn.id, drawn.control) for name in names]
     return found
 
 
@@ -123,9 +175,9 @@ def _chosen_labels(result: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str],
 def _labels(
     region: Mapping[str, Any], control: Control, chosen: Mapping[tuple[str, str], object]
 ) -> Sequence[str]:
-    """The labels of a region of *control* that a person drew; none of any other region."""
+    """The labels of a region of *control*; none of any other region."""
     value = region.get("value")
-    if region.get("origin") == "prediction" or not isinstance(value, Mapping):
+    if not isinstance(value, Mapping):
         return ()
     if region.get("to_name", control.to_name) != control.to_name:
         return ()
