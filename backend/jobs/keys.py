@@ -20,7 +20,10 @@ SECONDS_TO_LIVE = 30 * 24 * 3600
 
 @dataclass(frozen=True)
 class ProjectKeys:
-    """The keys of one project; all but ``project`` and the syncs speak of its current generation."""
+    """The keys of one project.
+
+    All but ``project``, the syncs and what is kept of its generations speak of the current generation.
+    """
 
     project_id: int
 
@@ -73,6 +76,26 @@ class ProjectKeys:
     def warm_up(self) -> str:
         """Hash: token, state, done, failed, left."""
         return f"oneshot:warmup:{self.project_id}"
+
+    @property
+    def generations(self) -> str:
+        """Hash: model version -> JSON of what the generation is made of."""
+        return f"oneshot:generations:{self.project_id}"
+
+    @property
+    def learned(self) -> str:
+        """Hash: model version -> JSON of what the generation learned from reviewed annotations."""
+        return f"oneshot:learned:{self.project_id}"
+
+    @property
+    def wishes(self) -> str:
+        """Hash: count, asked, pin, pinned_over: what people asked for of the generations."""
+        return f"oneshot:wishes:{self.project_id}"
+
+    @property
+    def excluded(self) -> str:
+        """Set: annotations that are not to teach."""
+        return f"oneshot:excluded:{self.project_id}"
 
     @property
     def sync(self) -> str:

@@ -1,0 +1,272 @@
+"""The generations of each project, which of them is to be current, and what they learned.
+
+What a generation is made of follows from Label Studio; kept here are its name, so that it can be made current
+again, what was learned, so that no other worker learns it once more, and what people asked for.
+"""
+
+import builtins
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import uuid4
+
+from redis import Redis
+from redis.client import Pipeline
+
+from backend.jobs.connection import redis_errors
+from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
+from backend.jobs.queue import JobQueue
+
+MOST_KEPT = 30  # generations of a project; the oldest go first
+_COUNT, _ASKED, _PIN, _PINNED_OVER = "count", "asked", "pin", "pinned_over"
+
+# KEYS: what people asked for. ARGV: a field, its value that was seen. Deletes it unless it changed since.
+_DROP_IF = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])
+"""
+
+
+@dataclass(frozen=True)
+class GenerationNote:
+    """What is known of one generation.
+
+    Attributes:
+        version: its model version.
+        made_at: when it was first made, in seconds since 1970.
+        references: label and annotation of each reference.
+        evidence: the reviewed annotations that it learned from, in the order of their creation.
+        reviewed: how many reviewed annotations there were.
+        current: whether it is the project's current one.
+        pinned: whether a person has made it current.
+    """
+
+    version: str
+    made_at: float
+    references: tuple[tuple[str, int], ...]
+    evidence: tuple[int, ...] = ()
+    reviewed: int = 0
+    current: bool = False
+    pinned: bool = False
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What people asked for, as a sync reads it.
+
+    Attributes:
+        asked: a token, if everything that was reviewed is to be learned from now.
+        count: reviewed annotations that were learned from when that was last asked for.
+        pin: the version that is to be current.
+        pinned_over: what would have been current without the pin, when it was first seen.
+        excluded: annotations that are not to teach.
+    """
+
+    asked: str | None = None
+    count: int = 0
+    pin: str | None = None
+    pinned_over: str | None = None
+    excluded: frozenset[int] = frozenset()
+
+
+class Generations:
+    """Keeps the generations of all projects, and takes what people want of them."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        self._queue = queue
+        self._connection: Redis = queue.connection
+        self._drop_if = queue.connection.register_script(_DROP_IF)
+
+    def list(self, project_id: int) -> builtins.list[GenerationNote]:
+        """List the project's generations, the newest first."""
+        keys = ProjectKeys(project_id)
+        with redis_errors(), self._connection.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.generations)
+            pipe.hget(keys.project, "model_version")
+            pipe.hget(keys.wishes, _PIN)
+            found, current, pin = pipe.execute()
+        notes = [
+            _note(version.decode(), json.loads(entry), current=version == current, pinned=version == pin)
+            for version, entry in found.items()
+        ]
+        return sorted(notes, key=lambda note: (note.made_at, note.version), reverse=True)
+
+    def make_current(self, project_id: int, version: str) -> bool:
+        """Make a generation current again, until there is something new to learn or a person asks for it.
+
+        Returns:
+            False if it is not known any more.
+        """
+        keys = ProjectKeys(project_id)
+        with redis_errors():
+            if not self._connection.hexists(keys.generations, version):
+                return False
+            with self._connection.pipeline() as pipe:
+                pipe.hset(keys.wishes, _PIN, version)
+                pipe.hdel(keys.wishes, _PINNED_OVER)
+                pipe.expire(keys.wishes, SECONDS_TO_LIVE)
+                pipe.execute()
+        self._queue.enqueue_sync(project_id)
+        return True
+
+    def exclude(self, project_id: int, annotation_id: int) -> bool:
+        """Let an annotation teach nothing any more, neither as a reference nor as a correction.
+
+        Returns:
+            False if it is excluded already.
+        """
+        key = ProjectKeys(project_id).excluded
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.sadd(key, annotation_id)
+            pipe.expire(key, SECONDS_TO_LIVE)
+            added, _ = pipe.execute()
+        self._queue.enqueue_sync(project_id)
+        return bool(added)
+
+    def include(self, project_id: int, annotation_id: int) -> bool:
+        """Let an excluded annotation teach again.
+
+        Returns:
+            False if it is not excluded.
+        """
+        with redis_errors():
+            removed = self._connection.srem(ProjectKeys(project_id).excluded, annotation_id)
+        self._queue.enqueue_sync(project_id)
+        return bool(removed)
+
+    def excluded(self, project_id: int) -> frozenset[int]:
+        """Give the annotations that are not to teach."""
+        with redis_errors():
+            members = cast("set[bytes]", self._connection.smembers(ProjectKeys(project_id).excluded))
+        return frozenset(int(each) for each in members)
+
+    def learn_now(self, project_id: int) -> bool:
+        """Learn from everything that was reviewed, whatever the schedule says; undoes ``make_current``.
+
+        Returns:
+            False if that was asked for already, and has not happened yet.
+        """
+        key = ProjectKeys(project_id).wishes
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.hget(key, _ASKED)
+            pipe.hset(key, _ASKED, uuid4().hex)
+            pipe.hdel(key, _PIN, _PINNED_OVER)
+            pipe.expire(key, SECONDS_TO_LIVE)
+            before, *_ = pipe.execute()
+        self._queue.enqueue_sync(project_id)
+        return before is None
+
+    def wishes(self, project_id: int) -> Wishes:
+        """Give what people asked for; also lets it live on."""
+        keys = ProjectKeys(project_id)
+        with redis_errors(), self._connection.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.wishes)
+            pipe.smembers(keys.excluded)
+            pipe.expire(keys.wishes, SECONDS_TO_LIVE)
+            pipe.expire(keys.excluded, SECONDS_TO_LIVE)
+            fields, excluded, *_ = pipe.execute()
+        found = {name.decode(): value.decode() for name, value in fields.items()}
+        return Wishes(
+            asked=found.get(_ASKED),
+            count=int(found.get(_COUNT, 0)),
+            pin=found.get(_PIN),
+            pinned_over=found.get(_PINNED_OVER),
+            excluded=frozenset(int(each) for each in excluded),
+        )
+
+    def note_pinned_over(self, project_id: int, automatic: str) -> None:
+        """Note what would be current without the pin: another one later undoes it."""
+        with redis_errors():
+            self._connection.hset(ProjectKeys(project_id).wishes, _PINNED_OVER, automatic)
+
+    def unpin(self, project_id: int, version: str) -> None:
+        """Undo ``make_current`` of *version*, unless a person has asked for another one since."""
+        with redis_errors():
+            self._drop_if(keys=[ProjectKeys(project_id).wishes], args=[_PIN, version])
+
+    def note_learned(self, project_id: int, wishes: Wishes, count: int) -> None:
+        """Note that *count* reviewed annotations were learned from because *wishes* asked for it."""
+        key = ProjectKeys(project_id).wishes
+        with redis_errors():
+            self._connection.hset(key, _COUNT, count)
+            self._drop_if(keys=[key], args=[_ASKED, wishes.asked or ""])
+
+    def keep(
+        self,
+        project_id: int,
+        version: str,
+        *,
+        references: Iterable[tuple[str, int]],
+        evidence: Sequence[int] = (),
+        reviewed: int = 0,
+        learned: str = "",
+    ) -> None:
+        """Keep a generation that a sync made; one that is known keeps the time when it was first made.
+
+        Args:
+            project_id: the project.
+            version: its model version.
+            references: label and annotation of each reference.
+            evidence: the reviewed annotations it learned from.
+            reviewed: how many there were.
+            learned: what was learned, as JSON; empty: nothing.
+        """
+        keys = ProjectKeys(project_id)
+        with redis_errors():
+            before = cast("bytes | None", self._connection.hget(keys.generations, version))
+            seconds, microseconds = self._connection.time()
+            made_at = json.loads(before)["made_at"] if before else seconds + microseconds / 1e6
+            entry = {
+                "made_at": made_at,
+                "references": [list(each) for each in references],
+                "evidence": [*evidence],
+                "reviewed": reviewed,
+            }
+            with self._connection.pipeline() as pipe:
+                pipe.hset(keys.generations, version, json.dumps(entry))
+                if learned:
+                    pipe.hset(keys.learned, version, learned)
+                pipe.expire(keys.generations, SECONDS_TO_LIVE)
+                pipe.expire(keys.learned, SECONDS_TO_LIVE)
+                pipe.zadd(PROJECTS, {str(project_id): seconds}, nx=True)
+                pipe.execute()
+        self._forget_oldest(project_id)
+
+    def _forget_oldest(self, project_id: int) -> None:
+        old = [
+            note.version for note in self.list(project_id)[MOST_KEPT:] if not (note.current or note.pinned)
+        ]
+        if old:
+            with redis_errors(), self._connection.pipeline() as pipe:
+                _forget(pipe, ProjectKeys(project_id), old)
+                pipe.execute()
+
+    def note(self, project_id: int, version: str) -> GenerationNote | None:
+        """Give what is known of a generation."""
+        with redis_errors():
+            entry = cast("bytes | None", self._connection.hget(ProjectKeys(project_id).generations, version))
+        return _note(version, json.loads(entry), current=False, pinned=False) if entry else None
+
+    def learned(self, project_id: int, version: str) -> str | None:
+        """Give what a generation learned, as JSON, if it is kept."""
+        with redis_errors():
+            found = cast("bytes | None", self._connection.hget(ProjectKeys(project_id).learned, version))
+        return found.decode() if found is not None else None
+
+
+def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -> GenerationNote:
+    return GenerationNote(
+        version,
+        made_at=float(entry["made_at"]),
+        references=tuple((str(label), int(annotation)) for label, annotation in entry["references"]),
+        evidence=tuple(int(each) for each in entry["evidence"]),
+        reviewed=int(entry["reviewed"]),
+        current=current,
+        pinned=pinned,
+    )
+
+
+def _forget(pipe: Pipeline, keys: ProjectKeys, versions: Sequence[str]) -> None:
+    pipe.hdel(keys.generations, *versions)
+    pipe.hdel(keys.learned, *versions)

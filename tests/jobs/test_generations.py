@@ -1,0 +1,133 @@
+"""What is kept of generations, and what people ask for: learned from now, made current again, excluded."""
+
+import pytest
+from redis import Redis
+
+from backend.jobs.generations import MOST_KEPT, Generations, Wishes
+from backend.jobs.keys import ProjectKeys
+from backend.jobs.progress import Progress
+from backend.jobs.queue import JobQueue
+
+
+@pytest.fixture
+def generations(queue: JobQueue) -> Generations:
+    return Generations(queue)
+
+
+def keep(
+    generations: Generations, version: str, *, evidence: tuple[int, ...] = (), learned: str = ""
+) -> None:
+    generations.keep(
+        7, version, references=[("Coin", 1)], evidence=evidence, reviewed=len(evidence), learned=learned
+    )
+
+
+def test_the_newest_generation_comes_first_with_what_it_is_made_of(
+    generations: Generations, progress: Progress
+) -> None:
+    keep(generations, "v1")
+    keep(generations, "v2", evidence=(4, 9))
+    progress.set_generation(7, "v2", [])
+
+    newest, oldest = generations.list(7)
+
+    assert (newest.version, newest.references, newest.evidence) == ("v2", (("Coin", 1),), (4, 9))
+    assert (newest.current, oldest.current) == (True, False)
+    assert newest.made_at > oldest.made_at
+
+
+def test_a_generation_that_is_made_again_keeps_its_time_and_what_it_learned(generations: Generations) -> None:
+    keep(generations, "v1", learned="{}")
+    before = generations.note(7, "v1")
+    keep(generations, "v1")
+
+    assert generations.note(7, "v1") == before
+    assert generations.learned(7, "v1") == "{}"
+
+
+def test_old_generations_are_forgotten_but_not_the_one_a_person_made_current(
+    generations: Generations,
+) -> None:
+    keep(generations, "first")
+    generations.make_current(7, "first")
+    for number in range(MOST_KEPT + 2):
+        keep(generations, f"v{number}", learned="{}")
+
+    kept = [note.version for note in generations.list(7)]
+
+    assert len(kept) == MOST_KEPT + 1
+    assert "first" in kept
+    assert "v0" not in kept
+    assert generations.learned(7, "v0") is None
+
+
+def test_a_generation_is_made_current_until_it_is_undone(generations: Generations, queue: JobQueue) -> None:
+    keep(generations, "v1")
+
+    assert generations.make_current(7, "v1")
+    generations.note_pinned_over(7, "v2")
+
+    assert generations.wishes(7) == Wishes(pin="v1", pinned_over="v2")
+    assert generations.list(7)[0].pinned
+    assert queue.sync_waits(7)
+    generations.unpin(7, "v1")
+    assert generations.wishes(7).pin is None
+
+
+def test_an_unknown_generation_cannot_be_made_current(generations: Generations, queue: JobQueue) -> None:
+    assert not generations.make_current(7, "v1")
+    assert not queue.sync_waits(7)
+
+
+def test_a_pin_that_was_changed_meanwhile_is_not_undone(generations: Generations) -> None:
+    """The sync read the first wish, a person made another one."""
+    keep(generations, "v1")
+    keep(generations, "v2")
+    generations.make_current(7, "v1")
+    generations.make_current(7, "v2")
+    generations.unpin(7, "v1")
+
+    assert generations.wishes(7).pin == "v2"
+
+
+def test_to_learn_now_undoes_the_pin_and_is_done_once(generations: Generations, queue: JobQueue) -> None:
+    keep(generations, "v1")
+    generations.make_current(7, "v1")
+
+    assert generations.learn_now(7)
+    assert not generations.learn_now(7)
+    wishes = generations.wishes(7)
+    generations.note_learned(7, wishes, 3)
+
+    assert (wishes.pin, queue.sync_waits(7)) == (None, True)
+    assert generations.wishes(7) == Wishes(count=3)
+
+
+def test_who_asks_again_while_it_is_learned_is_not_forgotten(generations: Generations) -> None:
+    generations.learn_now(7)
+    read = generations.wishes(7)
+    generations.learn_now(7)
+    generations.note_learned(7, read, 3)
+
+    assert generations.wishes(7).asked is not None
+
+
+def test_an_annotation_is_excluded_and_included_again(generations: Generations) -> None:
+    assert generations.exclude(7, 12)
+    assert not generations.exclude(7, 12)
+    assert generations.excluded(7) == generations.wishes(7).excluded == {12}
+    assert generations.include(7, 12)
+    assert not generations.include(7, 12)
+    assert generations.excluded(7) == frozenset()
+
+
+def test_a_project_that_is_gone_leaves_nothing(
+    generations: Generations, progress: Progress, connection: Redis
+) -> None:
+    keep(generations, "v1", learned="{}")
+    generations.exclude(7, 1)
+    generations.learn_now(7)
+    progress.forget_project(7)
+    keys = ProjectKeys(7)
+
+    assert connection.exists(keys.generations, keys.learned, keys.wishes, keys.excluded) == 0
