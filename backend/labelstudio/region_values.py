@@ -55,6 +55,19 @@ def value_mask(geometry: Geometry, value: Mapping[str, Any], size_hw: tuple[int,
     return ellipse_mask(position, _pair(value, "radiusX", "radiusY", size_hw), _rotation(value), size_hw)
 
 
+def value_point(value: Mapping[str, Any], size_hw: tuple[int, int]) -> tuple[float, float]:
+    """The place of a key point, (x, y) in pixels.
+
+    Args:
+        value: the region's ``value``.
+        size_hw: of the image, in pixels.
+
+    Raises:
+        RegionError: the value lacks something, or has something else in its place.
+    """
+    return _pair(value, "x", "y", size_hw)
+
+
 def mask_values(geometry: Geometry, mask: NDArray[np.bool_], *, tolerance: float) -> list[dict[str, Any]]:
     """The values of regions that draw a mask: several where a polygon would have several parts.
 

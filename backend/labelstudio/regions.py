@@ -189,7 +189,12 @@ def _labels(
     return labels if isinstance(labels, list) else ()
 
 
-def _mask(region: Mapping[str, Any], control: Control) -> NDArray[np.bool_]:
+def region_size(region: Mapping[str, Any]) -> tuple[int, int]:
+    """The size of the image that a region is drawn on, (height, width) in pixels.
+
+    Raises:
+        RegionError: the image is turned, or the region has no size.
+    """
     name = f"region {region.get('id')!r}"
     if region.get("image_rotation"):
         raise RegionError(
@@ -201,10 +206,15 @@ def _mask(region: Mapping[str, Any], control: Control) -> NDArray[np.bool_]:
         raise RegionError(f"expected {name} to have the size of its image, got {width!r} x {height!r}")
     if min(height, width) < 1 or height * width > _MOST_PIXELS:
         raise RegionError(f"expected {name} on 1 to {_MOST_PIXELS} pixels, got {width} x {height}")
+    return height, width
+
+
+def _mask(region: Mapping[str, Any], control: Control) -> NDArray[np.bool_]:
+    size_hw = region_size(region)
     try:
-        return value_mask(control.geometry, region["value"], (height, width))
+        return value_mask(control.geometry, region["value"], size_hw)
     except RegionError as exc:
-        raise RegionError(f"{name}: {exc}") from exc
+        raise RegionError(f"region {region.get('id')!r}: {exc}") from exc
 
 
 def _check(instance: ScoredMask, controls: Mapping[str, Control], size_hw: tuple[int, int]) -> None:

@@ -1,0 +1,169 @@
+"""What a person points at with the editor's smart tools: out of the context of an interactive request.
+
+Label Studio sends the regions that were drawn with smart tools and not accepted yet, all with one label and
+of one kind: key points, which say together which thing is meant, or else a region around or on each thing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.labelstudio.errors import RegionError
+from backend.labelstudio.label_config import Control, Geometry, all_labels
+from backend.labelstudio.region_values import value_mask, value_point
+from backend.labelstudio.regions import region_size
+from backend.labelstudio.shapes import bounding_rectangle
+
+MOST_REGIONS = 64
+_KEY_POINT = "keypoint"
+_BOXES = ("rectangle", "ellipse")  # drawn around a thing; what else is drawn lies on it
+_OUTLINED = ("brush", "bitmask", "polygon")
+_SHAPES: dict[str, Geometry] = {
+    name: name for name in ("brush", "bitmask", "polygon", "rectangle", "ellipse")
+}
+
+
+@dataclass(frozen=True, eq=False)
+class PointedThing:
+    """How a person shows one thing.
+
+    Attributes:
+        points_xy: key points, in pixels.
+        positive: for each of them, whether it lies on the thing; else beside it.
+        box_xyxy: around the thing, in pixels.
+        stroke: drawn on the thing, (H, W) bool.
+    """
+
+    points_xy: tuple[tuple[float, float], ...] = ()
+    positive: tuple[bool, ...] = ()
+    box_xyxy: tuple[float, float, float, float] | None = None
+    stroke: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pointing:
+    """What a person points at in one image.
+
+    Attributes:
+        label: that the things get.
+        image_name: the name of the Image in the label config.
+        size_hw: of the image, in pixels, as the editor sees it.
+        from_name: the control that was drawn with.
+        things: at least one.
+    """
+
+    label: str
+    image_name: str
+    size_hw: tuple[int, int]
+    from_name: str
+    things: tuple[PointedThing, ...]
+
+
+def pointing(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -> Pointing:
+    """Read the regions of an interactive request.
+
+    Args:
+        result: the context's ``result``.
+        controls: of the label config.
+
+    Raises:
+        RegionError: they do not show a thing, or on a turned image, or have no label that is known.
+        RleError: what was painted cannot be decoded.
+    """
+    drawn = [region for region in result if _kind(region)]
+    if not drawn or len(drawn) > MOST_REGIONS:
+        raise RegionError(f"expected 1 to {MOST_REGIONS} regions drawn with a smart tool, got {len(drawn)}")
+    sizes = {region_size(region) for region in drawn}
+    names = {str(region.get("to_name")) for region in drawn}
+    if len(sizes) > 1 or len(names) > 1:
+        raise RegionError(f"expected regions on one image, got them on {sorted(names)} of {sorted(sizes)}")
+    (size_hw,), (image_name,) = sizes, names
+    return Pointing(
+        label=_label(result, [each for each in controls if each.to_name == image_name]),
+        image_name=image_name,
+        size_hw=size_hw,
+        from_name=str(drawn[0].get("from_name")),
+        things=tuple(_things(drawn, size_hw)),
+    )
+
+
+def answer_control(pointed: Pointing, controls: Sequence[Control], wanted: str) -> Control:
+    """The control that an answer goes through.
+
+    The wanted one if it has the label; else the one that was drawn with, if it holds outlines; else the first
+    that does; else the first.
+
+    Args:
+        pointed: what was asked for.
+        controls: of the label config.
+        wanted: name of a control, or a tag such as ``PolygonLabels``; empty: none.
+
+    Raises:
+        RegionError: no control on the image has the label.
+    """
+    fitting = [
+        each
+        for each in controls
+        if each.to_name == pointed.image_name and (pointed.label in each.labels or each.labels_key)
+    ]
+    if not fitting:
+        raise RegionError(
+            f"expected a control that holds masks, such as BrushLabels, with the label {pointed.label!r}: "
+            "add that label to one in the label config"
+        )
+    names = {wanted, wanted.lower()} - {""}
+    return max(
+        fitting,  # of equals the first
+        key=lambda each: (
+            bool(names & {each.from_name, each.type}),
+            each.geometry in _OUTLINED,
+            each.from_name == pointed.from_name,
+        ),
+    )
+
+
+def _things(drawn: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]) -> list[PointedThing]:
+    points = [region for region in drawn if _kind(region) == _KEY_POINT]
+    things = [_thing(region, size_hw) for region in drawn if _kind(region) != _KEY_POINT]
+    if points:
+        positive = tuple(region.get("is_positive") is not False for region in points)
+        things.append(
+            PointedThing(tuple(value_point(region["value"], size_hw) for region in points), positive)
+        )
+        if not any(positive):
+            raise RegionError("expected a key point on the thing, got only key points beside it")
+    return things
+
+
+def _thing(region: Mapping[str, Any], size_hw: tuple[int, int]) -> PointedThing:
+    kind = _kind(region)
+    mask = value_mask(_SHAPES[kind], region["value"], size_hw)
+    if not mask.any():
+        raise RegionError(f"expected the {kind} to lie on the image, it covers no pixel of it")
+    if kind not in _BOXES:
+        return PointedThing(stroke=mask)
+    left, top, width, height = bounding_rectangle(mask)
+    return PointedThing(box_xyxy=(left, top, left + width, top + height))
+
+
+def _kind(region: Mapping[str, Any]) -> str:
+    """What a region draws; empty for a mere label, and for what shows no thing."""
+    kind = str(region.get("type")).removesuffix("labels")
+    return kind if kind in (_KEY_POINT, *_SHAPES) and isinstance(region.get("value"), Mapping) else ""
+
+
+def _label(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -> str:
+    """The first label that stands in a region, or the only one that there is."""
+    for region in result:
+        value = region.get("value")
+        for key in (str(region.get("type")), "labels") if isinstance(value, Mapping) else ():
+            labels = value.get(key)
+            if isinstance(labels, list) and labels and isinstance(labels[0], str):
+                return labels[0]
+    known = all_labels(controls)
+    if len(known) != 1:
+        raise RegionError(f"expected a region with one of the labels {known}, got none: choose a label first")
+    return known[0]
