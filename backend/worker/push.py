@@ -2,17 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from itertools import accumulate
 from types import TracebackType
 from typing import Self
 
-from redis import Redis
-from redis.lock import Lock
-
-from backend.jobs.connection import redis_errors
+from backend.jobs.push_locks import PushLocks
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelStudioError, NoAnswerError, TransientError
 from backend.worker.context import JobContext
@@ -24,9 +20,6 @@ from backend.worker.predict import Computed
 MOST_AT_ONCE = 64
 MOST_BYTES_AT_ONCE = 16 * 2**20  # about, as JSON; one larger prediction goes alone
 PAUSE_FACTOR = 3  # after a push, times what it took: Label Studio counts a whole project's tasks at each
-_PUSH_LOCK = "oneshot:push-lock:{}:{}"
-_PUSH_LOCK_S = 120  # longer than Label Studio may take to answer; a killed worker holds up a task no longer
-_PUSH_WAIT_S = 10  # in all; then the job's other tasks have their turn
 _FAILURES_IN_A_ROW = 2  # of single predictions, then the rest of the batch waits without being tried
 
 
@@ -48,6 +41,7 @@ class Pushes:
         self._generation = generation
         self._project_id = generation.project_id
         self._ledger = ledger
+        self._locks = PushLocks(job.worker.connection, self._project_id)
         self._waiting: list[Computed] = []
         self._lock = threading.Lock()
         self._under_way: list[Future[None]] = []
@@ -116,15 +110,15 @@ class Pushes:
 
     def _push(self, batch: Sequence[Computed]) -> None:
         ids = [each.task_id for each in batch]
-        with _push_locks(self._worker.connection, self._project_id, ids) as locks:
-            for task_id in set(ids) - set(locks):
+        with self._locks.hold(ids) as held:
+            for task_id in set(ids) - held.task_ids:
                 self._ledger.settle(task_id, _busy(task_id))
             if self._worker.progress.model_version(self._project_id) != self._generation.model_version:
-                self._ledger.note_stale(len(locks))
+                self._ledger.note_stale(len(held.task_ids))
                 return
-            if locks:
-                self._store([each for each in batch if each.task_id in locks])
-            lost = [task_id for task_id, lock in locks.items() if not _is_held(lock)]
+            if held.task_ids:
+                self._store([each for each in batch if each.task_id in held.task_ids])
+            lost = held.lost()
         if lost:
             self._tidy(lost)
 
@@ -133,10 +127,10 @@ class Pushes:
 
         This one stood still for longer than its lock holds, or Redis came back empty.
         """
-        with _push_locks(self._worker.connection, self._project_id, task_ids) as locks:
+        with self._locks.hold(task_ids) as held:
             for task_id in task_ids:
                 with self._ledger.settling(task_id):
-                    if task_id not in locks:
+                    if task_id not in held.task_ids:
                         raise _busy(task_id)
                     self._worker.label_studio.keep_newest_prediction(task_id, self._generation.model_version)
 
@@ -219,32 +213,3 @@ def fitting(waiting: Sequence[Computed]) -> int:
 
 def _busy(task_id: int) -> PushBusyError:
     return PushBusyError(f"another worker is pushing the prediction of task {task_id}")
-
-
-@contextmanager
-def _push_locks(connection: Redis, project_id: int, task_ids: Sequence[int]) -> Iterator[dict[int, Lock]]:
-    """Let one worker at a time delete and store a task's predictions: two would leave two.
-
-    Gives the locks of the tasks that nobody else is pushing, or has finished pushing soon.
-    """
-    deadline = time.monotonic() + _PUSH_WAIT_S
-    with ExitStack() as stack:
-        locks = {}
-        for task_id in sorted(task_ids):  # two batches with the same tasks do not wait for each other
-            lock = Lock(connection, _PUSH_LOCK.format(project_id, task_id), timeout=_PUSH_LOCK_S)
-            with redis_errors():
-                if lock.acquire(blocking_timeout=max(0, deadline - time.monotonic())):
-                    stack.callback(_release, lock)
-                    locks[task_id] = lock
-        yield locks
-
-
-def _is_held(lock: Lock) -> bool:
-    with redis_errors():
-        return bool(lock.owned())
-
-
-def _release(lock: Lock) -> None:
-    with redis_errors():
-        if lock.owned():
-            lock.release()
