@@ -13,7 +13,7 @@ class SyncProject:
     project_id: int
 
     def __post_init__(self) -> None:
-        _require_id("project_id", self.project_id)
+        require_id("project_id", self.project_id)
 
     def as_kwargs(self) -> dict[str, Any]:
         """Give the arguments of ``sync_project`` as plain JSON values."""
@@ -30,10 +30,10 @@ class PredictTasks:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "task_ids", tuple(self.task_ids))  # JSON brings a list
-        _require_id("project_id", self.project_id)
-        _require_name("model_version", self.model_version)
+        require_id("project_id", self.project_id)
+        require_name("model_version", self.model_version)
         for task_id in self.task_ids:
-            _require_id("task id", task_id)
+            require_id("task id", task_id)
 
     def as_kwargs(self) -> dict[str, Any]:
         """Give the arguments of ``predict_tasks`` as plain JSON values."""
@@ -48,8 +48,8 @@ class ListTasks:
     model_version: str
 
     def __post_init__(self) -> None:
-        _require_id("project_id", self.project_id)
-        _require_name("model_version", self.model_version)
+        require_id("project_id", self.project_id)
+        require_name("model_version", self.model_version)
 
     def as_kwargs(self) -> dict[str, Any]:
         """Give the arguments of ``list_tasks`` as plain JSON values."""
@@ -65,21 +65,23 @@ class WarmUp:
     after_id: int
 
     def __post_init__(self) -> None:
-        _require_id("project_id", self.project_id)
-        _require_name("token", self.token)
+        require_id("project_id", self.project_id)
+        require_name("token", self.token)
         if self.after_id != 0:
-            _require_id("after_id", self.after_id)
+            require_id("after_id", self.after_id)
 
     def as_kwargs(self) -> dict[str, Any]:
         """Give the arguments of ``warm_up`` as plain JSON values."""
         return asdict(self)
 
 
-def _require_id(name: str, value: object) -> None:
+def require_id(name: str, value: object) -> None:
+    """Raise ``PayloadError`` unless *value*, called *name*, is a positive integer."""
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         raise PayloadError(f"expected {name} to be a positive integer, got {value!r}")
 
 
-def _require_name(name: str, value: object) -> None:
+def require_name(name: str, value: object) -> None:
+    """Raise ``PayloadError`` unless *value*, called *name*, is a string that is not empty."""
     if not isinstance(value, str) or not value:
         raise PayloadError(f"expected {name} to be a non-empty string, got {value!r}")

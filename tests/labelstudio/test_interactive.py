@@ -141,6 +141,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+VALUE_KEYS = ("x", "y", "width", "height", "points", "rle", "format", "labels")
 TYPES = st.sampled_from(
     ["keypointlabels", "keypoint", "rectanglelabels", "brushlabels", "bitmask", "polygonlabels", "labels", ""]
 )
