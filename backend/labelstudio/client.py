@@ -30,6 +30,7 @@ from backend.labelstudio.task_query import (
     not_annotated,
     selection_query,
     task_query,
+    with_prediction_of,
     without_prediction_of,
 )
 from backend.labelstudio.tokens import ApiKey
@@ -139,10 +140,39 @@ class LabelStudio:
         page = self._task_page(project_id, selection_query(task_ids), fields="all")
         return [_annotation(each, _task(task)) for task in page for each in task.annotations or []]
 
-    def iter_annotated_tasks(self, project_id: int) -> Iterator[AnnotatedTask]:
-        """The tasks that have an annotation, by id."""
-        for task in self._iter_tasks(project_id, annotated()):
-            yield AnnotatedTask(task.id, str(task.annotations_ids or ""), task.total_annotations or 0)
+    def task_contents(self, project_id: int, task_ids: Sequence[int]) -> list[Mapping[str, Any]]:
+        """Those of *task_ids* (at most 100) that still exist, with all their annotations and predictions.
+
+        As they come, and without the SDK, which takes 5 microseconds for each of the many numbers.
+        """
+        query = selection_query(task_ids)
+        with self._errors(f"read {len(task_ids)} tasks of project {project_id}"):
+            reply = self._http.get(
+                f"{self._url}/api/tasks/",
+                params={
+                    "project": project_id,
+                    "query": query,
+                    "fields": "all",
+                    "resolve_uri": "false",
+                    "page_size": _PAGE,
+                },
+            )
+            check_status(reply, 200)
+            return [dict(task) for task in reply.json()["tasks"]]
+
+    def iter_annotated_tasks(self, project_id: int, *, with_version: str = "") -> Iterator[AnnotatedTask]:
+        """The tasks that have an annotation, by id.
+
+        Args:
+            project_id: the project.
+            with_version: only tasks with a prediction whose version contains this; one may come twice.
+        """
+        filters = annotated() + ([with_prediction_of(with_version)] if with_version else [])
+        for task in self._iter_tasks(project_id, filters):
+            yield AnnotatedTask(
+                *(task.id, str(task.annotations_ids or ""), task.total_annotations or 0),
+                changed_at=str(task.updated_at or ""),
+            )
 
     def task_page(
         self, project_id: int, *, after_id: int = 0, limit: int = _PAGE, without_version: str | None = None

@@ -44,5 +44,10 @@ def without_prediction_of(*model_versions: str) -> Filter:
     return _filter("predictions_model_versions", "not_contains", "List", list(model_versions))
 
 
+def with_prediction_of(*model_versions: str) -> Filter:
+    """A prediction whose version contains one of *model_versions*; a task may come once for each."""
+    return _filter("predictions_model_versions", "contains", "List", list(model_versions))
+
+
 def _filter(column: str, operator: str, kind: str, value: str | float | bool | list[str]) -> Filter:  # noqa: FBT001
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}

@@ -169,7 +169,7 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
         rows = [_task(fake, task_id) for task_id in sorted(fake.tasks)]
         found = _selected(rows, json.loads(request.args["query"]))
         if request.args.get("fields") == "all":
-            found = [row | {"annotations": fake.annotations.get(row["id"], [])} for row in found]
+            found = [row | _contents(fake, row["id"]) for row in found]
         page = found[
             : int(request.args.get("page_size", len(found)))
         ]  # the first: a query names what follows
@@ -229,6 +229,11 @@ def _task(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
     }
 
 
+def _contents(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
+    predictions = [each for each in list(fake.predictions) if each["task"] == task_id]
+    return {"annotations": fake.annotations.get(task_id, []), "predictions": predictions}
+
+
 def _selected(rows: Sequence[dict[str, Any]], query: Mapping[str, Any]) -> list[dict[str, Any]]:
     if "selectedItems" in query:
         return [row for row in rows if row["id"] in query["selectedItems"]["included"]]
@@ -247,7 +252,7 @@ def _passes(row: Mapping[str, Any], each: Mapping[str, Any]) -> bool:
         case "empty":
             return bool((not value) == wanted)
         case "contains":
-            return wanted in value
+            return any(version in value for version in wanted)
         case "not_contains":
             return not any(version in value for version in wanted)
     raise ValueError(f"no operator {each['operator']!r}")
