@@ -1,8 +1,14 @@
-"""The device that models run on."""
+"""The device that models run on, and the numbers it is fast with."""
+
+from pathlib import Path
 
 import torch
 
 from backend.checkpoints.errors import UnusableDeviceError
+
+BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # a CPU without them computes bf16 by way of float32, and slower
+CPUINFO = Path("/proc/cpuinfo")
+AMPERE = 8  # the first GPUs with bf16 of their own
 
 
 def usable_device(name: str) -> torch.device:
@@ -25,3 +31,25 @@ def usable_device(name: str) -> torch.device:
             f"{name} is not usable here: torch sees {torch.cuda.device_count()} GPUs; set ONESHOT_DEVICE=auto"
         )
     return device
+
+
+def fast_bf16(device: torch.device, *, cpuinfo: Path = CPUINFO) -> bool:
+    """Whether the device computes bf16 faster than float32: told by what it says it can, not by the clock.
+
+    So that the same machine always gives the same answers, however busy it is when a process starts.
+
+    Args:
+        device: a CPU or a GPU.
+        cpuinfo: where the system lists what the CPU can; a system without it is taken not to know bf16.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= AMPERE
+    return device.type == "cpu" and not BF16_FLAGS.isdisjoint(_cpu_flags(cpuinfo))
+
+
+def _cpu_flags(cpuinfo: Path) -> list[str]:
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return []
+    return next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])

@@ -1,9 +1,11 @@
-"""Names of devices."""
+"""Names of devices, and what they are fast with."""
+
+from pathlib import Path
 
 import pytest
 import torch
 
-from backend.checkpoints.device import usable_device
+from backend.checkpoints.device import fast_bf16, usable_device
 from backend.checkpoints.errors import UnusableDeviceError
 
 
@@ -19,3 +21,24 @@ def test_the_cpu_is_always_there() -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(UnusableDeviceError):
         usable_device(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "fast"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16\n", True),
+        ("flags\t\t: fpu amx_tile amx_bf16\n", True),
+        ("flags\t\t: fpu avx2 avx512f avx512bw\nvmx flags\t: avx512_bf16\n", False),
+        ("Features\t: fp asimd bf16\n", False),
+        ("", False),
+    ],
+    ids=["avx512", "amx", "without", "another family", "nothing"],
+)
+def test_a_cpu_is_fast_with_bf16_if_it_lists_it(tmp_path: Path, text: str, fast: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+
+    assert fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "cpuinfo") is fast
+
+
+def test_a_system_that_lists_nothing_is_taken_not_to_know_bf16(tmp_path: Path) -> None:
+    assert not fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "none")
