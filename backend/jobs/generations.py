@@ -12,7 +12,6 @@ from typing import Any, cast
 from uuid import uuid4
 
 from redis import Redis
-from redis.client import Pipeline
 
 from backend.jobs.connection import redis_errors
 from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
@@ -200,7 +199,6 @@ class Generations:
         references: Iterable[tuple[str, int]],
         evidence: Sequence[int] = (),
         reviewed: int = 0,
-        learned: str = "",
     ) -> None:
         """Keep a generation that a sync made; one that is known keeps the time when it was first made.
 
@@ -210,7 +208,6 @@ class Generations:
             references: label and annotation of each reference.
             evidence: the reviewed annotations it learned from.
             reviewed: how many there were.
-            learned: what was learned, as JSON; empty: nothing.
         """
         keys = ProjectKeys(project_id)
         with redis_errors():
@@ -225,10 +222,7 @@ class Generations:
             }
             with self._connection.pipeline() as pipe:
                 pipe.hset(keys.generations, version, json.dumps(entry))
-                if learned:
-                    pipe.hset(keys.learned, version, learned)
                 pipe.expire(keys.generations, SECONDS_TO_LIVE)
-                pipe.expire(keys.learned, SECONDS_TO_LIVE)
                 pipe.zadd(PROJECTS, {str(project_id): seconds}, nx=True)
                 pipe.execute()
         self._forget_oldest(project_id)
@@ -238,9 +232,8 @@ class Generations:
             note.version for note in self.list(project_id)[MOST_KEPT:] if not (note.current or note.pinned)
         ]
         if old:
-            with redis_errors(), self._connection.pipeline() as pipe:
-                _forget(pipe, ProjectKeys(project_id), old)
-                pipe.execute()
+            with redis_errors():
+                self._connection.hdel(ProjectKeys(project_id).generations, *old)
 
     def note(self, project_id: int, version: str) -> GenerationNote | None:
         """Give what is known of a generation."""
@@ -248,11 +241,16 @@ class Generations:
             entry = cast("bytes | None", self._connection.hget(ProjectKeys(project_id).generations, version))
         return _note(version, json.loads(entry), current=False, pinned=False) if entry else None
 
-    def learned(self, project_id: int, version: str) -> str | None:
-        """Give what a generation learned, as JSON, if it is kept."""
+    def learned(self, project_id: int, name: str) -> str | None:
+        """Give what was learned from the reviewed annotations that *name* digests, as JSON, if it is kept."""
         with redis_errors():
-            found = cast("bytes | None", self._connection.hget(ProjectKeys(project_id).learned, version))
-        return found.decode() if found is not None else None
+            found = self._connection.getex(ProjectKeys(project_id).learned(name), ex=SECONDS_TO_LIVE)
+        return cast("bytes", found).decode() if found is not None else None
+
+    def keep_learned(self, project_id: int, name: str, learned: str) -> None:
+        """Keep what was learned, so that no other worker learns it once more."""
+        with redis_errors():
+            self._connection.set(ProjectKeys(project_id).learned(name), learned, ex=SECONDS_TO_LIVE)
 
 
 def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -> GenerationNote:
@@ -265,8 +263,3 @@ def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -
         current=current,
         pinned=pinned,
     )
-
-
-def _forget(pipe: Pipeline, keys: ProjectKeys, versions: Sequence[str]) -> None:
-    pipe.hdel(keys.generations, *versions)
-    pipe.hdel(keys.learned, *versions)

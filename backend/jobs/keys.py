@@ -29,7 +29,7 @@ class ProjectKeys:
 
     @property
     def project(self) -> str:
-        """Hash: title, model_version, references, reason, error, synced_at, config."""
+        """Hash: title, model_version, references, reason, error, synced_at, config, pace."""
         return f"oneshot:project:{self.project_id}"
 
     @property
@@ -82,10 +82,9 @@ class ProjectKeys:
         """Hash: model version -> JSON of what the generation is made of."""
         return f"oneshot:generations:{self.project_id}"
 
-    @property
-    def learned(self) -> str:
-        """Hash: model version -> JSON of what the generation learned from reviewed annotations."""
-        return f"oneshot:learned:{self.project_id}"
+    def learned(self, name: str) -> str:
+        """String: JSON of what was learned from the reviewed annotations that *name* digests."""
+        return f"oneshot:learned:{self.project_id}:{name}"
 
     @property
     def wishes(self) -> str:

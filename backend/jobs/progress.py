@@ -295,7 +295,7 @@ class Progress:
         keys = ProjectKeys(project_id)
         with redis_errors(), self._connection.pipeline() as pipe:
             pipe.unlink(*(key for key in keys.of_tasks() if key != PROJECTS), keys.warm_up)
-            pipe.unlink(keys.generations, keys.learned, keys.wishes, keys.excluded)
+            pipe.unlink(keys.generations, keys.wishes, keys.excluded)
             pipe.zrem(PROJECTS, str(project_id))
             pipe.execute()
 

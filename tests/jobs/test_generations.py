@@ -14,12 +14,8 @@ def generations(queue: JobQueue) -> Generations:
     return Generations(queue)
 
 
-def keep(
-    generations: Generations, version: str, *, evidence: tuple[int, ...] = (), learned: str = ""
-) -> None:
-    generations.keep(
-        7, version, references=[("Coin", 1)], evidence=evidence, reviewed=len(evidence), learned=learned
-    )
+def keep(generations: Generations, version: str, *, evidence: tuple[int, ...] = ()) -> None:
+    generations.keep(7, version, references=[("Coin", 1)], evidence=evidence, reviewed=len(evidence))
 
 
 def test_the_newest_generation_comes_first_with_what_it_is_made_of(
@@ -36,13 +32,20 @@ def test_the_newest_generation_comes_first_with_what_it_is_made_of(
     assert newest.made_at > oldest.made_at
 
 
-def test_a_generation_that_is_made_again_keeps_its_time_and_what_it_learned(generations: Generations) -> None:
-    keep(generations, "v1", learned="{}")
+def test_a_generation_that_is_made_again_keeps_its_time(generations: Generations) -> None:
+    keep(generations, "v1")
     before = generations.note(7, "v1")
     keep(generations, "v1")
 
+    assert before is not None
     assert generations.note(7, "v1") == before
-    assert generations.learned(7, "v1") == "{}"
+
+
+def test_what_was_learned_is_kept_for_other_workers(generations: Generations) -> None:
+    assert generations.learned(7, "digest") is None
+    generations.keep_learned(7, "digest", "{}")
+
+    assert (generations.learned(7, "digest"), generations.learned(8, "digest")) == ("{}", None)
 
 
 def test_old_generations_are_forgotten_but_not_the_one_a_person_made_current(
@@ -51,14 +54,13 @@ def test_old_generations_are_forgotten_but_not_the_one_a_person_made_current(
     keep(generations, "first")
     generations.make_current(7, "first")
     for number in range(MOST_KEPT + 2):
-        keep(generations, f"v{number}", learned="{}")
+        keep(generations, f"v{number}")
 
     kept = [note.version for note in generations.list(7)]
 
     assert len(kept) == MOST_KEPT + 1
     assert "first" in kept
     assert "v0" not in kept
-    assert generations.learned(7, "v0") is None
 
 
 def test_a_generation_is_made_current_until_it_is_undone(generations: Generations, queue: JobQueue) -> None:
@@ -124,10 +126,10 @@ def test_an_annotation_is_excluded_and_included_again(generations: Generations) 
 def test_a_project_that_is_gone_leaves_nothing(
     generations: Generations, progress: Progress, connection: Redis
 ) -> None:
-    keep(generations, "v1", learned="{}")
+    keep(generations, "v1")
     generations.exclude(7, 1)
     generations.learn_now(7)
     progress.forget_project(7)
     keys = ProjectKeys(7)
 
-    assert connection.exists(keys.generations, keys.learned, keys.wishes, keys.excluded) == 0
+    assert connection.exists(keys.generations, keys.wishes, keys.excluded) == 0
