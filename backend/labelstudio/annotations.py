@@ -1,7 +1,7 @@
 """A project's annotations in the order of their creation, downloaded only as far as they are looked at."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,36 @@ class ProjectAnnotations:
             annotation = downloaded[task.id].pop(annotation_id, None)
             if annotation is not None:
                 yield annotation
+
+    def after_predictions(self, version: str) -> dict[int, int]:
+        """Id and task of each annotation of a task that has a prediction, by id: reviews, most of them.
+
+        Label Studio forgets which prediction an annotation was made from when that prediction is deleted.
+
+        Args:
+            version: what the predictions' versions contain.
+        """
+        tasks = self._client.iter_annotated_tasks(self._project_id, with_version=version)
+        return dict(sorted((int(each), task.id) for task in tasks for each in _ids(task)))
+
+    def named(self, annotations: Mapping[int, int]) -> list[Annotation]:
+        """Those of *annotations* (task by id) that still exist, in the order given."""
+        tasks = list(dict.fromkeys(annotations.values()))
+        found = {
+            annotation.id: annotation
+            for start in range(0, len(tasks), _MOST_AT_ONCE)
+            for annotation in self._client.task_annotations(
+                self._project_id, tasks[start : start + _MOST_AT_ONCE]
+            )
+            if annotation.id in annotations
+        }
+        return [found[each] for each in annotations if each in found]
+
+    def tasks_of(self, annotation_ids: Iterable[int]) -> dict[int, int]:
+        """The task of each of these annotations, in the order given; without those that are gone."""
+        tasks = self._client.iter_annotated_tasks(self._project_id)
+        by_id = {int(each): task.id for task in tasks for each in _ids(task)}
+        return {each: by_id[each] for each in annotation_ids if each in by_id}
 
     def _index(self) -> list[tuple[int, AnnotatedTask]]:
         """Id and task of each annotation that may be a person's."""

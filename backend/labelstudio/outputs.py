@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import PickedReference
 from backend.labelstudio.regions import ScoredMask
 
+_ONE_MASK = "one mask of all"
 _PAINTED = ("brush", "bitmask")  # each region is an image of its own in the editor; many of them freeze it
 
 
@@ -109,12 +110,19 @@ def region_plan(
         polygons = {label: control for label, control in found.items() if control is not None}
     merged = frozenset(painted) - frozenset(polygons)
     done = [f"polygons of {_names(polygons)}"] if polygons else []
-    done += [f"one mask of all {_names(merged)}"] if merged else []
+    done += [f"{_ONE_MASK} {_names(merged)}"] if merged else []
     limit = (
         f"{total} painted regions are more than ONESHOT_MAX_REGIONS allows ({options.max_regions}), "
         f"they became {' and '.join(done)}"
     )
     return RegionPlan({**outputs, **polygons}, merged, limit)
+
+
+def is_merged(region: Mapping[str, Any]) -> bool:
+    """Whether a region, of a prediction or of what a person made of it, holds many things in one mask."""
+    meta = region.get("meta")
+    notes = meta.get("text") if isinstance(meta, Mapping) else None
+    return isinstance(notes, list) and any(_ONE_MASK in str(note) for note in notes)
 
 
 def _takes(control: Control, reference: PickedReference) -> bool:

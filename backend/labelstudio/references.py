@@ -31,6 +31,11 @@ class Annotation:
         """Whether it is finished, and no prediction that a person has merely accepted."""
         return not self.was_cancelled and self.parent_prediction is None
 
+    @property
+    def is_review(self) -> bool:
+        """Whether a person has submitted a prediction, as it was or corrected: it is complete then."""
+        return not self.was_cancelled and self.parent_prediction is not None
+
 
 class Annotations(Protocol):
     """The annotations of one project, downloaded as far as they are iterated."""
@@ -75,7 +80,11 @@ class PickedReferences:
 
 
 def pick_references(
-    annotations: Annotations, controls: Sequence[Control], *, passed_over: Container[int] = ()
+    annotations: Annotations,
+    controls: Sequence[Control],
+    *,
+    passed_over: Container[int] = (),
+    reviews: Iterable[Annotation] = (),
 ) -> PickedReferences:
     """For each label the first annotation that a person made; a ground-truth star wins.
 
@@ -86,12 +95,15 @@ def pick_references(
         annotations: those of the project.
         controls: of its label config.
         passed_over: ids of annotations that turned out to be of no use.
+        reviews: what people drew in these teaches the labels that have no reference else.
     """
     search = _Search(tuple(controls), stars_left=annotations.ground_truths())
     for annotation in annotations.in_order():
         search.look_at(annotation, usable=annotation.is_made_by_a_person and annotation.id not in passed_over)
         if search.is_over:
             break
+    for review in reviews:
+        search.complete_with(review, usable=review.id not in passed_over)
     in_order = [*all_labels(search.controls), *search.picked]
     picked = {label: search.picked[label] for label in in_order if label in search.picked}
     refusals = tuple(search.refusals.values())
@@ -128,6 +140,13 @@ class _Search:
                 self.picked[label] = reference
                 if annotation.ground_truth:
                     self.starred.add(label)
+
+    def complete_with(self, review: Annotation, *, usable: bool) -> None:
+        """Let a review teach the labels that nothing else teaches."""
+        for label in all_labels(self.controls, review.task_data) if usable else ():
+            reference = None if label in self.picked else self._reference(review, label)
+            if reference is not None:
+                self.picked[label] = reference
 
     def _reference(self, annotation: Annotation, label: str) -> PickedReference | None:
         try:
