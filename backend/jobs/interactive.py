@@ -21,7 +21,7 @@ from backend.jobs.queue import INTERACTIVE_QUEUE, JobQueue
 from backend.jobs.request_id import current_request_id
 
 MOST_BYTES = 4 * 2**20  # of the regions as JSON: a painted one of a large image has some 100 kB
-_ANSWER = "backend.worker.interactive.answer"
+ANSWER = "backend.worker.interactive.answer"
 _ASKED = "oneshot:asked:{}"  # string: exists while somebody waits for the answer of a job
 _ANSWERED = "oneshot:answered:{}"  # list of one JSON
 _ANSWER_TTL_S = 60
@@ -118,7 +118,7 @@ def _job(question: Question, job_id: str) -> Any:  # noqa: ANN401 - RQ's Enqueue
     """The job; it is not tried again, as nobody would wait for it."""
     request_id = current_request_id.get()
     return Queue.prepare_data(
-        _ANSWER,
+        ANSWER,
         kwargs=question.as_kwargs(),
         job_id=job_id,
         timeout=_JOB_TIMEOUT_S,

@@ -26,6 +26,7 @@ from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_in
 from backend.vision.reference import Reference
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.generation import GenerationCache
+from backend.worker.open_images import OpenImages
 from backend.worker.outage import label_studio_is_down
 from backend.worker.thumbnails import Thumbnailer
 
@@ -108,6 +109,11 @@ class WorkerContext:
     def pictures(self) -> Pictures:
         """The small pictures of the status page."""
         return Pictures(self.connection)
+
+    @cached_property
+    def open_images(self) -> OpenImages:
+        """The images that annotators point at."""
+        return OpenImages()
 
     @cached_property
     def breaker(self) -> Breaker:

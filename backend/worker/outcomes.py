@@ -8,6 +8,7 @@ from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
 from backend.jobs.errors import SyncBusyError
+from backend.jobs.interactive import ANSWER
 from backend.jobs.payloads import PredictTasks
 from backend.jobs.progress import TaskProgress, TaskState
 from backend.jobs.queue import PREDICT_QUEUES
@@ -27,6 +28,8 @@ def note_failure(context: WorkerContext, job: Job, error: BaseException, *, outa
         error: what it raised.
         outage: Label Studio is down, and the job waits for it.
     """
+    if job.func_name == ANSWER:
+        return  # whoever waited for it has been told that nothing was found
     if job.origin in PREDICT_QUEUES:
         _note_tasks(context, job, error, outage=outage)
     elif job.kwargs.get("project_id") is not None:

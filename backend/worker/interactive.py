@@ -1,0 +1,162 @@
+"""The job that answers a person who points at something in the editor, and waits for it."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from backend.jobs.interactive import Question, Questions
+from backend.labelstudio.client import Task
+from backend.labelstudio.errors import LabelStudioError, NotFoundError, RegionError, RleError
+from backend.labelstudio.images import decode_image
+from backend.labelstudio.interactive import PointedThing, Pointing, answer_control, pointing
+from backend.labelstudio.label_config import Control, image_controls
+from backend.labelstudio.regions import ScoredMask, drawn_regions, prediction
+from backend.vision.errors import VisionError
+from backend.vision.instance import Instance, MaskWindow, mask_window
+from backend.vision.interactive import Prompt, segment_shown, similar_instances
+from backend.worker.context import WorkerContext, current_job
+from backend.worker.open_images import OpenImage
+from backend.worker.predict import image_uri
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A question with what Label Studio knows about it.
+
+    Attributes:
+        pointed: what is shown.
+        controls: of the label config.
+        control: that the answer goes through.
+        task: with its address.
+        known: regions that the task has already.
+        region_ids: of the regions that show it.
+    """
+
+    pointed: Pointing
+    controls: Sequence[Control]
+    control: Control
+    task: Task
+    known: Sequence[Mapping[str, Any]]
+    region_ids: frozenset[str]
+
+
+def answer(
+    project_id: int, task_id: int, regions: Sequence[Mapping[str, Any]], *, similar: bool
+) -> dict[str, int]:
+    """Segment what a person points at, unless nobody waits for it any more. What goes wrong finds nothing."""
+    job, started = current_job.get(), time.monotonic()
+    question = Question(project_id, task_id, tuple(regions), similar)
+    questions = Questions(job.worker.queue)
+    if not questions.is_awaited(job.job_id):
+        logger.info("job %s: nobody waits for the answer any more", job.job_id)
+        return {}
+    found: list[dict[str, Any]] = []
+    try:
+        found = answer_regions(job.worker, question)
+    except (LabelStudioError, VisionError) as exc:
+        logger.warning("job %s: no answer for task %d: %s", job.job_id, task_id, exc)
+    questions.answer(job.job_id, found)
+    job.worker.report_cache()
+    logger.info("job %s: %d regions in %.2f s", job.job_id, len(found), time.monotonic() - started)
+    return {"regions": len(found)}
+
+
+def answer_regions(context: WorkerContext, question: Question) -> list[dict[str, Any]]:
+    """Give the regions of what a person points at, as the editor takes them.
+
+    What was pointed at counts as drawn by a person, what looks like it as predicted.
+
+    Raises:
+        LabelStudioError: the question makes no sense, or the image cannot be had.
+        VisionError: the models cannot work with it.
+    """
+    asked = _asked(context, question)
+    uri = image_uri(asked.task, asked.control.image_key)
+    opened = context.open_images.get(asked.task.id, uri, lambda: _opened(context, asked.task, uri))
+    size_hw = opened.embedding.size_hw
+    if asked.pointed.size_hw != size_hw:
+        raise RegionError(f"expected regions on an image of {size_hw} pixels, got {asked.pointed.size_hw}")
+    shown = [
+        segment_shown(context.models.sam, opened.embedding, _prompt(thing)) for thing in asked.pointed.things
+    ]
+    shown = [each for each in shown if each.mask.any()]
+    label = asked.pointed.label
+    masks = [ScoredMask(label, each.mask, each.confidence) for each in shown]
+    found = _regions(context, asked, masks, origin="manual")
+    if question.similar and masks:
+        alike = _similar(context, asked, opened, masks)[: max(0, context.output.max_regions - len(masks))]
+        scored = [ScoredMask(label, each.mask, each.confidence) for each in alike]
+        found += _regions(context, asked, scored, origin="prediction")
+    return found
+
+
+def _asked(context: WorkerContext, question: Question) -> _Asked:
+    controls = image_controls(context.label_studio.project(question.project_id).label_config)
+    pointed = pointing(question.regions, controls)
+    contents = context.label_studio.task_contents(question.project_id, [question.task_id])
+    if not contents:
+        raise NotFoundError(f"expected task {question.task_id} in project {question.project_id}, it is gone")
+    return _Asked(
+        pointed=pointed,
+        controls=controls,
+        control=answer_control(pointed, controls, context.output.control),
+        task=Task(question.task_id, contents[0].get("data") or {}),
+        known=_regions_of(contents[0]),
+        region_ids=frozenset(str(each.get("id")) for each in question.regions),
+    )
+
+
+def _opened(context: WorkerContext, task: Task, uri: str) -> OpenImage:
+    image = decode_image(context.fetcher.fetch(uri, task_id=task.id), limits=context.limits)
+    return OpenImage(image, context.models.sam.embed(image))
+
+
+def _prompt(thing: PointedThing) -> Prompt:
+    return Prompt(thing.points_xy, thing.positive, thing.box_xyxy, thing.stroke)
+
+
+def _similar(
+    context: WorkerContext, asked: _Asked, opened: OpenImage, masks: Sequence[ScoredMask]
+) -> list[Instance]:
+    known = [*_known_windows(asked), *opened.offered_for_others(asked.region_ids)]
+    found = similar_instances(
+        *(context.models, opened.image, opened.embedding, [each.mask for each in masks]),
+        label=asked.pointed.label,
+        options=context.search,
+        known=known,
+    )
+    windows = [*(mask_window(each.mask) for each in masks), *(each.window for each in found)]
+    opened.note_offered(asked.region_ids, windows)
+    return found
+
+
+def _known_windows(asked: _Asked) -> Iterator[MaskWindow]:
+    """Masks of what the task has already on this image; what cannot be read is left out."""
+    controls = [each for each in asked.controls if each.to_name == asked.pointed.image_name]
+    for drawn in drawn_regions(asked.known, controls, predicted=True):
+        with suppress(RegionError, RleError):
+            mask = drawn.mask()
+            if mask.shape == asked.pointed.size_hw:
+                yield mask_window(mask)
+
+
+def _regions_of(contents: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The regions of a task's annotations and drafts, and of the prediction that was made last."""
+    newest = max(contents.get("predictions") or [], key=lambda each: int(each.get("id") or 0), default={})
+    drawn = [*(contents.get("annotations") or []), *(contents.get("drafts") or []), newest]
+    return [region for each in drawn for region in each.get("result") or [] if isinstance(region, Mapping)]
+
+
+def _regions(
+    context: WorkerContext, asked: _Asked, masks: Sequence[ScoredMask], *, origin: str
+) -> list[dict[str, Any]]:
+    item = prediction(
+        *(asked.task.id, "", {asked.pointed.label: asked.control}, asked.pointed.size_hw, masks),
+        tolerance=context.output.tolerance,
+    )
+    return [{**region, "origin": origin} for region in item["result"]]

@@ -1,0 +1,175 @@
+"""Answers to a person who points at something: a worker on a real Valkey, a Label Studio behind HTTP."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from redis import Redis
+
+from backend.jobs.interactive import Question, Questions
+from backend.jobs.queue import JobQueue
+from backend.labelstudio.brush_rle import decode_rle
+from backend.labelstudio.outputs import OutputOptions
+from backend.worker.context import WorkerContext
+from backend.worker.interactive import answer_regions
+from tests.colour_sam import BLUE, RED, box_mask, colour_models, drawn
+from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
+
+RunJobs = Callable[..., dict[str, Any]]
+CONFIG = """
+<View>
+  <Image name="image" value="$image"/>
+  <BrushLabels name="label" toName="image"><Label value="Coin"/></BrushLabels>
+  <PolygonLabels name="outline" toName="image"><Label value="Coin"/></PolygonLabels>
+  <KeyPointLabels name="kp" toName="image" smart="true"><Label value="Coin"/></KeyPointLabels>
+</View>
+"""
+SIZE_HW = (40, 64)
+FIRST, SECOND, OTHER = (2, 4, 24, 24), (14, 36, 24, 24), (2, 34, 8, 28)
+
+
+def click(x: float, y: float, **other: Any) -> dict[str, Any]:
+    """A key point at a pixel of the image."""
+    value = {"x": x / SIZE_HW[1] * 100, "y": y / SIZE_HW[0] * 100, "width": 0.3, "keypointlabels": ["Coin"]}
+    size = {"original_width": SIZE_HW[1], "original_height": SIZE_HW[0], "image_rotation": 0}
+    region = {**size, "id": f"{x}-{y}", "from_name": "kp", "to_name": "image", "type": "keypointlabels"}
+    return {**region, "is_positive": True, "value": value, **other}
+
+
+ON_FIRST, ON_SECOND = click(16, 14), click(48, 26)
+
+
+@pytest.fixture(name="seeing")
+def _seeing(full_context: WorkerContext, fake: FakeLabelStudio) -> WorkerContext:
+    """A worker whose networks see colours, and a task with two things of one colour and one of another."""
+    fake.label_config = CONFIG
+    fake.add_task(drawn((*FIRST, RED), (*SECOND, RED), (*OTHER, BLUE)))
+    return replace(full_context, models=colour_models())
+
+
+@pytest.fixture(name="ask")
+def _ask(seeing: WorkerContext, run_jobs: RunJobs, valkey: str) -> Callable[..., list[dict[str, Any]] | None]:
+    """Asks, and lets a worker answer, on one thread each as in two processes."""
+
+    def ask(*regions: dict[str, Any], task: int = 4, similar: bool = False, **instead: Any) -> Any:
+        found: list[Any] = []
+
+        def wait() -> None:
+            with Redis.from_url(valkey) as connection:
+                questions = Questions(JobQueue(connection))
+                found.append(questions.ask(Question(PROJECT, task, regions, similar), wait_s=60))
+
+        person = threading.Thread(target=wait)
+        person.start()
+        run_jobs(jobs=1, **{"models": seeing.models, **instead})
+        person.join()
+        return found[0]
+
+    return ask
+
+
+def mask_of(region: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return decode_rle(region["value"]["rle"], SIZE_HW)
+
+
+def test_a_click_brings_the_mask_of_the_thing_under_it(ask: Callable[..., Any]) -> None:
+    """Drawn by a person, by what the editor keeps of it: it may become a reference."""
+    (region,) = ask(ON_SECOND)
+
+    assert np.array_equal(mask_of(region), box_mask(*SECOND))
+    told = [region[key] for key in ("from_name", "to_name", "type", "origin")]
+    assert told == ["label", "image", "brushlabels", "manual"]
+    assert region["value"]["brushlabels"] == ["Coin"]
+    assert (region["original_height"], region["original_width"]) == SIZE_HW
+
+
+def test_the_answer_goes_through_the_control_that_the_settings_name(ask: Callable[..., Any]) -> None:
+    (region,) = ask(ON_SECOND, output=OutputOptions(control="PolygonLabels"))
+
+    assert (region["from_name"], region["type"]) == ("outline", "polygonlabels")
+    assert len(region["value"]["points"]) >= 4
+
+
+def test_similar_brings_what_looks_like_it_as_predicted(ask: Callable[..., Any]) -> None:
+    first, second = ask(ON_FIRST, similar=True)
+
+    assert np.array_equal(mask_of(first), box_mask(*FIRST))
+    assert np.array_equal(mask_of(second), box_mask(*SECOND))
+    assert (first["origin"], second["origin"]) == ("manual", "prediction")
+
+
+def test_similar_brings_nothing_that_the_task_has_already(
+    ask: Callable[..., Any], fake: FakeLabelStudio
+) -> None:
+    fake.annotate(4, box_mask(*SECOND))
+
+    (only,) = ask(ON_FIRST, similar=True)
+
+    assert np.array_equal(mask_of(only), box_mask(*FIRST))
+
+
+def test_another_click_does_not_bring_again_what_the_editor_has(seeing: WorkerContext) -> None:
+    """The editor has accepted the first answer, and Label Studio does not know of it yet."""
+    first = answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST,), similar=True))
+    other = answer_regions(seeing, Question(PROJECT, 4, (ON_SECOND,), similar=True))
+
+    assert len(first) == 2
+    assert [mask_of(region).tolist() for region in other] == [box_mask(*SECOND).tolist()]
+
+
+def test_one_more_click_on_the_same_thing_brings_all_again(seeing: WorkerContext) -> None:
+    """The editor throws its suggestions away when it gets others."""
+    beside = click(2, 36, is_positive=False)
+
+    first = answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST,), similar=True))
+    refined = answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST, beside), similar=True))
+
+    assert len(refined) == len(first) == 2
+
+
+def test_a_bound_on_regions_holds(ask: Callable[..., Any]) -> None:
+    assert len(ask(ON_FIRST, similar=True, output=OutputOptions(max_regions=1))) == 1
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        {**ON_FIRST, "image_rotation": 90},
+        {**ON_FIRST, "original_width": 65},
+        {**ON_FIRST, "is_positive": False},
+        {**ON_FIRST, "value": {**ON_FIRST["value"], "keypointlabels": ["Button"]}},
+    ],
+)
+def test_what_cannot_be_answered_finds_nothing_at_once(
+    ask: Callable[..., Any], region: dict[str, Any]
+) -> None:
+    assert ask(region) == []
+
+
+def test_a_task_without_a_readable_image_finds_nothing(
+    ask: Callable[..., Any], fake: FakeLabelStudio
+) -> None:
+    broken = fake.add_task(b"no image")
+
+    assert ask(ON_FIRST, task=broken) == []
+    assert ask(ON_FIRST, task=99) == []
+
+
+def test_nothing_is_computed_when_nobody_waits(
+    seeing: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    assert Questions(seeing.queue).ask(Question(PROJECT, 4, (ON_FIRST,)), wait_s=0.1) is None
+
+    run_jobs(models=seeing.models)
+
+    assert not any(path.endswith("/4.png") for path in fake.requests)
+
+
+def test_a_second_click_loads_no_image_again(fake: FakeLabelStudio, seeing: WorkerContext) -> None:
+    for region in (ON_FIRST, ON_SECOND):
+        answer_regions(seeing, Question(PROJECT, 4, (region,)))
+
+    assert len([path for path in fake.requests if path.endswith("/4.png")]) == 1
