@@ -17,6 +17,7 @@ COMMANDS = (
     "web",
     "worker",
     "prelabel",
+    "report",
     "doctor",
     "segment",
     "evaluate",

@@ -11,10 +11,11 @@ import click
 def progress(title: str, total: int) -> Iterator[Callable[[str], None]]:
     """Give a function that says one line and counts one of *total* as done.
 
-    The bar is on standard error and leaves no trace; the lines go to standard output, above the bar.
+    The bar is on standard error and leaves no trace; the lines go to standard output, above the bar. An empty
+    line is not said.
     """
     if not sys.stderr.isatty():
-        yield click.echo
+        yield lambda line: click.echo(line) if line else None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -25,7 +26,9 @@ def progress(title: str, total: int) -> Iterator[Callable[[str], None]]:
         task = bar.add_task(title, total=total)
 
         def done(line: str) -> None:
-            if sys.stdout.isatty():  # through the bar, or both would write over each other
+            if not line:
+                pass
+            elif sys.stdout.isatty():  # through the bar, or both would write over each other
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
                 click.echo(line)

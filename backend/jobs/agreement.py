@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from redis import Redis
 
@@ -127,27 +127,43 @@ class ProjectAgreement:
     problems: tuple[str, ...] = ()
 
 
+class ReviewedRegion(Protocol):
+    """What became of a region, as ``backend.labelstudio.review`` says it."""
+
+    @property
+    def label(self) -> str:
+        """Its label."""
+
+    @property
+    def outcome(self) -> str:
+        """One of kept, redrawn, deleted and added."""
+
+    @property
+    def iou(self) -> float | None:
+        """The IoU of a kept or redrawn one."""
+
+
 def review_agreement(
-    model_version: str, prediction_id: int, regions: Iterable[tuple[str, str, float | None]]
+    model_version: str, prediction_id: int, regions: Iterable[ReviewedRegion]
 ) -> GenerationAgreement:
     """Count one review.
 
     Args:
         model_version: of the prediction.
         prediction_id: the prediction's.
-        regions: label, outcome (kept, redrawn, deleted or added) and IoU of each region.
+        regions: all that were predicted or submitted.
     """
     labels: dict[str, Agreement] = {}
-    for label, outcome, iou in regions:
+    for region in regions:
         counted = Agreement(
-            kept=outcome == "kept",
-            redrawn=outcome == "redrawn",
-            loose=outcome == "redrawn" and (iou or 0) < GOOD_IOU,
-            deleted=outcome == "deleted",
-            added=outcome == "added",
-            iou_sum=iou or 0.0,
+            kept=region.outcome == "kept",
+            redrawn=region.outcome == "redrawn",
+            loose=region.outcome == "redrawn" and (region.iou or 0) < GOOD_IOU,
+            deleted=region.outcome == "deleted",
+            added=region.outcome == "added",
+            iou_sum=region.iou or 0.0,
         )
-        labels[label] = labels.get(label, Agreement(reviewed=1)) + counted
+        labels[region.label] = labels.get(region.label, Agreement(reviewed=1)) + counted
     return GenerationAgreement(model_version, prediction_id, 1, labels)
 
 

@@ -77,7 +77,7 @@ def _task_agreement(
     problem = ""
     for review in reviews:
         try:
-            regions = [(each.label, each.outcome, each.iou) for each in compare(review, controls)]
+            regions = compare(review, controls)
         except (RegionError, RleError) as exc:
             problem = f"annotation {review.annotation_id} of task {task_id}: {exc}"
         else:

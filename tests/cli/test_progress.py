@@ -11,14 +11,16 @@ from backend.cli.progress import progress
 
 PROGRAM = (
     "from backend.cli.progress import progress\n"
-    "with progress('reading', 2) as done:\n"
-    "    done('one [bold]'); done('two')\n"
+    "with progress('reading', 3) as done:\n"
+    "    done('one [bold]'); done(''); done('two')\n"
 )
 
 
 def test_without_a_terminal_lines_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress("reading", 2) as done:
+    """An empty line is counted, and not said."""
+    with progress("reading", 3) as done:
         done("one [bold]")
+        done("")
         done("two")
 
     assert capsys.readouterr() == ("one [bold]\ntwo\n", "")
@@ -33,7 +35,7 @@ def test_on_a_terminal_the_lines_stand_above_a_bar() -> None:
     os.close(leader)
 
     assert "one [bold]\r\n" in written
-    assert "2/2" in written
+    assert "3/3" in written
     assert written.rstrip().endswith("\x1b[2K")
 
 

@@ -1,6 +1,7 @@
 """How much of the predictions people kept: counted, added up, kept in Redis."""
 
 import json
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -17,13 +18,22 @@ from backend.jobs.agreement import (
     review_agreement,
 )
 
+
+class Region(NamedTuple):
+    """What became of a region."""
+
+    label: str
+    outcome: str
+    iou: float | None
+
+
 OUTCOMES = [
-    ("Coin", "kept", 1.0),
-    ("Coin", "kept", 0.96875),
-    ("Coin", "redrawn", 0.84375),
-    ("Coin", "redrawn", 0.6875),
-    ("Coin", "deleted", None),
-    ("Nut", "added", None),
+    Region("Coin", "kept", 1.0),
+    Region("Coin", "kept", 0.96875),
+    Region("Coin", "redrawn", 0.84375),
+    Region("Coin", "redrawn", 0.6875),
+    Region("Coin", "deleted", None),
+    Region("Nut", "added", None),
 ]
 
 
