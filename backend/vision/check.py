@@ -4,7 +4,7 @@ Twice: what is sure at first sight tells how large the things of this image are 
 from its background; then all are judged by that.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from backend.vision.evidence import (
     pooled,
     strictly,
 )
+from backend.vision.learned import NOTHING, Learned
 from backend.vision.parts import Part
 from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding
@@ -96,6 +97,10 @@ class Sight:
             if not kept or float(self.shared[i, kept].max()) <= PART:
                 kept.append(i)
         return kept
+
+    def accepted(self, evidence: Tensor) -> list[int]:
+        """The candidates that are instances by that evidence, (n,) float; best first."""
+        return self.suppressed(evidence, least=ENOUGH)
 
     def without_masks(self) -> "Sight":
         """The same figures, to be kept for many images."""
@@ -386,6 +391,7 @@ def judged(
     *,
     weights: EvidenceWeights,
     without: Collection[Part] = (),
+    learned: Learned = NOTHING,
 ) -> list[tuple[Cues, Tensor]]:
     """Judge all candidates of an image twice.
 
@@ -394,6 +400,7 @@ def judged(
         exemplars: of all labels.
         weights: of the cues.
         without: without ``company``, what is seen first decides.
+        learned: weights of single labels in company, in place of those for all.
 
     Returns:
         For each view the cues that decide, and the evidence, (n,) float.
@@ -403,7 +410,35 @@ def judged(
     labels = [one.label for one in exemplars]
     sure = surest(sights, labels, weights.first)
     cues = [in_company(sight, labels, sure) for sight in sights]
-    return [(one, weights.second.evidence(one)) for one in cues]
+    taught = {label: lesson.weights.neutral(without) for label, lesson in learned.lessons.items()}
+    return [
+        (
+            one,
+            evidence_by_label(one, [labels[index] for index in sight.owner.tolist()], weights.second, taught),
+        )
+        for one, sight in zip(cues, sights, strict=True)
+    ]
+
+
+def evidence_by_label(
+    cues: Cues, labels: Sequence[str], weights: Weights, taught: Mapping[str, Weights]
+) -> Tensor:
+    """Weigh the cues of each candidate by the weights of its label.
+
+    Args:
+        cues: of n candidates.
+        labels: of each, n.
+        weights: for labels that nothing was learned about.
+        taught: weights by label.
+
+    Returns:
+        (n,) float in [0, 1].
+    """
+    evidence = weights.evidence(cues)
+    for label, own in taught.items():
+        mine = torch.tensor([one == label for one in labels], dtype=torch.bool)
+        evidence = evidence.where(~mine, own.evidence(cues))
+    return evidence
 
 
 def surest(

@@ -5,7 +5,8 @@ VisionError
 ├── MaskSizeError
 ├── EmptyReferenceMaskError
 ├── EmbeddingError
-└── PromptError
+├── PromptError
+└── LearnedError
 """
 
 
@@ -31,3 +32,7 @@ class EmbeddingError(VisionError):
 
 class PromptError(VisionError):
     """The prompts of one decode do not fit together."""
+
+
+class LearnedError(VisionError):
+    """What was learned cannot be read."""

@@ -12,9 +12,10 @@ from torch import Tensor
 from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
 from backend.vision.clock import Clock, StageSeconds
-from backend.vision.evidence import FITTED, EvidenceWeights
+from backend.vision.evidence import ENOUGH, FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
 from backend.vision.instance import Instance, mask_window, without_repeats
+from backend.vision.learned import NOTHING, Learned
 from backend.vision.location_map import LocationMaps, mean_maps
 from backend.vision.parts import Part
 from backend.vision.places import sweep_places
@@ -80,11 +81,13 @@ class Segmentation:
         instances: best first; empty if nothing was found.
         seconds: what it took.
         limits: bounds that ended the search early, for a person to read.
+        missed: how many things may have been missed: the evidence of all that was rejected, added up.
     """
 
     instances: tuple[Instance, ...]
     seconds: StageSeconds
     limits: tuple[str, ...] = ()
+    missed: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +129,7 @@ def find_instances(
     *,
     options: SearchOptions = SearchOptions(),
     embedding: ImageEmbedding | None = None,
+    learned: Learned = NOTHING,
 ) -> Segmentation:
     """Find every object that looks like one of the references. Labels compete.
 
@@ -135,6 +139,7 @@ def find_instances(
         image: the test image, RGB, (H, W, 3) uint8.
         options: how to search.
         embedding: of *image*, where the caller has it.
+        learned: what reviewed images taught about the labels; the bare loop heeds it not.
     """
     if options.search == "loop" and not options.semantic_check:
         return loop_alone(models, references, image, options, embedding)
@@ -142,13 +147,22 @@ def find_instances(
     with found.clock.stage("check"):
         sighted = [(one, one.sight) for one in found.seen if one.sight is not None]
         sights = [sight for _, sight in sighted]
-        verdicts = judged(sights, found.exemplars, weights=options.counting, without=options.without)
+        verdicts = judged(
+            sights, found.exemplars, weights=options.counting, without=options.without, learned=learned
+        )
         instances = without_repeats(
             instance(models.sam, one.view, one.embedding, outlined(models.sam, one.embedding, claim))
             for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
             for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity)
         )
-    return Segmentation(instances, found.clock.seconds, tuple(limits(found.seen, options)))
+        missed = sum(rejected(sight, evidence) for sight, (_, evidence) in zip(sights, verdicts, strict=True))
+    return Segmentation(instances, found.clock.seconds, tuple(limits(found.seen, options)), missed)
+
+
+def rejected(sight: Sight, evidence: Tensor) -> float:
+    """Add up the evidence (n,) of the candidates that are no instances, nor parts of what is surer."""
+    distinct_ones = evidence[sight.suppressed(evidence, least=0.0)]
+    return float(distinct_ones[distinct_ones < ENOUGH].sum())
 
 
 def survey(

@@ -1,0 +1,136 @@
+"""Learning from review, on drawn images with networks that see colours, and on candidates made by hand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from backend.vision.check import Sight
+from backend.vision.evidence import FITTED
+from backend.vision.learned import Learned, Lesson
+from backend.vision.learning import Reviewed, learn, looked_through, taught
+from backend.vision.marked import NO_THING, Marked, MarkedView
+from backend.vision.pipeline import Models, SearchOptions, find_instances
+from backend.vision.reference import Reference, build_reference
+from tests.colour_sam import RED, box_mask, colour_models, drawn
+from tests.vision.made_by_hand import cues
+
+OPTIONS = SearchOptions()
+THING = (2, 4, 24, 24)
+
+
+def image_of(
+    places: Sequence[float], things: Sequence[int], *, label: str = "date", count: int = 1
+) -> Marked:
+    """Candidates that differ in their place only, far apart."""
+    seen = cues(list(places))
+    number = len(places)
+    sight = Sight(
+        candidates=(),
+        owner=torch.zeros(number, dtype=torch.int),
+        similarity=torch.zeros(number),
+        log_area=torch.zeros(number),
+        cues=seen,
+        shared=torch.eye(number),
+    )
+    return Marked({label: count}, (MarkedView(sight, seen, (label,) * number, torch.tensor(things)),))
+
+
+SURE, DOUBTFUL = 1.5, 0.6  # the shipped weights accept both
+
+
+def with_false_ones(images: int) -> list[Marked]:
+    """What lies in a doubtful place was never right."""
+    return [image_of([SURE] + [DOUBTFUL] * 30, [0] + [NO_THING] * 30) for _ in range(images)]
+
+
+def test_mistakes_are_what_is_missed_and_what_is_false() -> None:
+    """Of three things one is found, twice; one candidate shows nothing; another label has none of them."""
+    image = image_of([SURE, SURE, DOUBTFUL], [0, 0, NO_THING], count=3)
+
+    assert image.mistakes("date", FITTED.second) == 2 + 1
+    assert image.mistakes("fig", FITTED.second) == 0
+
+
+def test_what_people_delete_again_and_again_is_not_accepted_any_more() -> None:
+    """Thirty false ones an image go, the right ones stay."""
+    images = with_false_ones(4)
+
+    weights = taught(images, ["date"], OPTIONS)
+
+    assert weights is not None
+    assert [image.mistakes("date", FITTED.second) for image in images] == [30] * 4
+    assert [image.mistakes("date", weights) for image in images] == [0] * 4
+
+
+def test_one_image_teaches_nothing() -> None:
+    """There is no other to try it on."""
+    assert taught(with_false_ones(1), ["date"], OPTIONS) is None
+
+
+def test_what_would_have_saved_nothing_on_the_images_themselves_is_not_kept() -> None:
+    """What is doubtful is false in one image and right in the other: neither teaches the other anything."""
+    images = [
+        image_of([SURE] + [DOUBTFUL] * 30, [0] + [NO_THING] * 30),
+        image_of([SURE] + [DOUBTFUL] * 30, list(range(31)), count=31),
+    ]
+
+    assert taught(images, ["date"], OPTIONS) is None
+
+
+def shown(models: Models, *boxes: tuple[int, int, int, int]) -> Reference:
+    """One shot of red boxes."""
+    image = drawn(*((*box, RED) for box in boxes))
+    return build_reference(
+        models.sam, models.semantic, image, [box_mask(*box) for box in boxes], label="date"
+    )
+
+
+def test_a_reference_is_not_asked_about_its_own_image() -> None:
+    """With no other left, the image teaches nothing."""
+    models = colour_models()
+    image = Reviewed(drawn((*THING, RED)), {"date": (box_mask(*THING),)}, own=frozenset({0}))
+
+    assert looked_through(models, [shown(models, THING)], image, OPTIONS) is None
+
+
+def test_candidates_of_a_reviewed_image_know_their_thing() -> None:
+    """The red box is the thing with number 1; the first one marked is nowhere to be seen."""
+    models = colour_models()
+    masks = (box_mask(30, 0, 4, 4), box_mask(*THING), box_mask(0, 0, 0, 0))
+
+    found = looked_through(
+        models, [shown(models, THING)], Reviewed(drawn((*THING, RED)), {"date": masks}), OPTIONS
+    )
+
+    assert found is not None
+    assert found.counts == {"date": 2}  # an empty mask is no thing
+    assert 1 in found.views[0].things.tolist()
+    assert found.mistakes("date", FITTED.second) == 1
+
+
+def test_learning_from_nothing_changes_nothing() -> None:
+    """Neither without images nor with images that were right already."""
+    models = colour_models()
+    references = [shown(models, THING)]
+    right = Reviewed(drawn((*THING, RED)), {"date": (box_mask(*THING),)})
+
+    assert learn(models, references, [], options=OPTIONS) == Learned()
+    assert learn(models, references, iter([right, right]), options=OPTIONS) == Learned()
+
+
+def test_learned_weights_decide_in_the_search() -> None:
+    """A lesson that rejects everything leaves nothing; what was rejected may have been missed."""
+    models = colour_models()
+    references, image = [shown(models, THING)], drawn((*THING, RED))
+    never = Learned({"date": Lesson(replace(FITTED.second, bias=-30.0))})
+    others = Learned({"fig": Lesson(replace(FITTED.second, bias=-30.0))})
+
+    before, with_others, after = (
+        find_instances(models, references, image, options=OPTIONS, learned=learned)
+        for learned in (Learned(), others, never)
+    )
+
+    assert len(before.instances) == len(with_others.instances) == 1
+    assert after.instances == ()
+    assert 0 <= after.missed < 1e-6 <= before.instances[0].confidence
