@@ -103,6 +103,14 @@ class Settings(BaseSettings):
         description="what becomes of more: `polygons`, if the label config has them, or else one `merged` "
         "mask for each label",
     )
+    oneshot_interactive: Literal["thing", "similar", "off"] = Field(
+        default="thing",
+        description="what smart tools bring: the `thing` that is pointed at; `similar`: all that looks like "
+        "it, too; `off`: nothing",
+    )
+    oneshot_interactive_s: float = Field(
+        default=5, ge=0.1, le=60, description="seconds to wait for a worker when somebody uses a smart tool"
+    )
     oneshot_device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"
     )

@@ -41,6 +41,8 @@ def _serve(settings: Settings, *, host: str, port: int) -> None:
         auth=_credentials(settings),
         label_studio_url=settings.label_studio_public_url,
         label_studio_guess=settings.label_studio_url,
+        interactive=settings.oneshot_interactive,
+        interactive_s=settings.oneshot_interactive_s,
     )
     try:
         server = listen(app, host=host, port=port)

@@ -7,6 +7,7 @@ from backend.jobs.queue import JobQueue
 from backend.web.auth import Credentials, require_auth
 from backend.web.body import json_object
 from backend.web.errors import register_error_handlers
+from backend.web.interactive import Help, interactive_request
 from backend.web.metrics import add_metrics
 from backend.web.pages import add_pages
 from backend.web.protocol import PredictRequest, SetupRequest, WebhookEvent
@@ -25,6 +26,8 @@ def create_app(
     auth: Credentials | None = None,
     label_studio_url: str = "",
     label_studio_guess: str = "",
+    interactive: Help = "thing",
+    interactive_s: float = 5,
 ) -> Flask:
     """Build the application.
 
@@ -35,6 +38,8 @@ def create_app(
         auth: user name and password asked for on every page.
         label_studio_url: where browsers find Label Studio; unset: what it says of itself.
         label_studio_guess: where they may find it until it has said so.
+        interactive: what smart tools bring.
+        interactive_s: seconds that somebody who uses one waits for a worker.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -49,6 +54,8 @@ def create_app(
         checkpoint=checkpoint,
         label_studio_url=label_studio_url,
         label_studio_guess=label_studio_guess,
+        interactive=interactive,
+        interactive_s=interactive_s,
     )
     _add_protocol(app, service)
     add_pages(app, service)
@@ -72,8 +79,12 @@ def _add_protocol(app: Flask, service: Service) -> None:
 
     @app.post("/predict")
     def predict() -> Response:
-        """Answer one empty list per task: to Label Studio, "not yet"."""
-        asked = PredictRequest.of(json_object(request.get_data(cache=False)))
+        """Answer one empty list per task: to Label Studio, "not yet". To a smart tool, what it points at."""
+        data = request.get_data(cache=False)
+        body = json_object(data)
+        if (pointed := interactive_request(body, data)) is not None:
+            return jsonify(results=[service.interactive(pointed)])
+        asked = PredictRequest.of(body)
         service.predict(asked)
         return jsonify(results=[[] for _ in asked.task_ids])
 

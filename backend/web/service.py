@@ -1,4 +1,4 @@
-"""What each request sets in motion. Nothing here waits for anything but Redis."""
+"""What each request sets in motion. Only ``interactive`` waits for more than Redis."""
 
 import hashlib
 import logging
@@ -10,6 +10,7 @@ from backend.jobs.progress import Progress
 from backend.jobs.queue import OPENED_AT_MOST, JobQueue
 from backend.jobs.version import model_version
 from backend.web.actions import Actions, Done
+from backend.web.interactive import Help, Interactive, InteractiveRequest
 from backend.web.protocol import PredictRequest, SetupRequest, WebhookEvent
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ class Service:
         checkpoint: slug of the model, for the version while there is no reference.
         label_studio_url: where browsers find Label Studio.
         label_studio_guess: where they may find it, if it has not said so itself.
+        interactive: what smart tools bring.
+        interactive_s: seconds that somebody who uses one waits for a worker.
     """
 
     def __init__(
@@ -38,6 +41,8 @@ class Service:
         checkpoint: str,
         label_studio_url: str = "",
         label_studio_guess: str = "",
+        interactive: Help = "thing",
+        interactive_s: float = 5,
     ) -> None:
         self._queue = queue
         self._progress = progress
@@ -46,6 +51,7 @@ class Service:
         self._label_studio_guess = label_studio_guess
         self._addresses = Addresses(queue.connection)
         self._actions = Actions(queue)
+        self._interactive = Interactive(queue, brings=interactive, wait_s=interactive_s)
         self.pictures = Pictures(queue.connection)
 
     def ping(self) -> None:
@@ -99,6 +105,12 @@ class Service:
         logger.info(
             "predict: project %d: %d of %d tasks queued", request.project_id, queued, len(request.task_ids)
         )
+
+    def interactive(self, request: InteractiveRequest) -> dict[str, Any]:
+        """Give the prediction that somebody who uses a smart tool waits for: the one thing that does wait."""
+        regions = self._interactive.regions(request)
+        version = self._progress.model_version(request.project_id) or model_version(self._checkpoint)
+        return {"result": regions, "model_version": version}
 
     def webhook(self, event: WebhookEvent) -> None:
         """Look into the project of an event that may change its reference or its tasks."""

@@ -143,14 +143,6 @@ def test_predict_of_no_task_is_answered(client: FlaskClient) -> None:
     assert client.post("/predict", json=predict_body()).json == {"results": []}
 
 
-def test_an_interactive_request_is_answered_like_the_others(backend: Backend) -> None:
-    backend.synced(2)
-    body = predict_body(5)
-    body["params"]["context"] = {"result": [{"value": {"x": 49.9}, "type": "keypointlabels"}]}
-
-    assert backend.client.post("/predict", json=body).json == {"results": [[]]}
-
-
 @pytest.mark.parametrize(
     "event",
     [
