@@ -11,14 +11,19 @@ from backend.vision.guidance import Guidance
 from backend.vision.mask_decoder import MaskDecoder
 from backend.vision.mask_decoder_hq import SamHqDecoder
 from backend.vision.mask_decoder_sam2 import Sam2Decoder
+from backend.vision.two_way import ImageTokens
 
 
 class Decoder(Protocol):
     """A mask decoder; see ``MaskDecoder``."""
 
+    def shared(self, content: Tensor) -> ImageTokens:
+        """What prompts without a mask share of an image (1, h * w, C)."""
+        ...
+
     def __call__(
         self,
-        content: Tensor,
+        content: Tensor | ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...],

@@ -10,7 +10,7 @@ from transformers import SamModel
 from transformers.models.sam.modeling_sam import SamMaskDecoder
 
 from backend.vision.guidance import Guidance
-from backend.vision.two_way import ImageTokens, cell_positions, joined, two_way
+from backend.vision.two_way import ImageTokens, cell_positions, joined, shared_tokens, two_way
 
 
 class MaskDecoder:
@@ -24,9 +24,13 @@ class MaskDecoder:
         self._decoder: SamMaskDecoder = model.mask_decoder
         self._position = cell_positions(model)
 
+    def shared(self, content: Tensor) -> ImageTokens:
+        """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
+        return shared_tokens(self._decoder.transformer, content, self._position)
+
     def __call__(
         self,
-        content: Tensor,
+        content: Tensor | ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...] = (),
@@ -37,7 +41,7 @@ class MaskDecoder:
 
         Args:
             content: image embedding plus the embedding of the mask prompts or of none, cell by cell,
-                (n or 1, h * w, C) float.
+                (n or 1, h * w, C) float; or what ``shared`` made of it.
             prompts: embedded points and boxes, (n, p, C) float.
             fine: SAM has none.
             multimask: SAM's three masks instead of its single one.
@@ -49,7 +53,7 @@ class MaskDecoder:
         del fine
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        image = ImageTokens.of(content, self._position)
+        image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
         tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, decoder.num_mask_tokens) if multimask else range(1)
         weights = torch.stack(

@@ -13,7 +13,7 @@ from transformers import SamHQModel
 from transformers.models.sam_hq.modeling_sam_hq import SamHQMaskDecoder
 
 from backend.vision.guidance import Guidance
-from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, two_way
+from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, shared_tokens, two_way
 
 
 class SamHqDecoder:
@@ -27,9 +27,13 @@ class SamHqDecoder:
         self._decoder: SamHQMaskDecoder = model.mask_decoder
         self._position = cell_positions(model)
 
+    def shared(self, content: Tensor) -> ImageTokens:
+        """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
+        return shared_tokens(self._decoder.transformer, content, self._position)
+
     def __call__(
         self,
-        content: Tensor,
+        content: Tensor | ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...],
@@ -40,7 +44,7 @@ class SamHqDecoder:
 
         Args:
             content: image embedding plus the embedding of the mask prompts or of none, cell by cell,
-                (n or 1, h * w, C) float.
+                (n or 1, h * w, C) float; or what ``shared`` made of it.
             prompts: embedded points and boxes, (n, p, C) float.
             fine: what the masks of high quality are made of, (C / 8, 4h, 4w).
             multimask: SAM's three masks instead of its single one.
@@ -51,7 +55,7 @@ class SamHqDecoder:
         """
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, decoder.hq_token.weight])
-        image = ImageTokens.of(content, self._position)
+        image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
         tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, len(decoder.output_hypernetworks_mlps)) if multimask else range(1)
         weights = torch.stack(

@@ -11,7 +11,7 @@ from transformers import Sam2Model
 from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder
 
 from backend.vision.guidance import Guidance
-from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, two_way
+from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, shared_tokens, two_way
 
 OWN_TOKENS = 2  # object score and IoU; those of the masks follow
 
@@ -28,9 +28,13 @@ class Sam2Decoder:
         self._no_point: Tensor = model.prompt_encoder.not_a_point_embed.weight
         self._position = cell_positions(model)
 
+    def shared(self, content: Tensor) -> ImageTokens:
+        """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
+        return shared_tokens(self._decoder.transformer, content, self._position)
+
     def __call__(
         self,
-        content: Tensor,
+        content: Tensor | ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...],
@@ -41,7 +45,7 @@ class Sam2Decoder:
 
         Args:
             content: image embedding plus the embedding of the mask prompts or of none, cell by cell,
-                (n or 1, h * w, C) float.
+                (n or 1, h * w, C) float; or what ``shared`` made of it.
             prompts: embedded points and boxes, (n, p, C) float.
             fine: features at four times and at twice the resolution, (C / 8, 4h, 4w) and (C / 4, 2h, 2w).
             multimask: three masks instead of a single one.
@@ -56,7 +60,7 @@ class Sam2Decoder:
         own = torch.cat(
             [decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight]
         )
-        image = ImageTokens.of(content, self._position)
+        image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
         tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         weights = torch.stack(
             [mlp(tokens[:, OWN_TOKENS + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1

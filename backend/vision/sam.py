@@ -7,6 +7,7 @@ show all of that square.
 """
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError
 from backend.vision.family import family_of
 from backend.vision.guidance import Guidance
 from backend.vision.prompts import Numbers, Prompts
+from backend.vision.two_way import ImageTokens
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -128,6 +130,7 @@ class Sam:
         self._encode_pixels = encode_pixels
         self._encode_prompts = model.prompt_encoder
         self._decode = self._family.decoder(model)
+        self._last: tuple[weakref.ref[ImageEmbedding], ImageTokens] | None = None
         self._weight = model.mask_decoder.iou_token.weight  # where the model lives, and in which dtype
 
     @torch.no_grad()
@@ -190,18 +193,23 @@ class Sam:
     def _decode_part(
         self, embedding: ImageEmbedding, prompts: Prompts, *, multimask: bool, guidance: Guidance | None
     ) -> MaskLogits:
-        encoder = self._encode_prompts
-        sparse = prompts.tokens(encoder)
+        sparse = prompts.tokens(self._encode_prompts)
         if prompts.mask_logits is None:
-            dense = encoder.no_mask_embed.weight  # (1, C)
+            image: Tensor | ImageTokens = self._shared(embedding)
         else:
             masks = prompts.mask_logits[:, None].to(self._weight.dtype)
-            dense = encoder.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
-        content = embedding.cells.to(self._weight)[None] + dense
-        logits, iou = self._decode(
-            content, sparse, fine=embedding.fine, multimask=multimask, guidance=guidance
-        )
+            dense = self._encode_prompts.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
+            image = embedding.cells.to(self._weight)[None] + dense
+        logits, iou = self._decode(image, sparse, fine=embedding.fine, multimask=multimask, guidance=guidance)
         return MaskLogits(logits.float(), iou.float())
+
+    def _shared(self, embedding: ImageEmbedding) -> ImageTokens:
+        """What all prompts without a mask share of an image; kept for the last one asked about."""
+        last = self._last
+        if last is None or last[0]() is not embedding:
+            content = embedding.cells.to(self._weight)[None] + self._encode_prompts.no_mask_embed.weight
+            last = self._last = weakref.ref(embedding), self._decode.shared(content)
+        return last[1]
 
     @torch.no_grad()
     def upscale(self, logits: Tensor, embedding: ImageEmbedding) -> Tensor:

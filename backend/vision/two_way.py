@@ -1,12 +1,14 @@
 """SAM's two-way transformer as a pure function, with the target injected where PerSAM injects it.
 
 The weights are transformers' own; the computation is the published one, arranged for few prompts on one
-image, where nearly all the work lies in the 4096 image tokens. Their projections are folded into the handful
-of prompt tokens that meet them (``q . (W k) = (q W) . k``, likewise for values), so they are never projected.
+image, where nearly all the work lies in the 4096 image tokens. Those that come in are the same for all
+prompts without a mask, and projected once for all (``shared_tokens``). Later ones are each prompt's own:
+there the projections are folded into the handful of prompt tokens that meet them (``q . (W k) = (q W) . k``,
+likewise for values), so that they are never projected.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +19,21 @@ from backend.vision.guidance import Guidance, guided_softmax
 
 
 @dataclass(frozen=True, eq=False)
+class Projections:
+    """What the first block makes of image tokens that all prompts share; d is the width of a head.
+
+    Attributes:
+        keys: for prompt tokens that read the image, (heads, d, h * w) float.
+        values: what they read, (heads, h * w, d) float.
+        queries: for the image that reads prompt tokens, (heads, d, h * w) float.
+    """
+
+    keys: Tensor
+    values: Tensor
+    queries: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class ImageTokens:
     """The image as the transformer sees it, one token per cell, row by row.
 
@@ -24,16 +41,37 @@ class ImageTokens:
         content: what is there, (n, h * w, C) float.
         position: positional encoding, (h * w, C) float.
         placed: content + position.
+        projected: for the first block, where all prompts share the content (n = 1); None: not yet.
     """
 
     content: Tensor
     position: Tensor
     placed: Tensor
+    projected: Projections | None = None
 
     @classmethod
     def of(cls, content: Tensor, position: Tensor) -> "ImageTokens":
         """Put content in its place."""
         return cls(content, position, content + position)
+
+
+def shared_tokens(transformer: SamTwoWayTransformer, content: Tensor, position: Tensor) -> ImageTokens:
+    """Put content (1, h * w, C) in its place, for many prompts: it pays from the second one on."""
+    image = ImageTokens.of(content, position)
+    read = transformer.layers[0].cross_attn_token_to_image
+    write = transformer.layers[0].cross_attn_image_to_token
+    keys, values, queries = (
+        projection(tokens[0]).view(len(tokens[0]), attention.num_attention_heads, -1).transpose(0, 1)
+        for attention, projection, tokens in (
+            (read, read.k_proj, image.placed),
+            (read, read.v_proj, image.content),
+            (write, write.q_proj, image.placed),
+        )
+    )  # (heads, h * w, d) each
+    projected = Projections(
+        keys.transpose(1, 2).contiguous(), values.contiguous(), queries.transpose(1, 2).contiguous()
+    )
+    return replace(image, projected=projected)
 
 
 def cell_positions(model: PreTrainedModel) -> Tensor:
@@ -102,6 +140,10 @@ def _read_image(
     n, t, channels = queries.shape
     heads = attention.num_attention_heads
     query = attention.q_proj(queries).view(n, t, heads, -1) * attention.scaling
+    if image.projected is not None:
+        logits = _by_head(query) @ image.projected.keys
+        read = guided_softmax(logits, guidance) @ image.projected.values  # (heads, n * t, d)
+        return _out_proj(attention)(read.transpose(0, 1).reshape(n, t, -1))  # type: ignore[no-any-return]
     folded = torch.einsum("nthd,hdc->nhtc", query, attention.k_proj.weight.view(heads, -1, channels))
     logits = folded.flatten(1, 2) @ image.placed.transpose(1, 2)  # the key's bias cancels in the softmax
     shares = guided_softmax(logits, guidance)  # (n, heads * t, h * w)
@@ -115,15 +157,23 @@ def _write_image(attention: SamAttention, image: ImageTokens, keys: Tensor, valu
     n, t, channels = keys.shape
     heads = attention.num_attention_heads
     key = attention.k_proj(keys).view(n, t, heads, -1) * attention.scaling
-    folded = torch.einsum("nthd,hdc->nhtc", key, attention.q_proj.weight.view(heads, -1, channels))
-    bias = torch.einsum("nthd,hd->nht", key, attention.q_proj.bias.view(heads, -1)).reshape(n, -1, 1)
-    logits = torch.baddbmm(bias, folded.flatten(1, 2), _each(image.placed, n).transpose(1, 2))
-    shares = logits.view(n, heads, t, -1).softmax(2, dtype=torch.float32).to(logits.dtype)
+    if image.projected is not None:
+        logits = (_by_head(key) @ image.projected.queries).view(heads, n, t, -1).transpose(0, 1)
+    else:
+        folded = torch.einsum("nthd,hdc->nhtc", key, attention.q_proj.weight.view(heads, -1, channels))
+        bias = torch.einsum("nthd,hd->nht", key, attention.q_proj.bias.view(heads, -1)).reshape(n, -1, 1)
+        logits = torch.baddbmm(bias, folded.flatten(1, 2), _each(image.placed, n).transpose(1, 2))
+    shares = logits.reshape(n, heads, t, -1).softmax(2, dtype=torch.float32).to(logits.dtype)
     value = attention.v_proj(values).view(n, t, heads, -1)
     out_proj = _out_proj(attention)
     written = torch.einsum("nthd,chd->nhtc", value, out_proj.weight.view(channels, heads, -1))
     written[:, 0] += out_proj.bias  # shares sum to 1, so the first head may bring the bias
     return torch.baddbmm(image.content, shares.flatten(1, 2).transpose(1, 2), written.flatten(1, 2))
+
+
+def _by_head(tokens: Tensor) -> Tensor:
+    """Tokens (n, t, heads, d) one head after the other, (heads, n * t, d)."""
+    return tokens.flatten(0, 1).transpose(0, 1)
 
 
 def _out_proj(attention: SamAttention) -> torch.nn.Linear:

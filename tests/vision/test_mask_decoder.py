@@ -1,5 +1,7 @@
 """Prompts get the same answers together, as on a GPU, and one by one, as on a CPU."""
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -29,3 +31,23 @@ def test_prompts_together_get_the_answers_they_get_alone(images: int, guided: bo
         alone, alone_iou = decode(own, prompts[i : i + 1], multimask=True, guidance=guidance)
         torch.testing.assert_close(logits[i : i + 1], alone, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(iou[i : i + 1], alone_iou, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", [None, "hf", "exact"])
+def test_what_prompts_share_of_an_image_changes_no_answer(mode: Literal["hf", "exact"] | None) -> None:
+    """Projected once for three prompts, or folded into the tokens of each."""
+    generator = torch.Generator().manual_seed(0)
+    content = torch.randn(1, SIDE * SIDE, CHANNELS, generator=generator)
+    prompts = torch.randn(PROMPTS, TOKENS, CHANNELS, generator=generator)
+    similarity, target = (
+        torch.rand(SIDE, SIDE, generator=generator),
+        torch.randn(CHANNELS, generator=generator),
+    )
+    guidance = None if mode is None else Guidance(mode, similarity, target)
+    decode = MaskDecoder(tiny_sam_model())
+
+    logits, iou = decode(decode.shared(content), prompts, multimask=True, guidance=guidance)
+
+    alone, alone_iou = decode(content, prompts, multimask=True, guidance=guidance)
+    torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(iou, alone_iou, rtol=1e-4, atol=1e-4)
