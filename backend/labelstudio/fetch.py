@@ -20,7 +20,7 @@ from backend.labelstudio.errors import (
     TransientError,
 )
 from backend.labelstudio.images import ImageLimits
-from backend.labelstudio.network import Deadline, GuardedBackend, is_public
+from backend.labelstudio.network import NO_PRIVATE_HOSTS, Deadline, GuardedBackend, PrivateHosts, is_public
 from backend.labelstudio.retry_after import retry_after_s
 
 _CLOUD = ("s3", "gs", "azure-blob")
@@ -34,12 +34,13 @@ class ImageFetcher:
     """Fetches the addresses that stand in task data.
 
     Args:
-        label_studio_url: Label Studio's address: the only origin that is given the token, and the only
-            one that may be private.
+        label_studio_url: Label Studio's address: the only origin that is given the token; it may be
+            private.
         authorise: the ``Authorization`` header's value for Label Studio, asked for at every request.
         limits: bounds on what is fetched.
         timeout_s: seconds a connection or a pause between two pieces may take; a whole transfer may
             take four times as long.
+        private_hosts: others that may be private, too.
         is_public: whether a numeric address may be connected to that is not Label Studio's.
     """
 
@@ -50,12 +51,14 @@ class ImageFetcher:
         *,
         limits: ImageLimits,
         timeout_s: float,
+        private_hosts: PrivateHosts = NO_PRIVATE_HOSTS,
         is_public: Callable[[str], bool] = is_public,
     ) -> None:
         self._label_studio = httpx.URL(label_studio_url)
         self._authorise = authorise
         self._limits = limits
         self._timeout_s = timeout_s
+        self._private_hosts = private_hosts
         self._is_public = is_public
 
     def fetch(self, uri: str, *, task_id: int | None = None) -> bytes:
@@ -134,7 +137,8 @@ class ImageFetcher:
     def _get(self, url: httpx.URL, deadline: Deadline) -> bytes | httpx.URL:
         """The body at *url*, or where it redirects to."""
         own = _origin(url) == _origin(self._label_studio)
-        backend = GuardedBackend(deadline, (lambda _: True) if own else self._is_public)
+        named = own or self._private_hosts.has_name(url.host)
+        backend = GuardedBackend(deadline, (lambda _: True) if named else self._is_allowed)
         ssl_context = self._ssl_context if url.scheme == "https" else None
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
         with (
@@ -154,6 +158,9 @@ class ImageFetcher:
                 _check_whether_gone(url, response)
             _check_status(url, response.status, headers.get(b"retry-after"), own=own)
             return self._body(url, response, headers)
+
+    def _is_allowed(self, address: str) -> bool:
+        return self._is_public(address) or self._private_hosts.has_address(address)
 
     def _headers(self, url: httpx.URL, *, own: bool) -> dict[bytes | str, bytes | str]:
         headers: dict[bytes | str, bytes | str] = {

@@ -5,6 +5,7 @@ answers differently the second time (DNS rebinding) gains nothing.
 """
 
 import ipaddress
+import re
 import socket
 import ssl
 import time
@@ -18,6 +19,7 @@ from backend.labelstudio.errors import FetchRefusedError
 
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 Resolve = Callable[[str, int], list[str]]
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -41,6 +43,50 @@ def _embedded_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+
+
+@dataclass(frozen=True)
+class PrivateHosts:
+    """Servers in private networks that images may be fetched from, because a person named them.
+
+    Attributes:
+        names: of hosts, in lower case.
+        networks: their numeric addresses.
+    """
+
+    names: frozenset[str] = frozenset()
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "PrivateHosts":
+        """Read names, addresses and networks: ``minio.internal, 10.1.0.7, 192.168.0.0/16``.
+
+        Raises:
+            ValueError: an entry is none of them.
+        """
+        names, networks = set(), []
+        for entry in (part.strip() for part in text.split(",")):
+            try:
+                networks.append(ipaddress.ip_network(entry))
+            except ValueError:
+                if entry and not _HOST_NAME.fullmatch(entry):
+                    raise ValueError(
+                        "expected names of hosts, addresses or networks like 192.168.0.0/16, separated by "
+                        f"commas, got {entry[:80]!r}"
+                    ) from None
+                names.add(entry.lower())
+        return cls(frozenset(names - {""}), tuple(networks))
+
+    def has_name(self, host: str) -> bool:
+        """Whether *host* was named."""
+        return host.lower().rstrip(".") in self.names
+
+    def has_address(self, address: str) -> bool:
+        """Whether the numeric *address* was named, or lies in a network that was."""
+        return any(ipaddress.ip_address(address) in network for network in self.networks)
+
+
+NO_PRIVATE_HOSTS = PrivateHosts()
 
 
 @dataclass(frozen=True)
@@ -109,7 +155,8 @@ class GuardedBackend(httpcore.NetworkBackend):
         if not allowed:
             raise FetchRefusedError(
                 f"{host} is a private address, and only Label Studio's own may be private: put the image "
-                "into Label Studio (upload, or a storage without pre-signed URLs), or on a public server"
+                "into Label Studio (upload, or a storage without pre-signed URLs), or on a public server, or "
+                "name the host in ONESHOT_PRIVATE_HOSTS"
             )
         return allowed
 

@@ -15,7 +15,7 @@ from backend.labelstudio.errors import (
 )
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
-from backend.labelstudio.network import is_public
+from backend.labelstudio.network import PrivateHosts, is_public
 from tests.labelstudio.loopback import Answer, Loopback, json_answer, redirect
 
 IMAGE = b"the bytes of an image"
@@ -23,10 +23,21 @@ TOKEN = "Token secret-token"
 
 
 def _fetcher(
-    url: str, *, public: Callable[[str], bool] = is_public, timeout_s: float = 5, max_bytes: int = 1000
+    url: str,
+    *,
+    public: Callable[[str], bool] = is_public,
+    timeout_s: float = 5,
+    max_bytes: int = 1000,
+    private_hosts: str = "",
 ) -> ImageFetcher:
-    limits = ImageLimits(max_bytes=max_bytes)
-    return ImageFetcher(url, lambda: TOKEN, limits=limits, timeout_s=timeout_s, is_public=public)
+    return ImageFetcher(
+        url,
+        lambda: TOKEN,
+        limits=ImageLimits(max_bytes=max_bytes),
+        timeout_s=timeout_s,
+        private_hosts=PrivateHosts.parse(private_hosts),
+        is_public=public,
+    )
 
 
 def _anywhere(_: str) -> bool:
@@ -124,6 +135,26 @@ def test_private_addresses_are_refused_however_they_are_written(elsewhere: Loopb
     assert elsewhere.asked == []
 
 
+@pytest.mark.parametrize("private_hosts", ["localhost", "127.0.0.1, ::1", "127.0.0.0/8"])
+def test_a_private_server_that_was_named_is_fetched_from_without_the_token(
+    elsewhere: Loopback, private_hosts: str
+) -> None:
+    elsewhere.answers["/x.png"] = Answer(IMAGE)
+    fetcher = _fetcher("http://127.0.0.1:1", private_hosts=private_hosts)
+
+    assert fetcher.fetch(f"http://localhost:{elsewhere.port}/x.png") == IMAGE
+    assert "authorization" not in elsewhere.asked[0].headers
+
+
+def test_a_named_server_may_not_redirect_to_one_that_was_not(elsewhere: Loopback) -> None:
+    elsewhere.answers["/x.png"] = redirect(f"http://127.0.0.1:{elsewhere.port}/y.png")
+
+    with pytest.raises(FetchRefusedError, match=r"127\.0\.0\.1 is a private address"):
+        _fetcher("http://127.0.0.1:1", private_hosts="localhost").fetch(
+            f"http://localhost:{elsewhere.port}/x.png"
+        )
+
+
 def test_redirects_within_label_studio_are_followed_but_not_for_ever(label_studio_double: Loopback) -> None:
     label_studio_double.answers["/data/a.png"] = redirect("b.png")
     label_studio_double.answers["/data/b.png"] = Answer(IMAGE)
@@ -145,14 +176,13 @@ def test_redirects_to_other_schemes_are_refused(label_studio_double: Loopback, l
         _fetcher(label_studio_double.url).fetch("/data/a.png")
 
 
-def test_cloud_storage_comes_through_label_studios_presign(label_studio_double: Loopback) -> None:
+@pytest.mark.parametrize("uri", ["s3://bucket/ü.png", "gs://bucket/a b.png", "azure-blob://container/a.png"])
+def test_cloud_storage_comes_through_label_studios_presign(label_studio_double: Loopback, uri: str) -> None:
     label_studio_double.answers["/tasks/7/presign/"] = Answer(IMAGE)
 
-    assert _fetcher(label_studio_double.url).fetch("s3://bucket/ü.png", task_id=7) == IMAGE
-    assert (
-        base64.urlsafe_b64decode(label_studio_double.asked[0].query.removeprefix("fileuri="))
-        == "s3://bucket/ü.png".encode()
-    )
+    assert _fetcher(label_studio_double.url).fetch(uri, task_id=7) == IMAGE
+    query = label_studio_double.asked[0].query
+    assert base64.urlsafe_b64decode(query.removeprefix("fileuri=")) == uri.encode()
 
 
 @pytest.mark.parametrize(

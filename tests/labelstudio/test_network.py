@@ -4,7 +4,7 @@ import httpcore
 import pytest
 
 from backend.labelstudio.errors import FetchRefusedError
-from backend.labelstudio.network import Deadline, GuardedBackend, is_public
+from backend.labelstudio.network import Deadline, GuardedBackend, PrivateHosts, is_public
 from tests.labelstudio.loopback import Answer, Loopback
 
 
@@ -28,6 +28,25 @@ def test_addresses_on_the_internet_are_public(address: str) -> None:
 def test_private_and_reserved_addresses_are_not(address: str) -> None:
     """The last one is Teredo for 127.0.0.1; those before it map, translate or tunnel IPv4."""
     assert not is_public(address)
+
+
+def test_private_hosts_are_named_by_name_address_or_network() -> None:
+    hosts = PrivateHosts.parse("minio.internal, 10.1.0.7,192.168.0.0/16, fd12::/16,")
+
+    assert hosts.has_name("MinIO.internal.")
+    assert hosts.has_address("10.1.0.7")
+    assert hosts.has_address("192.168.200.3")
+    assert hosts.has_address("fd12::1")
+    assert not hosts.has_name("other.minio.internal")
+    assert not hosts.has_address("10.1.0.8")
+    assert PrivateHosts.parse("") == PrivateHosts()
+
+
+@pytest.mark.parametrize("text", ["http://minio", "192.168.1.1/16", "10.0.0.300", "a b", "minio:9000", "-"])
+def test_other_private_hosts_are_refused(text: str) -> None:
+    """192.168.1.1/16 has bits behind its 16: the network would be 192.168.0.0/16."""
+    with pytest.raises(ValueError, match="expected names of hosts, addresses or networks"):
+        PrivateHosts.parse(text)
 
 
 def test_a_name_is_looked_up_once_and_the_checked_address_connected_to(elsewhere: Loopback) -> None:
