@@ -44,8 +44,8 @@ def _add_edges(
 ) -> None:
     """Note where the edges cross the rows' middles: +1 upwards, -1 downwards, left of the pixels behind."""
     rows = len(winding)
-    up = starts[:, 1:] > ends[:, 1:]
-    upper, lower = np.where(up, ends, starts), np.where(up, starts, ends)  # there and back: the same crossings
+    up = starts[:, 1:] > ends[:, 1:]  # turned, so that there and back cross at the same places
+    upper, lower = np.where(up, ends, starts), np.where(up, starts, ends)
     first, last = (
         np.clip(np.ceil(each[:, 1] - 0.5) - top, 0, rows).astype(np.int64) for each in (upper, lower)
     )
