@@ -87,6 +87,26 @@ class Settings(BaseSettings):
     oneshot_max_tiles: int = Field(
         default=9, ge=1, le=64, description="bound on tiles of an image whose objects are small"
     )
+    oneshot_learning: Literal["auto", "manual", "never"] = Field(
+        default="auto",
+        description="when corrected predictions teach: `auto`: after the 1st, 2nd, 4th, 8th ... and on demand; "
+        "`manual`: on demand; `never`",
+    )
+    oneshot_max_evidence: int = Field(
+        default=32, ge=1, le=500, description="bound on the corrected tasks that one generation learns from"
+    )
+    oneshot_sampling: Literal["leave", "sequential", "uncertainty"] = Field(
+        default="leave",
+        description="the order in which Label Studio hands out tasks: `leave` it as the project has it; "
+        "`uncertainty`: the least sure predictions first; `sequential`",
+    )
+    oneshot_stale_s: int = Field(
+        default=900,
+        ge=0,
+        le=7 * 24 * 3600,
+        description="seconds after a run until older predictions of its tasks are removed: Label Studio refuses "
+        "to store what somebody has made of a removed one",
+    )
     oneshot_control: str = Field(
         default="",
         description="the control that predictions go through, by name or tag (`PolygonLabels`); empty: the "

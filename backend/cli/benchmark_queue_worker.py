@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backend.vision.instance import Instance
+    from backend.vision.learned import Learned
     from backend.vision.pipeline import Models, SearchOptions, Segmentation
     from backend.vision.reference import Reference
     from backend.worker.context import JobContext, WorkerContext
@@ -85,6 +86,7 @@ class StandInModel:
         image: "NDArray[np.uint8]",  # noqa: ARG002
         *,
         options: "SearchOptions",  # noqa: ARG002
+        learned: "Learned",  # noqa: ARG002
     ) -> "Segmentation":
         """Burn the time, and give the objects."""
         from backend.vision.clock import StageSeconds
@@ -168,7 +170,7 @@ def generation(context: "WorkerContext", project_id: int) -> "Generation":
         ClickException: the project has no reference.
     """
     from backend.worker.generation import GenerationCache
-    from backend.worker.references import learn
+    from backend.worker.references import Sources, learn
 
     class Taught(GenerationCache):
         """Knows what every reference teaches: nothing."""
@@ -176,7 +178,11 @@ def generation(context: "WorkerContext", project_id: int) -> "Generation":
         def get(self, project_id: int, version: str) -> "Generation | None":  # noqa: ARG002
             return cast("Generation", SimpleNamespace(references=(), pictures={}))
 
-    lesson = learn(replace(context, generations=Taught()), context.label_studio.project(project_id))
+    lesson = learn(
+        replace(context, generations=Taught()),
+        context.label_studio.project(project_id),
+        Sources(context.label_studio.annotations(project_id)),
+    )
     if lesson.generation is None:
         raise click.ClickException(f"expected project {project_id} to have a reference: {lesson.reason}")
     return lesson.generation

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from redis import Redis
 
 from backend.doctor.examination import Notes
+from backend.jobs.generations import Generations
 from backend.jobs.progress import Progress
 from backend.jobs.queue import JobQueue
 from backend.jobs.runs import Runs
@@ -64,6 +65,8 @@ def look_at_versions(
         )
     elif (noted or none) == expected:
         notes.well(f"worker, /setup and queue agree on {expected}")
+    elif (learned := _learned(connection, project.id, noted)) is not None:
+        notes.well(f"worker, /setup and queue agree on {noted}, {learned}")
     elif JobQueue(connection).sync_waits(project.id):
         notes.warn(
             f"{noted or none} is current, {expected} comes: a sync waits to be done",
@@ -80,6 +83,16 @@ def look_at_versions(
             "give `oneshot web`, all workers and this command the same ONESHOT_SAM",
         )
     _look_at_project(notes, project, backends, noted)
+
+
+def _learned(connection: Redis, project_id: int, noted: str | None) -> str | None:
+    """Why the current generation need not be the one that the first annotations make; None: it need."""
+    for note in Generations(JobQueue(connection)).list(project_id):
+        if note.version == noted and note.pinned:
+            return "which a person has made current"
+        if note.version == noted and note.evidence:
+            return f"which learned from {len(note.evidence)} corrected tasks"
+    return None
 
 
 def _look_at_project(

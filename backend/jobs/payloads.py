@@ -57,6 +57,41 @@ class ListTasks:
 
 
 @dataclass(frozen=True)
+class ShowGeneration:
+    """Show annotators the predictions of a generation whose run is over."""
+
+    project_id: int
+    model_version: str
+
+    def __post_init__(self) -> None:
+        require_id("project_id", self.project_id)
+        require_name("model_version", self.model_version)
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Give the arguments of ``show_generation`` as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """Remove predictions older than a generation from the next few tasks behind *after_id*."""
+
+    project_id: int
+    model_version: str
+    after_id: int
+
+    def __post_init__(self) -> None:
+        require_id("project_id", self.project_id)
+        require_name("model_version", self.model_version)
+        if self.after_id != 0:
+            require_id("after_id", self.after_id)
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Give the arguments of ``tidy`` as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class WarmUp:
     """Embed the next few images of a project, those of the tasks behind *after_id*."""
 

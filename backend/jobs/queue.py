@@ -255,6 +255,14 @@ class JobQueue:
             timeout_s = self._task_timeout_s * self._tasks_per_job
             self._put(WARM_UP_QUEUE, [_job(_WARM_UP, payload.as_kwargs(), job_id, timeout_s)])
 
+    def put_once(self, queue_name: str, path: str, kwargs: dict[str, Any], job_id: str) -> bool:
+        """Queue a job that reads or changes a page of Label Studio, unless one of that id is there."""
+        with redis_errors():
+            if self.connection.exists(Job.key_for(job_id)):
+                return False
+            self._put(queue_name, [_job(path, kwargs, job_id, _LIST_TIMEOUT_S)])
+        return True
+
     def sync_started(self, project_id: int) -> None:
         """Note that the waiting sync begins to read, as its first act: later events need another one."""
         with redis_errors():

@@ -31,10 +31,11 @@ from backend.labelstudio.task_query import (
     selection_query,
     task_query,
     with_prediction_of,
+    without_draft,
     without_prediction_of,
 )
 from backend.labelstudio.tokens import ApiKey
-from backend.labelstudio.webhooks import has_settings, webhook_settings
+from backend.labelstudio.webhooks import has_settings, webhook_settings, with_own_headers
 
 _PAGE = 100
 _IMPORT_PATIENCE = 3  # times the usual timeout: Label Studio counts all tasks of the project again
@@ -42,13 +43,23 @@ _IMPORT_PATIENCE = 3  # times the usual timeout: Label Studio counts all tasks o
 
 @dataclass(frozen=True)
 class Project:
-    """What is needed of a project. ``ground_truths`` counts its annotations with a star."""
+    """What is needed of a project.
+
+    Attributes:
+        id: the project's.
+        title: of the project.
+        label_config: of the project.
+        model_version: of the predictions that annotators are shown, or the title of an ML backend.
+        ground_truths: how many of its annotations have a star.
+        sampling: the order in which tasks are handed out, in Label Studio's words.
+    """
 
     id: int
     title: str
     label_config: str
     model_version: str
     ground_truths: int = 0
+    sampling: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,40 @@ class LabelStudio:
             label_config=found.label_config or "",
             model_version=found.model_version or "",
             ground_truths=found.ground_truth_number or 0,
+            sampling=str(getattr(found.sampling, "value", found.sampling) or ""),
         )
+
+    def change_project(self, project_id: int, **fields: str) -> None:
+        """Set fields of the project: ``model_version``, ``sampling``.
+
+        Raises:
+            RequestRefusedError: there is no prediction of that version, or no such order.
+        """
+        with self._errors(f"change {', '.join(sorted(fields))} of project {project_id}"):
+            check_status(self._http.patch(f"{self._url}/api/projects/{project_id}/", json=fields), 200)
+
+    def prediction_versions(self, project_id: int) -> dict[str, int]:
+        """How many predictions of the project there are by their version."""
+        with self._errors(f"list the versions of the predictions of project {project_id}"):
+            reply = self._http.get(f"{self._url}/api/projects/{project_id}/model-versions/")
+            check_status(reply, 200)
+            return {str(version): int(count) for version, count in reply.json().items()}
+
+    def untouched_tasks(
+        self, project_id: int, *, with_version: str, after_id: int = 0, limit: int = _PAGE
+    ) -> list[int]:
+        """Up to *limit* tasks behind *after_id* with a prediction of a version and no annotation or draft."""
+        filters = [not_annotated(), without_draft(), with_prediction_of(with_version)]
+        with self._errors(f"list the tasks of project {project_id}"):
+            reply = self._list_tasks(project_id, task_query(filters, after_id=after_id), page_size=limit)
+            return list(dict.fromkeys(int(task.id) for task in reply.items or []))
+
+    def delete_predictions(self, task_id: int, model_version: str) -> int:
+        """Delete what the task has of *model_version*; how many that was."""
+        ids = self._prediction_ids(task_id, model_version)
+        for prediction_id in ids:
+            self._delete_prediction(prediction_id)
+        return len(ids)
 
     def annotations(self, project_id: int) -> ProjectAnnotations:
         """The annotations of the project, for ``references.pick_references``."""
@@ -183,9 +227,14 @@ class LabelStudio:
             project_id: the project.
             after_id: 0 for the first page.
             limit: of the page.
-            without_version: only tasks without a person's annotation and a prediction of this version.
+            without_version: only tasks without a person's annotation or draft and without a prediction of
+                this version.
         """
-        filters = [] if without_version is None else [not_annotated(), without_prediction_of(without_version)]
+        filters = (
+            []
+            if without_version is None
+            else [not_annotated(), without_draft(), without_prediction_of(without_version)]
+        )
         query = task_query(filters, after_id=after_id)
         with self._errors(f"list the tasks of project {project_id}"):
             reply = self._list_tasks(project_id, query, page_size=limit).response
@@ -277,7 +326,7 @@ class LabelStudio:
             return
         check_predictions(predictions, model_version, label_config)
         for task_id in {int(item["task"]) for item in predictions} - set(without):
-            self._delete_predictions(task_id, model_version)
+            self.delete_predictions(task_id, model_version)
         created = self._import_predictions(project_id, predictions)
         if created != len(predictions):
             raise PredictionRefusedError(
@@ -290,8 +339,8 @@ class LabelStudio:
         for prediction_id in self._prediction_ids(task_id, model_version)[:-1]:
             self._delete_prediction(prediction_id)
 
-    def authorise_webhook(
-        self, project_id: int, webhook_url_suffix: str = "/webhook", *, user: str, password: str
+    def look_after_webhook(
+        self, project_id: int, webhook_url_suffix: str = "/webhook", *, user: str = "", password: str = ""
     ) -> None:
         """Have the webhook of the project's ML backend send our events, with our basic auth if *user* is set.
 
@@ -310,7 +359,7 @@ class LabelStudio:
             }
             for each in webhooks:
                 if each.url in ours and each.id is not None:
-                    self._sdk.webhooks.update(each.id, **wanted)
+                    self._sdk.webhooks.update(each.id, **with_own_headers(each, wanted))
             for url in ours - {each.url for each in webhooks}:
                 self._sdk.webhooks.create(url=url, project=project_id, **wanted)
 
@@ -357,10 +406,6 @@ class LabelStudio:
             page=1,
             page_size=page_size,
         )
-
-    def _delete_predictions(self, task_id: int, model_version: str) -> None:
-        for prediction_id in self._prediction_ids(task_id, model_version):
-            self._delete_prediction(prediction_id)
 
     def _prediction_ids(self, task_id: int, model_version: str) -> list[int]:
         """Those of *model_version*, the oldest first."""

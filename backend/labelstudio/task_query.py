@@ -39,6 +39,11 @@ def annotated() -> list[Filter]:
     ]
 
 
+def without_draft() -> Filter:
+    """No draft: nobody has begun to annotate it."""
+    return _filter("draft_exists", "equal", "Boolean", value=False)
+
+
 def without_prediction_of(*model_versions: str) -> Filter:
     """No prediction whose version contains one of *model_versions*."""
     return _filter("predictions_model_versions", "not_contains", "List", list(model_versions))

@@ -29,9 +29,17 @@ def webhook_settings(user: str, password: str) -> dict[str, Any]:
 
 
 def has_settings(webhook: Any, settings: dict[str, Any]) -> bool:  # noqa: ANN401 - the SDK's type is made at run time
-    """Whether the SDK's *webhook* has all of *settings*."""
-    return all(_comparable(getattr(webhook, name, None)) == _comparable(settings[name]) for name in settings)
+    """Whether the SDK's *webhook* does what *settings* ask for; headers and events of its own are welcome."""
+    sent = {str(getattr(each, "value", each)) for each in getattr(webhook, "actions", None) or []}
+    headers = dict(getattr(webhook, "headers", None) or {})
+    return (
+        bool(getattr(webhook, "is_active", False))
+        and bool(getattr(webhook, "send_payload", False))
+        and (bool(getattr(webhook, "send_for_all_actions", False)) or sent >= set(settings["actions"]))
+        and headers.items() >= settings["headers"].items()
+    )
 
 
-def _comparable(value: object) -> object:
-    return set(value) if isinstance(value, list) else value
+def with_own_headers(webhook: Any, settings: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Give *settings* with the headers that the SDK's *webhook* has besides: a proxy may ask for them."""
+    return {**settings, "headers": {**(getattr(webhook, "headers", None) or {}), **settings["headers"]}}

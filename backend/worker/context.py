@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from redis import Redis
 
 from backend.jobs.breaker import Breaker
 from backend.jobs.counters import Counters
+from backend.jobs.finishing import Finishing
+from backend.jobs.generations import Generations
 from backend.jobs.pictures import Pictures
 from backend.jobs.progress import Progress
 from backend.jobs.queue import JobQueue
@@ -22,10 +24,12 @@ from backend.labelstudio.errors import TransientError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.labelstudio.outputs import OutputOptions
+from backend.vision.learned import Learned
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 from backend.vision.reference import Reference
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.generation import GenerationCache
+from backend.worker.learning_options import LearningOptions
 from backend.worker.open_images import OpenImages
 from backend.worker.outage import label_studio_is_down
 from backend.worker.thumbnails import Thumbnailer
@@ -49,6 +53,7 @@ class FindInstances(Protocol):
         image: NDArray[np.uint8],
         *,
         options: SearchOptions,
+        learned: Learned,
     ) -> Segmentation:
         """Find every instance of the references' things in *image*, (H, W, 3)."""
 
@@ -74,6 +79,9 @@ class WorkerContext:
         embeddings: what the models' encoders said of images; None: nothing is kept.
         thumbnailer: draws some of what was found.
         output: the settings that change regions.
+        learning: the settings of learning from review.
+        sampling: the order in which projects are to hand out tasks; None: as they have it.
+        stale_s: seconds after a run until older predictions of its tasks are removed.
         find: the core.
     """
 
@@ -93,12 +101,25 @@ class WorkerContext:
     embeddings: EmbeddingCache | None = None
     thumbnailer: Thumbnailer = field(default_factory=Thumbnailer)
     output: OutputOptions = field(default_factory=OutputOptions)
+    learning: LearningOptions = field(default_factory=LearningOptions)
+    sampling: Literal["sequential", "uncertainty"] | None = None
+    stale_s: int = 0
     find: FindInstances = find_instances
 
     @cached_property
     def runs(self) -> Runs:
         """The runs of all projects."""
         return Runs(self.queue)
+
+    @cached_property
+    def known(self) -> Generations:
+        """The generations that are known of all projects, and what people want of them."""
+        return Generations(self.queue)
+
+    @cached_property
+    def finishing(self) -> Finishing:
+        """What follows the runs."""
+        return Finishing(self.queue)
 
     @cached_property
     def warm_ups(self) -> WarmUps:

@@ -13,6 +13,7 @@ from backend.jobs.version import model_version
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import OutputOptions, output_controls
 from backend.labelstudio.references import PickedReference
+from backend.vision.learned import NOTHING, Learned
 from backend.vision.pipeline import SearchOptions
 from backend.vision.reference import Reference
 
@@ -32,6 +33,8 @@ class Generation:
         picked: the annotations that teach it.
         references: what they teach.
         pictures: JPEG files of the references for the status page, by annotation id and label.
+        learned: what reviewed annotations taught.
+        evidence: ids of these annotations; none where they taught nothing.
     """
 
     project_id: int
@@ -41,6 +44,8 @@ class Generation:
     picked: tuple[PickedReference, ...]
     references: tuple[Reference, ...]
     pictures: Mapping[tuple[int, str], bytes] = field(default_factory=dict)
+    learned: Learned = NOTHING
+    evidence: tuple[int, ...] = ()
 
     @property
     def image_key(self) -> str:
@@ -83,6 +88,7 @@ def generation_version(
     semantics: str,
     search: SearchOptions,
     output: OutputOptions,
+    evidence: Sequence[Any] = (),
 ) -> str:
     """Name the generation: another name whenever predictions could come out differently.
 
@@ -93,6 +99,7 @@ def generation_version(
         semantics: the semantic encoder, as the settings name it.
         search: the settings that change masks.
         output: the settings that change regions.
+        evidence: all that can change what was learned; empty where nothing was.
 
     Returns:
         ``oneshot-<checkpoint>-<digest>``.
@@ -105,6 +112,7 @@ def generation_version(
         "search": asdict(search),
         "checkpoint": checkpoint,
         "semantics": semantics,
+        **({"evidence": evidence} if evidence else {}),
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return model_version(checkpoint, hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH])

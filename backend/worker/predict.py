@@ -89,7 +89,11 @@ def compute(context: WorkerContext, generation: Generation, task: Task, loaded: 
         VisionError: the models cannot work with the image.
     """
     height, width = loaded.image.shape[:2]
-    segmentation = context.find(context.models, generation.references, loaded.image, options=context.search)
+    segmentation = context.find(
+        *(context.models, generation.references, loaded.image),
+        options=context.search,
+        learned=generation.learned,
+    )
     outputs, spent = _outputs(generation, context), segmentation.seconds
     found = [
         each for each in segmentation.instances if each.label in outputs[each.label].labels_of(task.data)

@@ -4,10 +4,10 @@ from backend.jobs.payloads import PredictTasks
 from backend.jobs.progress import FINISHED
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelConfigError
+from backend.worker.choice import rebuilt
 from backend.worker.context import JobContext, WorkerContext
 from backend.worker.generation import Generation
 from backend.worker.ledger import Ledger
-from backend.worker.references import learn
 
 
 def ready_generation(context: WorkerContext, payload: PredictTasks) -> Generation | None:
@@ -22,18 +22,18 @@ def ready_generation(context: WorkerContext, payload: PredictTasks) -> Generatio
     kept = context.generations.get(project_id, version)
     if kept is not None:
         return kept
-    rebuilt = _rebuild(context, project_id)
-    if rebuilt is None or rebuilt.model_version != version:
+    found = _rebuild(context, project_id, version)
+    if found is None:
         context.queue.enqueue_sync(project_id)
         return None
-    context.generations.put(rebuilt)
-    return rebuilt
+    context.generations.put(found)
+    return found
 
 
-def _rebuild(context: WorkerContext, project_id: int) -> Generation | None:
+def _rebuild(context: WorkerContext, project_id: int, version: str) -> Generation | None:
     project = context.label_studio.project(project_id)
     try:
-        return learn(context, project).generation
+        return rebuilt(context, project, version)
     except LabelConfigError:
         return None  # the sync that follows tells it to the person
 

@@ -131,7 +131,10 @@ class OneshotWorker(SimpleWorker):
     def work(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - RQ's options go through
         """Run jobs, with retries and heartbeats beside them; returns whether there were any."""
         scheduler = Scheduler(
-            self.queue_names(), self.connection, queue=self._context.queue, reconcile_s=self.reconcile_s
+            *(self.queue_names(), self.connection),
+            queue=self._context.queue,
+            reconcile_s=self.reconcile_s,
+            stale_s=self._context.stale_s,
         )
         beside = [
             Background("scheduler", scheduler.step, interval_s=SCHEDULE_S),

@@ -1,6 +1,7 @@
-"""From the annotations of a project to references that can be used, or to the reason why there are none."""
+"""From the annotations of a project to a generation that can be used, or to the reason why there is none."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,16 +11,36 @@ from backend.labelstudio.client import Project
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
 from backend.labelstudio.images import decode_image
 from backend.labelstudio.label_config import Control, image_controls
-from backend.labelstudio.references import PickedReference, PickedReferences, pick_references
-from backend.vision.errors import VisionError
+from backend.labelstudio.references import Annotations, PickedReference, PickedReferences, pick_references
+from backend.vision.errors import LearnedError, VisionError
+from backend.vision.learned import NOTHING, Learned
 from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding
 from backend.worker.context import WorkerContext
+from backend.worker.evidence import Evidence
 from backend.worker.generation import Generation, generation_version
+from backend.worker.refit import refit
 from backend.worker.thumbnails import reference_picture
 
 _MOST_UNUSABLE = 20  # annotations on broken images that are passed over before a person has to look
 _MOST_TOLD = 3
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """The annotations that a generation is made from.
+
+    Attributes:
+        annotations: among which the one shots are.
+        evidence: what people made of predictions.
+        excluded: ids of annotations that are not to teach.
+    """
+
+    annotations: Annotations
+    evidence: Evidence = field(default_factory=Evidence)
+    excluded: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +48,16 @@ class Lesson:
     """What the annotations of a project teach.
 
     Attributes:
-        generation: the references; None when no annotation can serve.
+        generation: the references and what was learned; None when no annotation can serve.
         reason: why there is no generation, for a person to read.
         refusals: a sentence for each annotation that was passed over.
+        reviewed: reviewed annotations that there are.
     """
 
     generation: Generation | None
     reason: str = ""
     refusals: tuple[str, ...] = ()
+    reviewed: int = 0
 
 
 @dataclass(eq=False)
@@ -44,20 +67,30 @@ class _Attempt:
     Attributes:
         built: references by annotation id and label.
         unusable: why an annotation cannot serve, by its id.
+        refusals: why others teach no corrections.
         images: reference images with their embeddings by task id: several labels may share one.
         pictures: of the references for the status page, by annotation id and label.
     """
 
     built: dict[tuple[int, str], Reference] = field(default_factory=dict)
     unusable: dict[int, str] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
     images: dict[int, tuple[NDArray[np.uint8], ImageEmbedding]] = field(default_factory=dict)
     pictures: dict[tuple[int, str], bytes] = field(default_factory=dict)
 
 
-def learn(context: WorkerContext, project: Project) -> Lesson:
-    """Build the references of *project* from its annotations.
+def learn(
+    context: WorkerContext, project: Project, sources: Sources, *, step: Callable[[], object] = lambda: None
+) -> Lesson:
+    """Build the references of *project* from its annotations, and learn from those that were reviewed.
 
     An annotation whose image is gone or broken, or whose masks do not fit it, is passed over for the next.
+
+    Args:
+        context: of the worker.
+        project: whose annotations they are.
+        sources: the annotations.
+        step: called every now and then: the work goes on.
 
     Raises:
         LabelConfigError: the label config has no control that holds masks.
@@ -65,34 +98,120 @@ def learn(context: WorkerContext, project: Project) -> Lesson:
     """
     controls = image_controls(project.label_config)
     attempt = _Attempt()
-    picked = _pick(context, project.id, controls, attempt)
+    picked = _pick(sources, controls, attempt)
     while picked.by_label and len(attempt.unusable) < _MOST_UNUSABLE:
-        version = generation_version(
-            picked.by_label,
-            controls,
-            checkpoint=context.checkpoint,
-            semantics=context.semantics,
-            search=context.search,
-            output=context.output,
-        )
-        references = _references(context, project.id, version, picked.by_label.values(), attempt)
-        if references is not None:
-            generation = Generation(
-                *(project.id, version, project.label_config, controls),
-                picked=tuple(picked.by_label.values()),
-                references=references,
-                pictures=_pictures(picked, attempt),
-            )
-            return Lesson(generation, refusals=_refusals(picked, attempt))
-        picked = _pick(context, project.id, controls, attempt)
-    return Lesson(None, _reason(picked, attempt), _refusals(picked, attempt))
+        generation = _generation(context, project, controls, picked, sources.evidence, attempt, step)
+        if generation is not None:
+            return Lesson(generation, refusals=_refusals(picked, attempt), reviewed=sources.evidence.reviewed)
+        picked = _pick(sources, controls, attempt)
+    reason = _reason(picked, attempt, sources.excluded)
+    return Lesson(None, reason, _refusals(picked, attempt), sources.evidence.reviewed)
 
 
-def _pick(
-    context: WorkerContext, project_id: int, controls: Sequence[Control], attempt: _Attempt
-) -> PickedReferences:
-    annotations = context.label_studio.annotations(project_id)
-    return pick_references(annotations, controls, passed_over=attempt.unusable)
+def unbuilt_version(context: WorkerContext, project: Project, sources: Sources) -> str:
+    """Name the generation that *sources* would make if everything in them can serve.
+
+    Raises:
+        LabelConfigError: the label config has no control that holds masks.
+    """
+    controls = image_controls(project.label_config)
+    return _version(context, controls, _pick(sources, controls, _Attempt()), sources.evidence)
+
+
+def _pick(sources: Sources, controls: Sequence[Control], attempt: _Attempt) -> PickedReferences:
+    return pick_references(
+        sources.annotations,
+        controls,
+        passed_over=sources.excluded | set(attempt.unusable),
+        reviews=sources.evidence.annotations,
+    )
+
+
+def _generation(
+    context: WorkerContext,
+    project: Project,
+    controls: Sequence[Control],
+    picked: PickedReferences,
+    evidence: Evidence,
+    attempt: _Attempt,
+    step: Callable[[], object],
+) -> Generation | None:
+    """Give the generation, or None after noting in *attempt* which annotations cannot serve.
+
+    Where reviews taught nothing it is the same as without them: no task need be predicted anew.
+    """
+    learned = _learned(context, project, controls, picked, evidence, attempt, step)
+    if learned is None:
+        return None
+    used = evidence if learned != NOTHING else Evidence()
+    version = _version(context, controls, picked, used)
+    step()
+    references = _references(context, project.id, version, picked.by_label.values(), attempt)
+    if references is None:
+        return None
+    return Generation(
+        *(project.id, version, project.label_config, tuple(controls)),
+        picked=tuple(picked.by_label.values()),
+        references=references,
+        pictures=_pictures(picked, attempt),
+        learned=learned,
+        evidence=used.ids,
+    )
+
+
+def _version(
+    context: WorkerContext, controls: Sequence[Control], picked: PickedReferences, evidence: Evidence
+) -> str:
+    return generation_version(
+        picked.by_label,
+        controls,
+        checkpoint=context.checkpoint,
+        semantics=context.semantics,
+        search=context.search,
+        output=context.output,
+        evidence=evidence.content(),
+    )
+
+
+def _learned(
+    context: WorkerContext,
+    project: Project,
+    controls: Sequence[Control],
+    picked: PickedReferences,
+    evidence: Evidence,
+    attempt: _Attempt,
+    step: Callable[[], object],
+) -> Learned | None:
+    """Give what the reviews taught, from a worker that has learned it before if there is one.
+
+    None after noting in *attempt* which references cannot serve.
+    """
+    if not evidence.annotations:
+        return NOTHING
+    name = _version(context, controls, picked, evidence)
+    kept = _kept(context, project.id, name)
+    if kept is not None:
+        return kept
+    references = _references(context, project.id, name, picked.by_label.values(), attempt)
+    if references is None:
+        return None
+    learned = refit(
+        *(context, references, tuple(picked.by_label.values()), evidence, controls),
+        refusals=attempt.refusals,
+        step=step,
+    )
+    context.known.keep_learned(project.id, name, learned.to_json())
+    return learned
+
+
+def _kept(context: WorkerContext, project_id: int, name: str) -> Learned | None:
+    """Give what another worker has learned; None where it has not, or writes it down in another way."""
+    kept = context.known.learned(project_id, name)
+    try:
+        return None if kept is None else Learned.from_json(kept)
+    except LearnedError as exc:
+        logger.warning("project %d: %s", project_id, exc)
+        return None
 
 
 def _references(
@@ -150,12 +269,14 @@ def _pictures(picked: PickedReferences, attempt: _Attempt) -> dict[tuple[int, st
 
 
 def _refusals(picked: PickedReferences, attempt: _Attempt) -> tuple[str, ...]:
-    return (*attempt.unusable.values(), *picked.refusals)
+    return (*attempt.unusable.values(), *attempt.refusals, *picked.refusals)
 
 
-def _reason(picked: PickedReferences, attempt: _Attempt) -> str:
+def _reason(picked: PickedReferences, attempt: _Attempt, excluded: frozenset[int]) -> str:
     if not attempt.unusable:
-        return picked.reason
+        out = " (excluded as references on the status page: annotations {})"
+        ids = ", ".join(map(str, sorted(excluded)[:_MOST_TOLD]))
+        return picked.reason + (out.format(ids) if excluded else "")
     told = list(attempt.unusable.values())[:_MOST_TOLD]
     more = len(attempt.unusable) - len(told)
     return "; ".join([*told, *([f"and {more} more"] if more else [])]) + ". Paint a mask on another image."

@@ -8,6 +8,7 @@ from redis import Redis
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
+from backend.jobs.finishing import Finishing
 from backend.jobs.queue import JobQueue
 
 FEED_S = 5
@@ -21,13 +22,14 @@ class Scheduler:
     RQ forks one, and a fork of a process in which torch has started its threads may hang. Its single step
     only talks to Redis, so a thread of the worker calls it. Of all workers on a queue, the one that holds the
     queue's lock does the work; the lock of a worker that died is soon free. That worker also tops
-    up the jobs of each run, and has all projects looked at for what was missed.
+    up the jobs of each run, has done what follows a run, and has all projects looked at for what was missed.
 
     Args:
         queue_names: whose jobs are put back.
         connection: to Redis.
         queue: whose runs are fed; None: of none.
         reconcile_s: seconds between two looks at all projects; 0: never.
+        stale_s: seconds after a run until older predictions of its tasks are removed.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Scheduler:
         *,
         queue: JobQueue | None = None,
         reconcile_s: int = 0,
+        stale_s: int = 0,
     ) -> None:
         self._scheduler: Any = RQScheduler(
             list(queue_names),
@@ -48,6 +51,7 @@ class Scheduler:
         self._queue_names = set(queue_names)
         self._queue = queue
         self._reconcile_s = reconcile_s
+        self._stale_s = stale_s
         self._fed_at = 0.0
         self._born = False
 
@@ -66,6 +70,7 @@ class Scheduler:
     def _look_after(self, queue: JobQueue) -> None:
         if time.monotonic() - self._fed_at > FEED_S:
             queue.feed_all()
+            Finishing(queue).enqueue_due(stale_s=self._stale_s)
             self._fed_at = time.monotonic()
         if self._reconcile_s:
             queue.enqueue_reconciliation(pause_s=self._reconcile_s)

@@ -19,6 +19,7 @@ from backend.vision.pipeline import Models
 from backend.worker.context import BasicAuth, WorkerContext
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.errors import WorkerStartError
+from backend.worker.learning_options import learning_options
 from backend.worker.models import load_models
 from backend.worker.output_options import output_options
 from backend.worker.process import work
@@ -118,6 +119,9 @@ def worker_context(
         progress=Progress(connection),
         warm_up=settings.oneshot_warm_up,
         webhook_auth=_webhook_auth(settings),
+        learning=learning_options(settings),
+        sampling=None if settings.oneshot_sampling == "leave" else settings.oneshot_sampling,
+        stale_s=settings.oneshot_stale_s,
         embeddings=embeddings,
     )
 

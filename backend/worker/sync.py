@@ -5,16 +5,29 @@ Twice changes nothing.
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from redis.lock import Lock
+
+from backend.jobs.connection import redis_errors
+from backend.jobs.generations import Wishes
 from backend.jobs.payloads import SyncProject
 from backend.jobs.progress import ReferenceNote
 from backend.labelstudio.client import Project
-from backend.labelstudio.errors import LabelConfigError, NotFoundError, PermanentError
+from backend.labelstudio.errors import (
+    LabelConfigError,
+    NotFoundError,
+    PermanentError,
+    RequestRefusedError,
+    TokenRefusedError,
+)
+from backend.worker.choice import wanted
 from backend.worker.context import JobContext, WorkerContext, current_job
 from backend.worker.generation import Generation
-from backend.worker.references import Lesson, learn
+from backend.worker.references import Lesson
 
 logger = logging.getLogger(__name__)
 
@@ -62,37 +75,54 @@ def sync(context: WorkerContext, project_id: int) -> SyncOutcome:
         PermanentError: Label Studio refuses.
     """
     context.queue.sync_started(project_id)
-    with context.queue.sync_lock(project_id):
+    with context.queue.sync_lock(project_id) as lock:
         project = context.label_studio.project(project_id)
         context.progress.set_title(project_id, project.title)
-        _authorise_webhook(context, project_id)
-        lesson = _learn(context, project)
+        _look_after_webhook(context, project_id)
+        wishes = context.known.wishes(project_id)
+        lesson = _learn(context, project, wishes, partial(_hold, lock))
         if lesson.generation is None:
             context.progress.set_no_reference(project_id, lesson.reason)
             if context.warm_up:
                 context.warm_ups.start(project_id, once=True)
             return SyncOutcome(None, reason=lesson.reason)
-        _note(context, lesson.generation, lesson.refusals)
+        _note(context, lesson.generation, lesson)
+        if wishes.asked:
+            context.known.note_learned(project_id, wishes, lesson.reviewed)
         context.runs.begin_listing(project_id, lesson.generation.model_version)
     return SyncOutcome(lesson.generation.model_version, len(lesson.generation.references))
 
 
-def _authorise_webhook(context: WorkerContext, project_id: int) -> None:
-    """Give Label Studio's webhook our basic auth: it creates the webhook without."""
-    if context.webhook_auth is not None:
-        context.label_studio.authorise_webhook(
-            project_id, user=context.webhook_auth.user, password=context.webhook_auth.password
-        )
+def _look_after_webhook(context: WorkerContext, project_id: int) -> None:
+    """Have Label Studio's webhook there, and send our basic auth: Label Studio creates it without.
 
-
-def _learn(context: WorkerContext, project: Project) -> Lesson:
+    Without basic auth events may come all the same, so that a user who may not change webhooks is no error.
+    """
+    auth = context.webhook_auth
     try:
-        return learn(context, project)
+        context.label_studio.look_after_webhook(
+            project_id, user=auth.user if auth else "", password=auth.password if auth else ""
+        )
+    except (RequestRefusedError, TokenRefusedError) as exc:
+        if auth is not None:
+            raise
+        logger.warning("project %d: %s", project_id, exc)
+
+
+def _hold(lock: Lock) -> None:
+    """Keep the sync's lock: another process takes it over from one that is silent for too long."""
+    with redis_errors():
+        lock.reacquire()
+
+
+def _learn(context: WorkerContext, project: Project, wishes: Wishes, step: Callable[[], object]) -> Lesson:
+    try:
+        return wanted(context, project, wishes, step=step)
     except LabelConfigError as exc:
         return Lesson(None, reason=str(exc))
 
 
-def _note(context: WorkerContext, generation: Generation, refusals: tuple[str, ...]) -> None:
+def _note(context: WorkerContext, generation: Generation, lesson: Lesson) -> None:
     weak = {reference.label for reference in generation.references if reference.weak}
     small = {reference.label for reference in generation.references if reference.small}
     notes = [
@@ -105,6 +135,12 @@ def _note(context: WorkerContext, generation: Generation, refusals: tuple[str, .
     ]
     context.generations.put(generation)
     context.progress.set_generation(generation.project_id, generation.model_version, notes)
+    context.known.keep(
+        *(generation.project_id, generation.model_version),
+        references=[(each.label, each.annotation_id) for each in generation.picked],
+        evidence=generation.evidence,
+        reviewed=lesson.reviewed,
+    )
     context.pictures.put_references(generation.project_id, generation.pictures)
-    for refusal in refusals:
+    for refusal in lesson.refusals:
         logger.warning("project %d: %s", generation.project_id, refusal)

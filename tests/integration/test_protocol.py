@@ -174,7 +174,7 @@ def test_the_webhook_is_given_it(
         assert jobs(queue) == []
 
         client = LabelStudio(label_studio.url, label_studio.token)
-        client.authorise_webhook(project, user=USER, password=PASSWORD)
+        client.look_after_webhook(project, user=USER, password=PASSWORD)
         client.close()
         queue.flushall()
         annotator.upload(project, {"heard.png": PNG})

@@ -384,9 +384,9 @@ def test_the_webhook_of_the_ml_backend_is_given_events_and_credentials(
     foreign = {"project": project, "url": "http://127.0.0.1:1/webhook"}
     annotator.request("POST", "/api/webhooks/", json=foreign)
 
-    client.authorise_webhook(project, user="ann", password="secret")
+    client.look_after_webhook(project, user="ann", password="secret")
     asked = len(backend.asked)
-    client.authorise_webhook(project, user="ann", password="secret")
+    client.look_after_webhook(project, user="ann", password="secret")
 
     ours, other = sorted(
         annotator.webhooks(project), key=lambda each: each["url"] != f"{backend.url}/webhook"
@@ -409,7 +409,7 @@ def test_a_deleted_webhook_is_made_again(
     (automatic,) = annotator.webhooks(project)
     annotator.request("DELETE", f"/api/webhooks/{automatic['id']}/")
 
-    client.authorise_webhook(project, user="", password="")
+    client.look_after_webhook(project, user="", password="")
     (task,) = _upload(annotator, project, 1)
     annotator.annotate(task, [brush_region(MASK)])
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class FakeLabelStudio:
         webhooks: of the project.
         refused: why addresses of ML backends (``ml``) or ``webhooks`` are refused.
         model_version: which predictions the project shows.
+        sampling: the order in which it hands out tasks.
+        drafts: the tasks that somebody has begun to annotate.
         drops: whether an item of an import is left out without a word.
         requests: how often each method and path was asked for.
     """
@@ -59,6 +62,8 @@ class FakeLabelStudio:
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     model_version: str = ""
+    sampling: str = "Sequential sampling"
+    drafts: set[int] = field(default_factory=set)
     broken: Callable[[str], int | None] = lambda _: None
     drops: Callable[[Mapping[str, Any]], bool] = lambda _: False
     requests: list[str] = field(default_factory=list)
@@ -127,6 +132,7 @@ def _app(fake: FakeLabelStudio) -> Flask:
     app = Flask("fake-label-studio")
     app.before_request(lambda: _refusal(fake))
     _serve_reading(app, fake)
+    _serve_shown(app, fake)
     _serve_connections(app, fake)
     _serve_predictions(app, fake)
     return app
@@ -161,7 +167,7 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
     def project(project_id: int) -> Reply:
         if project_id != PROJECT:
             return {"detail": "Not found."}, 404
-        shown = {"model_version": fake.model_version, "ground_truth_number": 0}
+        shown = {"model_version": fake.model_version, "ground_truth_number": 0, "sampling": fake.sampling}
         return {"id": PROJECT, "title": "Fake", "label_config": fake.label_config, **shown}
 
     @app.get("/api/tasks/")
@@ -179,6 +185,21 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
     def upload(path: str) -> Reply:
         content = fake.files.get(f"/data/upload/{path}")
         return ({"detail": "Not found."}, 404) if content is None else Response(content)
+
+
+def _serve_shown(app: Flask, fake: FakeLabelStudio) -> None:
+    @app.patch("/api/projects/<int:project_id>/")
+    def change(project_id: int) -> Reply:
+        fields = request.get_json()
+        if fields.get("model_version", "") not in {"", *_versions(fake), *_titles(fake)}:
+            return {"validation_errors": {"model_version": ["doesn't exist"]}}, 400
+        for name in ("model_version", "sampling"):
+            setattr(fake, name, fields.get(name, getattr(fake, name)))
+        return {"id": project_id}
+
+    @app.get("/api/projects/<int:project_id>/model-versions/")
+    def versions(project_id: int) -> Reply:  # noqa: ARG001 - there is one project
+        return dict(_versions(fake))
 
 
 def _serve_connections(app: Flask, fake: FakeLabelStudio) -> None:
@@ -217,6 +238,14 @@ def _serve_predictions(app: Flask, fake: FakeLabelStudio) -> None:
         return {"created": len(received)}, 201
 
 
+def _versions(fake: FakeLabelStudio) -> Counter[str]:
+    return Counter(each["model_version"] for each in list(fake.predictions))
+
+
+def _titles(fake: FakeLabelStudio) -> set[str]:
+    return {each["title"] for each in fake.ml_backends if "title" in each}
+
+
 def _task(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
     annotations = fake.annotations.get(task_id, [])
     stored = [each["model_version"] for each in list(fake.predictions) if each["task"] == task_id]
@@ -224,6 +253,7 @@ def _task(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
         "id": task_id,
         "data": fake.tasks[task_id],
         "total_annotations": len(annotations),
+        "draft_exists": task_id in fake.drafts,
         "annotations_ids": ",".join(str(each["id"]) for each in annotations),
         "predictions_model_versions": ",".join(stored),
     }

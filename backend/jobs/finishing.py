@@ -1,0 +1,103 @@
+"""What follows a run: its generation is shown to annotators, and some time later older predictions go."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from redis import Redis
+
+from backend.jobs.connection import redis_errors
+from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
+from backend.jobs.payloads import ShowGeneration, Tidy
+from backend.jobs.queue import SYNC_QUEUE, WARM_UP_QUEUE, JobQueue
+
+_SHOW_GENERATION = "backend.worker.finishing.show_generation"
+_TIDY = "backend.worker.finishing.tidy"
+_SHOWN, _TIDIED = "shown", "tidied"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A generation whose run is over.
+
+    Attributes:
+        project_id: of its project.
+        model_version: its name.
+        is_shown: whether annotators see it.
+        is_tidied: whether older predictions are gone.
+        ended_s_ago: seconds since the run ended.
+    """
+
+    project_id: int
+    model_version: str
+    is_shown: bool
+    is_tidied: bool
+    ended_s_ago: float
+
+
+class Finishing:
+    """Finds runs that are over, and notes what has followed."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        self._queue = queue
+        self._connection: Redis = queue.connection
+
+    def enqueue_due(self, *, stale_s: float) -> int:
+        """Queue what is due of all projects.
+
+        Args:
+            stale_s: seconds after a run until older predictions go.
+
+        Returns:
+            How many jobs were queued.
+        """
+        with redis_errors():
+            members = [int(each) for each in cast("list[bytes]", self._connection.zrange(PROJECTS, 0, -1))]
+        queued = 0
+        for finished in filter(None, map(self.finished, members)):
+            key = (finished.project_id, finished.model_version)
+            if not finished.is_shown:
+                queued += self._enqueue_showing(*key)
+            elif not finished.is_tidied and finished.ended_s_ago >= stale_s:
+                queued += self.enqueue_tidying(*key, after_id=0)
+        return queued
+
+    def _enqueue_showing(self, project_id: int, model_version: str) -> bool:
+        payload = ShowGeneration(project_id, model_version)
+        job_id = f"show-{project_id}-{model_version}"
+        return self._queue.put_once(SYNC_QUEUE, _SHOW_GENERATION, payload.as_kwargs(), job_id)
+
+    def enqueue_tidying(self, project_id: int, model_version: str, *, after_id: int) -> bool:
+        """Have older predictions removed from the next few tasks, unless a job for that is there."""
+        payload = Tidy(project_id, model_version, after_id)
+        job_id = f"tidy-{project_id}-{model_version}-{after_id}"
+        return self._queue.put_once(WARM_UP_QUEUE, _TIDY, payload.as_kwargs(), job_id)
+
+    def finished(self, project_id: int) -> Finished | None:
+        """Give the current generation of a project if its run is over."""
+        keys = ProjectKeys(project_id)
+        with redis_errors(), self._connection.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.project, "model_version", _SHOWN, _TIDIED)
+            pipe.hmget(keys.run, "state", "ended_at")
+            pipe.time()
+            (version, shown, tidied), (state, ended_at), (seconds, microseconds) = pipe.execute()
+        if not version or state != b"finished" or not ended_at:
+            return None
+        return Finished(
+            *(project_id, version.decode(), shown == version, tidied == version),
+            ended_s_ago=seconds + microseconds / 1e6 - float(ended_at),
+        )
+
+    def note_shown(self, project_id: int, model_version: str) -> None:
+        """Note that annotators see a generation."""
+        self._note(project_id, _SHOWN, model_version)
+
+    def note_tidied(self, project_id: int, model_version: str) -> None:
+        """Note that predictions older than a generation are gone."""
+        self._note(project_id, _TIDIED, model_version)
+
+    def _note(self, project_id: int, field: str, value: str) -> None:
+        key = ProjectKeys(project_id).project
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.hset(key, field, value)
+            pipe.expire(key, SECONDS_TO_LIVE)
+            pipe.execute()

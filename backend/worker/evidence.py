@@ -1,0 +1,190 @@
+"""What people made of our predictions: which reviews a generation learns from, and what they show."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.jobs.generations import GenerationNote, Wishes
+from backend.labelstudio.annotations import ProjectAnnotations
+from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, RegionError, RleError
+from backend.labelstudio.fetch import ImageFetcher
+from backend.labelstudio.images import ImageLimits, decode_image
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.outputs import is_merged
+from backend.labelstudio.references import Annotation
+from backend.labelstudio.regions import drawn_regions
+from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
+from backend.vision.learned import FORMAT
+from backend.vision.learning import Reviewed
+from backend.worker.learning_options import LearningOptions
+
+_OUTLINES = ("brush", "bitmask", "polygon")  # what says where a thing ends; boxes do not
+_GEOMETRY = ("type", "from_name", "to_name", "original_width", "original_height", "image_rotation", "value")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The reviewed annotations that a generation learns from.
+
+    Attributes:
+        reviewed: how many there are in the project.
+        annotations: those that are used, in the order of their creation.
+    """
+
+    reviewed: int = 0
+    annotations: tuple[Annotation, ...] = ()
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Of the annotations."""
+        return tuple(each.id for each in self.annotations)
+
+    def content(self) -> list[list[Any]]:
+        """All that can change what is learned, to be digested: ids, images and what is drawn."""
+        return [[each.id, each.task_id, FORMAT, _digest(each)] for each in self.annotations]
+
+
+def due(reviewed: int, wishes: Wishes, options: LearningOptions) -> int:
+    """Give how many of the reviewed annotations, in the order of their creation, are learned from now.
+
+    The first, then two, four, eight of them, and so on: each generation is worth its run. All of them when
+    somebody has asked for it, and then no fewer later.
+    """
+    if options.mode == "never" or not reviewed:
+        return 0
+    if wishes.asked:
+        return reviewed
+    of_itself = 1 << (reviewed.bit_length() - 1) if options.mode == "auto" else 0
+    return max(of_itself, min(wishes.count, reviewed))
+
+
+def next_due(reviewed: int, options: LearningOptions) -> int | None:
+    """Give how many more must be reviewed until there is something to learn; None: that never happens."""
+    return (1 << reviewed.bit_length()) - reviewed if options.mode == "auto" else None
+
+
+def gathered(annotations: ProjectAnnotations, wishes: Wishes, options: LearningOptions) -> Evidence:
+    """Find the reviewed annotations that are due; beyond the bound the most recent ones."""
+    if options.mode == "never":
+        return Evidence()
+    reviews = annotations.after_predictions(OUR_VERSIONS)
+    index = {each: task for each, task in reviews.items() if each not in wishes.excluded}
+    used = list(index)[: due(len(index), wishes, options)][-options.max_evidence :]
+    found = annotations.named({each: index[each] for each in used})
+    return Evidence(len(index), tuple(each for each in found if each.is_review))
+
+
+def of_generation(annotations: ProjectAnnotations, note: GenerationNote) -> Evidence:
+    """Find the reviewed annotations that a known generation learned from, as far as they still exist."""
+    found = annotations.named(annotations.tasks_of(note.evidence)) if note.evidence else []
+    return Evidence(note.reviewed, tuple(each for each in found if each.is_review))
+
+
+@dataclass(frozen=True)
+class Images:
+    """Gets the images of reviewed tasks.
+
+    Attributes:
+        fetcher: gets the bytes.
+        limits: bounds on what is decoded.
+        key: of the image's address in a task's data.
+        to_name: name of the Image that is predicted.
+    """
+
+    fetcher: ImageFetcher
+    limits: ImageLimits
+    key: str
+    to_name: str
+
+    def image(self, annotation: Annotation) -> NDArray[np.uint8]:
+        """The image of the annotation's task, RGB, (H, W, 3).
+
+        Raises:
+            FetchRefusedError: it cannot be had.
+            ImageRefusedError: it is none that can be used.
+            TransientError: its server does not answer now.
+        """
+        uri = annotation.task_data.get(self.key)
+        if not isinstance(uri, str) or not uri:
+            raise FetchRefusedError(
+                f"expected the address of an image under {self.key!r} in the task's data, got {uri!r}"
+            )
+        return decode_image(self.fetcher.fetch(uri, task_id=annotation.task_id), limits=self.limits)
+
+
+def reviewed_images(
+    evidence: Evidence,
+    controls: Sequence[Control],
+    images: Images,
+    refusals: list[str],
+    *,
+    own: Callable[[int], frozenset[int]],
+    step: Callable[[], object],
+) -> Iterator[Reviewed]:
+    """Give one image after the other with what a person left on it; those that cannot serve are passed over.
+
+    Args:
+        evidence: the annotations.
+        controls: of the label config.
+        images: gets their images.
+        refusals: gets a sentence for each that is passed over.
+        own: gives the numbers of the references that were painted on a task's image.
+        step: called before each: the work goes on.
+    """
+    for annotation in evidence.annotations:
+        step()
+        try:
+            masks = things(annotation, controls, images.to_name)
+            image = images.image(annotation)
+            _check_sizes(masks, image)
+        except (RegionError, RleError, FetchRefusedError, ImageRefusedError) as exc:
+            refusals.append(
+                f"annotation {annotation.id} of task {annotation.task_id} teaches no corrections: {exc}"
+            )
+        else:
+            yield Reviewed(image, masks, own=own(annotation.task_id))
+
+
+def things(
+    annotation: Annotation, controls: Sequence[Control], to_name: str
+) -> dict[str, tuple[NDArray[np.bool_], ...]]:
+    """Every thing that a person left or drew on an image, by label, (H, W) bool each.
+
+    Raises:
+        RegionError: one of them is no outline of one thing, or cannot be read.
+        RleError: one of them cannot be decoded.
+    """
+    found: dict[str, list[NDArray[np.bool_]]] = defaultdict(list)
+    for region in drawn_regions(annotation.result, controls, predicted=True):
+        if region.control.to_name != to_name:
+            continue
+        if region.control.geometry not in _OUTLINES:
+            raise RegionError(f"expected outlines, got a region of the {region.control.geometry} kind")
+        if is_merged(region.region):
+            raise RegionError("expected one region for each thing, got one that holds many")
+        mask = region.mask()
+        for label in region.labels if mask.any() else ():
+            found[label].append(mask)
+    return {label: tuple(masks) for label, masks in found.items()}
+
+
+def _check_sizes(masks: Mapping[str, Sequence[NDArray[np.bool_]]], image: NDArray[np.uint8]) -> None:
+    for mask in (mask for some in masks.values() for mask in some):
+        if mask.shape != image.shape[:2]:
+            raise RegionError(f"expected masks of the image's {image.shape[:2]}, got {mask.shape}")
+
+
+def _digest(annotation: Annotation) -> str:
+    """Of the task's addresses and of what is drawn, whatever the regions' ids and scores."""
+    drawn = sorted(
+        json.dumps({name: region.get(name) for name in _GEOMETRY}, sort_keys=True)
+        for region in annotation.result
+    )
+    text = json.dumps([annotation.task_data, drawn], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

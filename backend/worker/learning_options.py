@@ -1,0 +1,27 @@
+"""When and from what to learn, as the settings say."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backend.settings import Settings
+
+
+@dataclass(frozen=True)
+class LearningOptions:
+    """The settings of learning from review.
+
+    Attributes:
+        mode: ``auto``: as more and more is reviewed, and on demand; ``manual``: on demand; ``never``.
+        max_evidence: bound on the reviewed annotations that one generation learns from.
+    """
+
+    mode: Literal["auto", "manual", "never"] = "auto"
+    max_evidence: int = 32
+
+
+def learning_options(settings: Settings) -> LearningOptions:
+    """Take what concerns learning out of the settings."""
+    return LearningOptions(
+        mode=settings.oneshot_learning,
+        max_evidence=settings.oneshot_max_evidence,
+    )
