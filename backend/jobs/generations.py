@@ -18,7 +18,8 @@ from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
 from backend.jobs.queue import JobQueue
 
 MOST_KEPT = 30  # generations of a project; the oldest go first
-_COUNT, _ASKED, _PIN, _PINNED_OVER = "count", "asked", "pin", "pinned_over"
+_COUNT, _ASKED, _PIN, _PINNED_OVER, _MISSING = "count", "asked", "pin", "pinned_over", "missing"
+_NEVER = 10**9
 
 # KEYS: what people asked for. ARGV: a field, its value that was seen. Deletes it unless it changed since.
 _DROP_IF = """
@@ -178,6 +179,27 @@ class Generations:
         """Note what would be current without the pin: another one later undoes it."""
         with redis_errors():
             self._connection.hset(ProjectKeys(project_id).wishes, _PINNED_OVER, automatic)
+
+    def note_review(self, project_id: int) -> bool:
+        """Note that one more prediction was reviewed.
+
+        Returns:
+            Whether there is something to learn now, as far as is known.
+        """
+        key = ProjectKeys(project_id).wishes
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.hincrby(key, _MISSING, -1)
+            pipe.expire(key, SECONDS_TO_LIVE)
+            missing, _ = pipe.execute()
+        return int(missing) <= 0
+
+    def note_missing(self, project_id: int, reviews: int | None) -> None:
+        """Note how many more reviews make something to learn; None: no number does."""
+        key = ProjectKeys(project_id).wishes
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.hset(key, _MISSING, _NEVER if reviews is None else reviews)
+            pipe.expire(key, SECONDS_TO_LIVE)
+            pipe.execute()
 
     def unpin(self, project_id: int, version: str) -> None:
         """Undo ``make_current`` of *version*, unless a person has asked for another one since."""

@@ -88,7 +88,7 @@ class ProjectKeys:
 
     @property
     def wishes(self) -> str:
-        """Hash: count, asked, pin, pinned_over: what people asked for of the generations."""
+        """Hash: count, asked, pin, pinned_over, missing: what people asked for of the generations."""
         return f"oneshot:wishes:{self.project_id}"
 
     @property

@@ -61,11 +61,19 @@ class PredictRequest:
 
 @dataclass(frozen=True)
 class WebhookEvent:
-    """Something happened in a project. ``project_id`` is None where the event does not matter to us."""
+    """Something happened in a project.
+
+    Attributes:
+        action: the event's name.
+        project_id: None where the event does not matter to us.
+        deleted_task_ids: tasks that are gone.
+        is_review: a person has submitted a prediction, as it was or corrected: one such event comes per task.
+    """
 
     action: str
     project_id: int | None
     deleted_task_ids: tuple[int, ...] = ()
+    is_review: bool = False
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> "WebhookEvent":
@@ -73,16 +81,18 @@ class WebhookEvent:
         action = body.get("action")
         if not isinstance(action, str):
             raise FieldError(f"expected action to be the name of an event, got {_shown(action)}")
-        if action not in SYNC_ACTIONS or _accepts_prediction(action, body.get("annotation")):
+        if action not in SYNC_ACTIONS:
             return cls(action, None)
         deleted = body.get("tasks") if action == "TASKS_DELETED" else []
         if not isinstance(deleted, list):
             raise FieldError(f"expected tasks to be a list, got {_shown(deleted)}")
-        return cls(action, _project_id(body), tuple(_id_of(task, "task") for task in deleted))
+        return cls(
+            *(action, _project_id(body), tuple(_id_of(task, "task") for task in deleted)),
+            is_review=_is_review(action, body.get("annotation")),
+        )
 
 
-def _accepts_prediction(action: str, annotation: object) -> bool:
-    """Whether a reviewer has submitted a prediction: never a reference, and one such event comes per task."""
+def _is_review(action: str, annotation: object) -> bool:
     return (
         action == "ANNOTATION_CREATED"
         and isinstance(annotation, dict)

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from backend.jobs.addresses import Addresses
+from backend.jobs.generations import Generations
 from backend.jobs.pictures import Pictures
 from backend.jobs.progress import Progress
 from backend.jobs.queue import OPENED_AT_MOST, JobQueue
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SYNC_S = 30
 _REPEAT_SYNC_S = 600
+_REVIEWED_SYNC_S = 60
 _SHOWN_TASKS = 60
 
 
@@ -51,6 +53,7 @@ class Service:
         self._label_studio_guess = label_studio_guess
         self._addresses = Addresses(queue.connection)
         self._actions = Actions(queue)
+        self._generations = Generations(queue)
         self._interactive = Interactive(queue, brings=interactive, wait_s=interactive_s)
         self.pictures = Pictures(queue.connection)
 
@@ -116,8 +119,19 @@ class Service:
         """Look into the project of an event that may change its reference or its tasks."""
         if event.project_id is None:
             return
+        if event.is_review and not self._has_to_learn(event.project_id):
+            return
         self._progress.remove_tasks(event.project_id, event.deleted_task_ids)
-        self._enqueue_sync(event.project_id, event.action)
+        if event.action == "START_TRAINING":
+            _told(self._actions.take("learn-now", event.project_id))
+        else:
+            self._enqueue_sync(event.project_id, event.action)
+
+    def _has_to_learn(self, project_id: int) -> bool:
+        """Whether a review calls for a sync: there is something to learn now, or none was for a while."""
+        due = self._generations.note_review(project_id)
+        synced_s_ago = self._progress.project(project_id).synced_s_ago
+        return due or synced_s_ago is None or synced_s_ago > _REVIEWED_SYNC_S
 
     def _enqueue_sync(self, project_id: int, cause: str) -> None:
         queued = self._queue.enqueue_sync(project_id)

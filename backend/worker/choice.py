@@ -1,7 +1,7 @@
 """Which generation a project is to have: the one that follows from its annotations, or one a person wants."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.jobs.generations import GenerationNote, Wishes
 from backend.labelstudio.client import Project
@@ -95,4 +95,4 @@ def _pinned(
     if lesson.generation is None or lesson.generation.model_version != version:
         return None
     context.known.note_pinned_over(project.id, over)
-    return lesson
+    return replace(lesson, reviewed=sources.evidence.reviewed)

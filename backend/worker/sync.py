@@ -24,8 +24,10 @@ from backend.labelstudio.errors import (
     RequestRefusedError,
     TokenRefusedError,
 )
+from backend.worker.agreement import note_agreement
 from backend.worker.choice import wanted
 from backend.worker.context import JobContext, WorkerContext, current_job
+from backend.worker.evidence import next_due
 from backend.worker.generation import Generation
 from backend.worker.references import Lesson
 
@@ -81,15 +83,18 @@ def sync(context: WorkerContext, project_id: int) -> SyncOutcome:
         _look_after_webhook(context, project_id)
         wishes = context.known.wishes(project_id)
         lesson = _learn(context, project, wishes, partial(_hold, lock))
+        context.known.note_missing(project_id, next_due(lesson.reviewed, context.learning))
         if lesson.generation is None:
             context.progress.set_no_reference(project_id, lesson.reason)
             if context.warm_up:
                 context.warm_ups.start(project_id, once=True)
+            note_agreement(context, project)
             return SyncOutcome(None, reason=lesson.reason)
         _note(context, lesson.generation, lesson)
         if wishes.asked:
             context.known.note_learned(project_id, wishes, lesson.reviewed)
         context.runs.begin_listing(project_id, lesson.generation.model_version)
+        note_agreement(context, project)
     return SyncOutcome(lesson.generation.model_version, len(lesson.generation.references))
 
 

@@ -114,6 +114,15 @@ def test_who_asks_again_while_it_is_learned_is_not_forgotten(generations: Genera
     assert generations.wishes(7).asked is not None
 
 
+def test_reviews_are_counted_until_there_is_something_to_learn(generations: Generations) -> None:
+    """Nothing is known of an empty Redis: better a look too many."""
+    assert generations.note_review(7)
+    generations.note_missing(7, 2)
+    assert [generations.note_review(7) for _ in range(3)] == [False, True, True]
+    generations.note_missing(7, None)
+    assert not generations.note_review(7)
+
+
 def test_an_annotation_is_excluded_and_included_again(generations: Generations) -> None:
     assert generations.exclude(7, 12)
     assert not generations.exclude(7, 12)

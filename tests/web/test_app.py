@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from markupsafe import escape
 
+from backend.jobs.generations import Generations
 from backend.jobs.progress import ReferenceNote, TaskProgress
 from backend.jobs.queue import OPENED_AT_MOST, OPENED_QUEUE
 from tests.web.conftest import VERSION, Backend
@@ -170,13 +171,30 @@ def test_other_events_are_ignored(backend: Backend, action: str) -> None:
     assert backend.syncs() == []
 
 
-def test_a_prediction_that_a_reviewer_accepts_leads_to_no_sync(backend: Backend) -> None:
-    """It can never be a reference, and Label Studio sends one event for each task that is reviewed."""
+def test_a_prediction_that_is_reviewed_leads_to_a_sync_when_there_is_something_to_learn(
+    backend: Backend,
+) -> None:
+    """Label Studio sends one event for each task that is reviewed: the third of three calls for a sync."""
+    backend.synced(2)
+    Generations(backend.queue).note_missing(2, 3)
+    annotation = {"id": 7, "task": 3, "parent_prediction": 5, "result": []}
+    body = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": {"id": 2}}
+
+    waiting = []
+    for _ in range(3):
+        assert backend.client.post("/webhook", json=body).status_code == 200
+        waiting.append(backend.queue.depths()["sync"])
+
+    assert waiting == [0, 0, 1]
+
+
+def test_a_review_of_a_project_that_nobody_knows_leads_to_a_sync(backend: Backend) -> None:
+    """Redis may have come back empty."""
     annotation = {"id": 7, "task": 3, "parent_prediction": 5, "result": []}
     body = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": {"id": 2}}
 
     assert backend.client.post("/webhook", json=body).status_code == 200
-    assert backend.queue.depths()["sync"] == 0
+    assert backend.queue.depths()["sync"] == 1
 
 
 def test_deleted_tasks_disappear_from_the_status(backend: Backend) -> None:
