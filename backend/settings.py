@@ -137,7 +137,9 @@ class Settings(BaseSettings):
     oneshot_threads: int = Field(
         default=0, ge=0, le=256, description="CPU threads of one worker; 0: all cores"
     )
-    oneshot_tasks_per_job: int = Field(default=4, ge=1, le=64, description="tasks that one job predicts")
+    oneshot_tasks_per_job: int = Field(
+        default=16, ge=1, le=64, description="most tasks that one job predicts; fewer where they take long"
+    )
     oneshot_task_timeout_s: int = Field(
         default=600, ge=10, le=24 * 3600, description="seconds that the prediction of one task may take"
     )

@@ -57,6 +57,8 @@ _FAILURE_TTL_S = 7 * 24 * 3600
 _USUAL_PAUSE_S = 5  # the worker replaces it by what the error calls for
 _LOCK_S = 120
 _TASKS_PER_SCRIPT = 100
+_FEWEST_TASKS_PER_JOB = 4  # and of what is more urgent all: other workers take the rest
+_JOB_S = 5  # that a bulk job takes, about: then other projects have their turn
 _FEWEST_JOBS = 4  # of a bulk run on the queue
 _JOBS_PER_WORKER = 2
 _PAGE = 100
@@ -67,13 +69,14 @@ class JobQueue:
 
     Args:
         connection: as ``connect`` returns it.
-        tasks_per_job: most tasks in one ``predict_tasks`` job.
+        tasks_per_job: most tasks in one ``predict_tasks`` job; fewer where they take long.
         task_timeout_s: seconds that one task may take.
     """
 
-    def __init__(self, connection: Redis, *, tasks_per_job: int = 4, task_timeout_s: int = 600) -> None:
+    def __init__(self, connection: Redis, *, tasks_per_job: int = 16, task_timeout_s: int = 600) -> None:
         self.connection = connection
         self._tasks_per_job = tasks_per_job
+        self._fewest_per_job = min(tasks_per_job, _FEWEST_TASKS_PER_JOB)
         self._task_timeout_s = task_timeout_s
         self._claim_sync = connection.register_script(scripts.CLAIM_SYNC)
         self._claim_tasks = connection.register_script(scripts.CLAIM_TASKS)
@@ -180,12 +183,12 @@ class JobQueue:
             keys=ProjectKeys(payload.project_id).of_tasks(),
             args=[
                 *(payload.project_id, SECONDS_TO_LIVE, payload.model_version, Job.key_for("")),
-                *(int(retry_failed), "" if seen_at is None else seen_at, first, self._tasks_per_job),
+                *(int(retry_failed), "" if seen_at is None else seen_at, first, self._fewest_per_job),
                 *task_ids,
             ],
         )
         if priority != "bulk":
-            chunks = _chunks([int(task_id) for task_id in claimed], self._tasks_per_job)
+            chunks = _chunks([int(task_id) for task_id in claimed], self._fewest_per_job)
             jobs = [
                 self._predict_job(payload.project_id, payload.model_version, chunk, f"{first}-{index}")
                 for index, chunk in enumerate(chunks)
@@ -208,7 +211,8 @@ class JobQueue:
             version, list_job, *made = self._feed(
                 keys=ProjectKeys(project_id).of_tasks(),
                 args=[
-                    *(project_id, SECONDS_TO_LIVE, Job.key_for(""), first, self._tasks_per_job),
+                    *(project_id, SECONDS_TO_LIVE, Job.key_for(""), first),
+                    *(self._fewest_per_job, self._tasks_per_job, _JOB_S),
                     *(most_jobs, max(_PAGE, most_jobs * self._tasks_per_job)),
                 ],
             )

@@ -154,15 +154,19 @@ return claimed
 """
 )
 
-# ARGV: project id, seconds to live, prefix of job keys, first part of the new job ids, tasks per job, most
-# jobs of a bulk run at a time, pending tasks below which the next page of the task list is wanted.
+# ARGV: project id, seconds to live, prefix of job keys, first part of the new job ids, fewest and most tasks
+# per job, seconds that a job is to take, most jobs of a bulk run at a time, pending tasks below which the
+# next page of the task list is wanted.
+# Jobs are large where tasks are quick, for then the job itself costs most, and small where few tasks are
+# left, so that all workers have some.
 # Returns the model version, the id of the job that is to list the next page ('' for none), and for each job
 # that is to be queued its id followed by its tasks, as JSON.
 FEED = (
     _TASKS
     + """
 local project_id, ttl, prefix, first = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local tasks_per_job, most_jobs, short = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local fewest, most, job_s = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local most_jobs, short = tonumber(ARGV[8]), tonumber(ARGV[9])
 local PAUSING_PER_JOB = 25
 local time = now()
 local jobs, pausing = 0, 0
@@ -182,10 +186,16 @@ for i = 1, #carriers, 2 do
     end
   end
 end
+local pace = tonumber(redis.call('HGET', PROJECT, 'pace') or math.huge)
+local in_time = pace > 0 and math.ceil(job_s / pace) or most
+local function tasks_per_job()
+  local each = math.ceil(redis.call('LLEN', PENDING) / most_jobs)
+  return math.min(most, math.max(fewest, math.min(in_time, each)))
+end
 local made = {}
 local function next_tasks(job)
-  local tasks = {}
-  while #tasks < tasks_per_job do
+  local tasks, wanted = {}, tasks_per_job()
+  while #tasks < wanted do
     local task_id = redis.call('LPOP', PENDING)
     if not task_id then break end
     local entry = read(task_id)
@@ -234,19 +244,24 @@ return 'taken'
 )
 
 # ARGV: project id, model version, seconds to live, pairs of a task id and the JSON of its state.
+# The project's pace is the seconds that its last tasks took, the last one counting most.
 # Returns 1, or 0 if the project has moved on to another generation.
 RECORD_TASKS = (
     _TASKS
     + """
 if version() ~= ARGV[2] then return 0 end
+local WEIGHT = 0.1
 local time = now()
+local pace = tonumber(redis.call('HGET', PROJECT, 'pace'))
 for i = 4, #ARGV, 2 do
   local entry, old = cjson.decode(ARGV[i + 1]), read(ARGV[i])
+  if entry.seconds then pace = pace and pace + WEIGHT * (entry.seconds - pace) or entry.seconds end
   if old then entry.job = old.job end
   if old and is_open(entry) then entry.kills = old.kills end
   entry.at = time
   set_task(ARGV[i], entry, time)
 end
+if pace then redis.call('HSET', PROJECT, 'pace', stamp(pace)) end
 keep(ARGV[1], ARGV[3], time)
 return 1
 """

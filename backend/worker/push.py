@@ -19,16 +19,16 @@ from backend.worker.predict import Computed
 
 MOST_AT_ONCE = 64
 MOST_BYTES_AT_ONCE = 16 * 2**20  # about, as JSON; one larger prediction goes alone
+PAUSE_S = 0.5  # between two pushes at least: what is quickly computed goes in fewer requests
 PAUSE_FACTOR = 3  # after a push, times what it took: Label Studio counts a whole project's tasks at each
 _FAILURES_IN_A_ROW = 2  # of single predictions, then the rest of the batch waits without being tried
 
 
 class Pushes:
-    """Pushes from a thread of its own, everything that waits in one batch.
+    """Pushes from a thread of its own, everything that waits in one batch, about twice a second.
 
-    Where Label Studio takes long, the next push waits longer: batches grow, and it has time for people. Where
-    it is quick, what is found is stored at once. A context manager: all that was added is pushed before it is
-    left.
+    Where Label Studio takes long, the next push waits longer: batches grow, and it has time for people. A
+    context manager: all that was added is pushed before it is left.
 
     Args:
         job: whose tasks they are.
@@ -46,7 +46,7 @@ class Pushes:
         self._lock = threading.Lock()
         self._under_way: list[Future[None]] = []
         self._ended = False
-        self._next_at = 0.0
+        self._next_at = time.monotonic() + PAUSE_S
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="push")
 
     def __enter__(self) -> Self:
@@ -99,7 +99,8 @@ class Pushes:
         self._ended = True  # unless all goes well
         self._push(batch)
         self._ended = False
-        self._next_at = time.monotonic() + PAUSE_FACTOR * (time.monotonic() - started)
+        ended = time.monotonic()
+        self._next_at = ended + max(PAUSE_S, PAUSE_FACTOR * (ended - started))
         return True
 
     def _next_batch(self) -> list[Computed]:

@@ -12,7 +12,7 @@ from backend.vision.instance import Instance, MaskWindow, mask_window
 
 LONGEST_SIDE = 320  # pixels: sharp on a phone at half of that
 QUALITY = 72
-LEAST_PAUSE_S = 0.25  # a fast run draws a few pictures a second, and is not held up by them
+LEAST_PAUSE_S = 1.0  # the page shows the last dozen: a fast run is not held up by pictures nobody sees
 _FILL = 0.45
 _COLOURS = np.array(
     [(255, 170, 20), (40, 170, 255), (120, 215, 60), (255, 90, 120), (175, 120, 255), (0, 205, 185)],
@@ -21,7 +21,7 @@ _COLOURS = np.array(
 
 
 class Thumbnailer:
-    """Draws what was found in some of the images: not more than a few a second.
+    """Draws what was found in some of the images: not more than one a second.
 
     Args:
         least_pause_s: between two pictures.

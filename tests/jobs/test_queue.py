@@ -214,6 +214,61 @@ def test_projects_take_turns(queue: JobQueue, progress: Progress, project: int) 
     assert turns.count(7) == turns.count(8) == 20
 
 
+def sizes(queue: JobQueue, name: str = PREDICT_QUEUE) -> list[int]:
+    """The number of tasks of each waiting job."""
+    return [len(job.kwargs["task_ids"]) for job in jobs(queue, name)]
+
+
+@pytest.mark.parametrize(("seconds", "tasks"), [(0.01, 16), (0.5, 10), (1.1, 5), (6.4, 4)])
+def test_a_job_holds_as_many_tasks_as_take_a_few_seconds(
+    connection: Redis, progress: Progress, project: int, seconds: float, tasks: int
+) -> None:
+    """Between 4 and the bound: so projects take turns, however long a task takes."""
+    queue = JobQueue(connection, tasks_per_job=16)
+    progress.record(project, VERSION, TaskProgress(1, "done", seconds=seconds))
+
+    queue.enqueue_tasks(project, VERSION, range(2, 200))
+
+    assert sizes(queue) == [tasks] * 4
+
+
+def test_a_job_is_small_while_nobody_knows_how_long_a_task_takes(connection: Redis, project: int) -> None:
+    queue = JobQueue(connection, tasks_per_job=16)
+    queue.enqueue_tasks(project, VERSION, range(2, 200))
+
+    assert sizes(queue) == [4] * 4
+
+
+def test_how_long_a_task_takes_follows_the_last_ones(
+    connection: Redis, progress: Progress, project: int
+) -> None:
+    """One slow image changes little; what needs no computing nothing."""
+    quick = [TaskProgress(task_id, "done", seconds=0.1) for task_id in range(1, 50)]
+    progress.record_many(project, VERSION, [*quick, TaskProgress(50, "empty", seconds=2.0)])
+    progress.record(project, VERSION, TaskProgress(51, "skipped"))
+
+    pace = connection.hget(ProjectKeys(project).project, "pace")
+
+    assert float(cast("bytes", pace)) == pytest.approx(0.1 + 0.1 * 1.9)
+
+
+def test_few_tasks_are_spread_over_the_workers(connection: Redis, progress: Progress, project: int) -> None:
+    queue = JobQueue(connection, tasks_per_job=16)
+    progress.record(project, VERSION, TaskProgress(1, "done", seconds=0.01))
+
+    queue.enqueue_tasks(project, VERSION, range(2, 25))
+
+    assert sizes(queue) == [6, 5, 4, 4]
+    assert queue.depths()["pending"] == 4
+
+
+def test_tasks_that_somebody_opened_are_spread_over_the_workers(connection: Redis, project: int) -> None:
+    queue = JobQueue(connection, tasks_per_job=16)
+    queue.enqueue_tasks(project, VERSION, range(1, 9), priority="opened")
+
+    assert sizes(queue, OPENED_QUEUE) == [4, 4]
+
+
 def test_more_workers_keep_more_jobs_at_hand(queue: JobQueue, connection: Redis, project: int) -> None:
     connection.sadd("rq:workers:oneshot-predict", *(f"rq:worker:{each}" for each in range(10)))
 

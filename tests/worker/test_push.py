@@ -21,7 +21,7 @@ from backend.vision.instance import Instance, mask_window
 from backend.vision.pipeline import Segmentation
 from backend.worker.context import WorkerContext
 from backend.worker.predict import Computed
-from backend.worker.push import fitting
+from backend.worker.push import PAUSE_S, fitting
 from tests.worker.conftest import disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, TOKEN, FakeLabelStudio
 
@@ -29,6 +29,7 @@ RunJobs = Callable[..., dict[str, Any]]
 States = Callable[[], Mapping[int, str]]
 IMPORT = f"POST /api/projects/{PROJECT}/import/predictions"
 TASKS = [2, 3, 4, 5]
+LONGER_THAN_PAUSE = partial(time.sleep, PAUSE_S + 0.1)
 FOUND = Instance("Coin", mask_window(disc_mask()), confidence=0.5, similarity=0.5)
 
 
@@ -40,7 +41,7 @@ class Find:
         at: by the number of the call, what happens in it.
     """
 
-    def __init__(self, at: dict[int, Callable[[], object]] | None = None) -> None:
+    def __init__(self, at: Mapping[int, Callable[[], object]] | None = None) -> None:
         self.asked = 0
         self.at = at or {}
 
@@ -85,7 +86,7 @@ def test_what_is_found_while_a_push_is_under_way_is_stored_at_once(
             assert computed.wait(30)
 
     fake.broken = wait
-    run_jobs(jobs=1, find=Find({4: computed.set}))
+    run_jobs(jobs=1, find=Find({1: LONGER_THAN_PAUSE, 4: computed.set}))
 
     assert states() == dict.fromkeys(TASKS, "done")
     assert fake.predicted() == TASKS
@@ -101,16 +102,25 @@ def test_the_longer_a_push_takes_the_longer_the_next_one_waits(
 
     def slow(path: str) -> None:
         if path.endswith("import/predictions"):
-            time.sleep(0.5)
+            time.sleep(1)
 
     fake.broken = slow
-    pause = partial(time.sleep, 0.4)
     started = time.monotonic()
-    run_jobs(jobs=1, find=Find({2: pause, 3: pause, 4: pause}))
+    run_jobs(jobs=1, find=Find(dict.fromkeys([1, 2, 3], LONGER_THAN_PAUSE) | {4: partial(time.sleep, 1)}))
 
     assert fake.predicted() == TASKS
     assert fake.requests.count(IMPORT) == 2
     assert time.monotonic() - started < 8
+
+
+@pytest.mark.usefixtures("version")
+def test_what_is_quickly_computed_is_stored_in_few_requests(fake: FakeLabelStudio, run_jobs: RunJobs) -> None:
+    """One for each pause that passes, and one when the job is over."""
+    started = time.monotonic()
+    run_jobs(jobs=1, find=Find())
+
+    assert fake.predicted() == TASKS
+    assert fake.requests.count(IMPORT) <= 1 + (time.monotonic() - started) // PAUSE_S
 
 
 def computed(task_id: int, numbers: int) -> Computed:
