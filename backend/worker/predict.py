@@ -17,6 +17,7 @@ from backend.labelstudio.regions import ScoredMask, prediction
 from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation
 from backend.worker.prefetch import Loaded, Prefetch
+from backend.worker.score import prediction_score
 
 _RUN_LENGTH_BYTES, _POINT_BYTES = 4, 40  # as JSON: up to three digits, comma and space; two long numbers
 
@@ -108,6 +109,7 @@ def compute(context: WorkerContext, generation: Generation, task: Task, loaded: 
         tolerance=context.output.tolerance,
         note=plan.limit,
     )
+    item["score"] = prediction_score([each.confidence for each in found], segmentation.missed)
     progress = TaskProgress(
         *(task.id, "done" if found else "empty"),
         instances=len(found),
