@@ -1,6 +1,6 @@
 """What a job works with: built once per process, handed to the job by the worker."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +25,7 @@ from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.labelstudio.outputs import OutputOptions
 from backend.vision.learned import Learned
+from backend.vision.learning import Reviewed, learn
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 from backend.vision.reference import Reference
 from backend.worker.embedding_cache import EmbeddingCache
@@ -58,6 +59,20 @@ class FindInstances(Protocol):
         """Find every instance of the references' things in *image*, (H, W, 3)."""
 
 
+class LearnFromReviews(Protocol):
+    """The core, as ``backend.vision.learning.learn`` is called."""
+
+    def __call__(
+        self,
+        models: Models,
+        references: Sequence[Reference],
+        reviewed: Iterable[Reviewed],
+        *,
+        options: SearchOptions,
+    ) -> Learned:
+        """Learn from images that people have reviewed."""
+
+
 @dataclass(frozen=True, eq=False)
 class WorkerContext:
     """The collaborators of every job of one worker process.
@@ -83,6 +98,7 @@ class WorkerContext:
         sampling: the order in which projects are to hand out tasks; None: as they have it.
         stale_s: seconds after a run until older predictions of its tasks are removed.
         find: the core.
+        learn: the core's way to learn from reviews.
     """
 
     label_studio: LabelStudio
@@ -105,6 +121,7 @@ class WorkerContext:
     sampling: Literal["sequential", "uncertainty"] | None = None
     stale_s: int = 0
     find: FindInstances = find_instances
+    learn: LearnFromReviews = learn
 
     @cached_property
     def runs(self) -> Runs:

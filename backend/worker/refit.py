@@ -1,17 +1,13 @@
 """What reviewed annotations teach a set of references."""
 
-import logging
 from collections.abc import Callable, Sequence
 
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import PickedReference
 from backend.vision.learned import Learned
-from backend.vision.learning import learn
 from backend.vision.reference import Reference
 from backend.worker.context import WorkerContext
 from backend.worker.evidence import Evidence, Images, reviewed_images
-
-logger = logging.getLogger(__name__)
 
 
 def refit(
@@ -45,4 +41,4 @@ def refit(
         return frozenset(number for number, each in enumerate(picked) if each.task_id == task_id)
 
     reviewed = reviewed_images(evidence, controls, images, refusals, own=own, step=step)
-    return learn(context.models, references, reviewed, options=context.search)
+    return context.learn(context.models, references, reviewed, options=context.search)
