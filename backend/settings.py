@@ -161,6 +161,10 @@ class Settings(BaseSettings):
     oneshot_fetch_timeout_s: float = Field(
         default=30, gt=0, le=600, description="seconds to wait for an image or for Label Studio"
     )
+    oneshot_private_hosts: str = Field(
+        default="",
+        description="servers with images in the private network: names, addresses or networks, by commas",
+    )
     oneshot_max_image_bytes: int = Field(
         default=64 * 2**20, ge=2**10, description="largest image file, in bytes"
     )

@@ -42,15 +42,9 @@ class Images:
 
 def images_of(settings: Settings, authorise: Callable[[], str]) -> Images:
     """Build it from the settings that the workers have."""
-    limits = ImageLimits(
-        max_bytes=settings.oneshot_max_image_bytes,
-        max_side=settings.oneshot_max_image_side,
-        max_pixels=settings.oneshot_max_image_pixels,
-    )
-    fetcher = ImageFetcher(
-        settings.label_studio_url, authorise, limits=limits, timeout_s=settings.oneshot_fetch_timeout_s
-    )
-    return Images(fetcher, limits)
+    from backend.worker.images import image_fetcher, image_limits
+
+    return Images(image_fetcher(settings, authorise), image_limits(settings))
 
 
 def look_at_config(notes: Notes, project: Project) -> tuple[Control, ...]:

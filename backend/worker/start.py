@@ -12,13 +12,12 @@ from backend.jobs.queue import JobQueue
 from backend.jobs.version import checkpoint_slug
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import TransientError
-from backend.labelstudio.fetch import ImageFetcher
-from backend.labelstudio.images import ImageLimits
 from backend.settings import Settings
 from backend.vision.pipeline import Models
 from backend.worker.context import BasicAuth, WorkerContext
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.errors import WorkerStartError
+from backend.worker.images import image_fetcher, image_limits
 from backend.worker.learning_options import learning_options
 from backend.worker.models import load_models
 from backend.worker.output_options import output_options
@@ -45,7 +44,7 @@ def run_worker(settings: Settings, *, supervised: bool = False) -> None:
 
     Raises:
         QueueUnavailableError: Redis does not answer.
-        WorkerStartError: no API key is set.
+        WorkerStartError: no API key is set, or ONESHOT_PRIVATE_HOSTS cannot be understood.
         TokenRefusedError: Label Studio does not accept the API key.
         CheckpointError: the weights cannot be had.
     """
@@ -91,20 +90,10 @@ def worker_context(
     embeddings: EmbeddingCache | None = None,
 ) -> WorkerContext:
     """Put together what the jobs work with."""
-    limits = ImageLimits(
-        max_bytes=settings.oneshot_max_image_bytes,
-        max_side=settings.oneshot_max_image_side,
-        max_pixels=settings.oneshot_max_image_pixels,
-    )
     return WorkerContext(
         label_studio=label_studio,
-        fetcher=ImageFetcher(
-            settings.label_studio_url,
-            label_studio.authorisation,
-            limits=limits,
-            timeout_s=settings.oneshot_fetch_timeout_s,
-        ),
-        limits=limits,
+        fetcher=image_fetcher(settings, label_studio.authorisation),
+        limits=image_limits(settings),
         models=models,
         checkpoint=checkpoint_slug(settings.oneshot_sam),
         semantics=settings.oneshot_semantics,

@@ -1,0 +1,41 @@
+"""How images are fetched, from the settings."""
+
+from collections.abc import Callable
+
+from backend.labelstudio.fetch import ImageFetcher
+from backend.labelstudio.images import ImageLimits
+from backend.labelstudio.network import PrivateHosts
+from backend.settings import Settings
+from backend.worker.errors import WorkerStartError
+
+
+def image_limits(settings: Settings) -> ImageLimits:
+    """Bounds on the images of tasks."""
+    return ImageLimits(
+        max_bytes=settings.oneshot_max_image_bytes,
+        max_side=settings.oneshot_max_image_side,
+        max_pixels=settings.oneshot_max_image_pixels,
+    )
+
+
+def image_fetcher(settings: Settings, authorise: Callable[[], str]) -> ImageFetcher:
+    """Make the fetcher of the images of tasks.
+
+    Args:
+        settings: of this process.
+        authorise: the ``Authorization`` header's value for Label Studio.
+
+    Raises:
+        WorkerStartError: ONESHOT_PRIVATE_HOSTS cannot be understood.
+    """
+    try:
+        private_hosts = PrivateHosts.parse(settings.oneshot_private_hosts)
+    except ValueError as exc:
+        raise WorkerStartError(f"ONESHOT_PRIVATE_HOSTS: {exc}") from None
+    return ImageFetcher(
+        settings.label_studio_url,
+        authorise,
+        limits=image_limits(settings),
+        timeout_s=settings.oneshot_fetch_timeout_s,
+        private_hosts=private_hosts,
+    )

@@ -1,0 +1,33 @@
+"""The fetcher that the settings ask for."""
+
+import pytest
+
+from backend.labelstudio.errors import FetchRefusedError
+from backend.settings import Settings
+from backend.worker.errors import WorkerStartError
+from backend.worker.images import image_fetcher, image_limits
+from tests.labelstudio.loopback import Answer, loopback
+
+
+def test_a_private_server_is_fetched_from_when_the_setting_names_it() -> None:
+    with loopback() as server:
+        server.answers["/a.png"] = Answer(b"an image")
+        named = image_fetcher(Settings(oneshot_private_hosts="127.0.0.0/8"), lambda: "Token t")
+        not_named = image_fetcher(Settings(), lambda: "Token t")
+
+        assert named.fetch(f"{server.url}/a.png") == b"an image"
+        with pytest.raises(FetchRefusedError, match="private address"):
+            not_named.fetch(f"{server.url}/a.png")
+
+
+def test_private_hosts_that_cannot_be_understood_are_told_at_the_start() -> None:
+    with pytest.raises(
+        WorkerStartError, match=r"ONESHOT_PRIVATE_HOSTS: expected names .* got 'http://minio'"
+    ):
+        image_fetcher(Settings(oneshot_private_hosts="http://minio"), lambda: "Token t")
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    limits = image_limits(Settings(oneshot_max_image_bytes=4096, oneshot_max_image_side=100))
+
+    assert (limits.max_bytes, limits.max_side) == (4096, 100)
