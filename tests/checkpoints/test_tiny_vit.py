@@ -1,0 +1,79 @@
+"""How TinyViT is computed changes nothing about what it computes."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+from backend.checkpoints import tiny_vit
+from backend.checkpoints.tiny_vit import InvertedBottleneck, Reduction, TinyViT, WindowAttention, ranges
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def random_weights(network: Network) -> Network:
+    """Weights and biases that all matter."""
+    torch.manual_seed(0)
+    for weight in network.parameters():
+        nn.init.normal_(weight, std=0.2)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: InvertedBottleneck(4), lambda: Reduction(4, 6, 2), lambda: Reduction(4, 6, 1)]
+)
+@pytest.mark.parametrize("height", [8, 12, 20, 22])
+def test_strips_make_the_same_as_the_whole(
+    make: Callable[[], tiny_vit.Bottleneck], height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each convolution sees the rows beyond its strip, and zeros beyond the image."""
+    block, features = random_weights(make()), torch.randn(2, 4, height, 6)
+    hidden = F.gelu(block.conv2.c(F.gelu(block.conv1.c(features))))
+    whole = block.finished(block.conv3.c(hidden), features)
+
+    monkeypatch.setattr(tiny_vit, "STRIP_VALUES", 1)
+
+    torch.testing.assert_close(block(features), whole)
+
+
+@pytest.mark.parametrize("size_hw", [(3, 6), (4, 5), (7, 2)])
+def test_attention_fills_windows_up_with_tokens_of_zeros(size_hw: tuple[int, int]) -> None:
+    """As the published code does, before the normalisation; here each is computed once."""
+    attention, tokens = random_weights(WindowAttention(8, 2, 3)), torch.randn(2, *size_hw, 8)
+    height, width = size_hw
+    filled = F.pad(tokens, (0, 0, 0, -width % 3, 0, -height % 3))
+
+    expected = attention(filled)[:, :height, :width]
+
+    torch.testing.assert_close(attention(tokens), expected)
+
+
+def test_one_window_is_plain_attention() -> None:
+    """Each head has its query, key and value side by side."""
+    attention, tokens = random_weights(WindowAttention(8, 2, 2)), torch.randn(1, 2, 2, 8)
+
+    parts = attention.qkv(attention.norm(tokens)).view(4, 2, 3, 4)
+    heads = []
+    for head in range(2):
+        query, key, value = parts[:, head].unbind(1)
+        heads.append((query @ key.T / 2 + attention.bias[head]).softmax(-1) @ value)
+    expected = attention.proj(torch.cat(heads, dim=1)).view(1, 2, 2, 8)
+
+    torch.testing.assert_close(attention(tokens), expected)
+
+
+@pytest.mark.parametrize("size_hw", [(48, 64), (16, 112)])
+def test_an_image_need_not_be_square(size_hw: tuple[int, int]) -> None:
+    network = random_weights(TinyViT())
+
+    features: Tensor = network(torch.randn(1, 3, *size_hw))
+
+    assert features.shape == (1, 256, size_hw[0] // 16, size_hw[1] // 16)
+
+
+def test_strips_begin_at_even_rows() -> None:
+    """Where rows are halved, an odd beginning would shift what comes after it."""
+    assert list(ranges(10, 3)) == [(0, 4), (4, 8), (8, 10)]
