@@ -37,7 +37,7 @@ def report(*, project: int, json_file: Path | None, coco_file: Path | None, csv_
 
     Example: oneshot report --project 2 --coco reviewed.json
     """
-    from backend.evaluation.agreement_report import agreement_figures
+    from backend.jobs.agreement import agreement_figures
     from backend.labelstudio.client import LabelStudio
     from backend.labelstudio.label_config import all_labels, image_controls
 

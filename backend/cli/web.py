@@ -43,6 +43,7 @@ def _serve(settings: Settings, *, host: str, port: int) -> None:
         label_studio_guess=settings.label_studio_url,
         interactive=settings.oneshot_interactive,
         interactive_s=settings.oneshot_interactive_s,
+        learns=settings.oneshot_learning != "never",
     )
     try:
         server = listen(app, host=host, port=port)

@@ -1,7 +1,6 @@
-"""How much of the predictions people kept, as a table and as plain values."""
+"""How much of the predictions people kept, as a table."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.table import Table
 
@@ -29,21 +28,6 @@ def agreement_table(found: ProjectAgreement, *, title: str) -> Table:
     return table
 
 
-def agreement_figures(found: ProjectAgreement) -> dict[str, Any]:
-    """All figures of a project, as JSON can hold them; a share of nothing is null."""
-    return {
-        "generations": [
-            {
-                "model_version": each.model_version,
-                "overall": _figures(each.overall),
-                "labels": {label: _figures(agreement) for label, agreement in each.labels.items()},
-            }
-            for each in found.generations
-        ],
-        "problems": list(found.problems),
-    }
-
-
 def _rows(generation: GenerationAgreement) -> Iterator[tuple[str, Agreement, str]]:
     """Label, counts and style."""
     for label, agreement in generation.labels.items():
@@ -59,8 +43,3 @@ def _cells(agreement: Agreement) -> list[str]:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _figures(agreement: Agreement) -> dict[str, int | float | None]:
-    counts = {name: getattr(agreement, name) for name in (*_COUNTS, "loose", "annotated")}
-    return {**counts, "mean_iou": agreement.mean_iou, "effort": agreement.effort}

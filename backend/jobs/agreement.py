@@ -61,6 +61,11 @@ class Agreement:
         """The share of the work that was left: (deleted + added + loose) / annotated; None if that is 0."""
         return (self.deleted + self.added + self.loose) / self.annotated if self.annotated else None
 
+    def figures(self) -> dict[str, int | float | None]:
+        """Give the counts and what follows from them."""
+        counts = {name: value for name, value in asdict(self).items() if name != "iou_sum"}
+        return {**counts, "annotated": self.annotated, "mean_iou": self.mean_iou, "effort": self.effort}
+
 
 @dataclass(frozen=True)
 class GenerationAgreement:
@@ -181,6 +186,21 @@ def _sum(one: GenerationAgreement, other: GenerationAgreement) -> GenerationAgre
     labels = {name: one.labels.get(name, Agreement()) + other.labels.get(name, Agreement()) for name in names}
     first = min(one.first_prediction, other.first_prediction)
     return GenerationAgreement(one.model_version, first, one.reviewed + other.reviewed, labels)
+
+
+def agreement_figures(found: ProjectAgreement) -> dict[str, Any]:
+    """Give all figures of a project as plain values; a share of nothing is None."""
+    return {
+        "generations": [
+            {
+                "model_version": each.model_version,
+                "overall": each.overall.figures(),
+                "labels": {label: agreement.figures() for label, agreement in each.labels.items()},
+            }
+            for each in found.generations
+        ],
+        "problems": list(found.problems),
+    }
 
 
 class Agreements:

@@ -20,6 +20,7 @@ from backend.jobs.breaker import Breaker
 from backend.jobs.connection import redis_errors
 from backend.jobs.failures import failures_by_reason
 from backend.jobs.keys import PROJECTS, WORKER, ProjectKeys
+from backend.jobs.learning import learning_snapshot
 from backend.jobs.pictures import MOST_TASKS as MOST_PICTURES
 from backend.jobs.pictures import reference_field, references_key, times_key
 from backend.jobs.queue import PREDICT_QUEUE, JobQueue
@@ -73,7 +74,8 @@ def project_snapshot(
         ``id``, ``title``, ``model_version``, ``reason``, ``error``, ``synced_at``; ``references``, each with
         ``pictured``; ``warnings`` as sentences; exact ``counts`` of tasks by state; the number of ``limited``
         ones, whose search a bound ended early; the last ``tasks``; ``pictures``: the last finished tasks that
-        have one; ``failures``: the last failed tasks by reason; ``run`` and ``warm_up``, if there are any.
+        have one; ``failures``: the last failed tasks by reason; ``learning``: see ``learning_snapshot``;
+        ``run`` and ``warm_up``, if there are any.
     """
     keys = ProjectKeys(project_id)
     with connection.pipeline(transaction=False) as pipe:
@@ -106,6 +108,7 @@ def project_snapshot(
         ],
         "counts": {state.decode(): int(count) for state, count in sorted(counts.items()) if int(count) > 0},
         "limited": limited,
+        "learning": learning_snapshot(connection, project_id),
         "run": asdict(run) if run else None,
         "warm_up": asdict(warm_up) if warm_up else None,
         "pictures": [task for task in last if task["state"] in _PICTURED],

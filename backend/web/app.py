@@ -28,6 +28,7 @@ def create_app(
     label_studio_guess: str = "",
     interactive: Help = "thing",
     interactive_s: float = 5,
+    learns: bool = True,
 ) -> Flask:
     """Build the application.
 
@@ -40,6 +41,7 @@ def create_app(
         label_studio_guess: where they may find it until it has said so.
         interactive: what smart tools bring.
         interactive_s: seconds that somebody who uses one waits for a worker.
+        learns: whether workers learn from corrected predictions when a person asks for it.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -56,6 +58,7 @@ def create_app(
         label_studio_guess=label_studio_guess,
         interactive=interactive,
         interactive_s=interactive_s,
+        learns=learns,
     )
     _add_protocol(app, service)
     add_pages(app, service)

@@ -1,6 +1,7 @@
 """The pages for people: the status page, its pictures, its buttons."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
 from flask import (
     Flask,
@@ -15,9 +16,10 @@ from flask import (
 )
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from backend.web.actions import NAMES, done_of
+from backend.web.actions import MAKE_CURRENT, NAMES, OF_ANNOTATIONS, Done, done_of
 from backend.web.errors import prefers_html
 from backend.web.formatting import FILTERS
+from backend.web.learning_view import learning_view
 from backend.web.service import Service
 from backend.web.view import STATES, ProjectView, project_view
 
@@ -35,6 +37,7 @@ def add_pages(app: Flask, service: Service) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.after_request(_protect)
     _add_status(app, service)
+    _add_buttons(app, service)
     _add_pictures(app, service)
 
 
@@ -50,24 +53,46 @@ def _add_status(app: Flask, service: Service) -> None:
     def status() -> Response:
         return _page(service) if prefers_html() else jsonify(service.status())
 
-    @app.post(f"/projects/<int:project_id>/<any({', '.join(map(repr, NAMES))}):action>")
+
+def _add_buttons(app: Flask, service: Service) -> None:
+    @app.post(f"/projects/<int:project_id>/<any({_any_of(NAMES)}):action>")
     def act(project_id: int, action: str) -> WerkzeugResponse:
-        _require_id(project_id)
-        done = service.act(action, project_id)
-        if not prefers_html():
-            return jsonify(done.as_json())
-        address = url_for(
-            "status",
-            _anchor=f"project-{project_id}",
-            did=done.action,
-            project=done.project_id,
-            amount=done.amount,
-        )
-        return redirect(address, code=303)
+        _require_ids(project_id)
+        return _answer(service.act(action, project_id))
+
+    @app.post(
+        f"/projects/<int:project_id>/annotations/<int:annotation_id>/<any({_any_of(OF_ANNOTATIONS)}):action>"
+    )
+    def let_teach(project_id: int, annotation_id: int, action: str) -> WerkzeugResponse:
+        _require_ids(project_id, annotation_id)
+        return _answer(service.let_teach(action, project_id, annotation_id))
+
+    @app.post(f"/projects/<int:project_id>/generations/<version>/{MAKE_CURRENT}")
+    def make_current(project_id: int, version: str) -> WerkzeugResponse:
+        _require_ids(project_id)
+        return _answer(service.make_current(project_id, version))
+
+
+def _any_of(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _answer(done: Done) -> WerkzeugResponse:
+    """Lead a browser back to the page, which says what was done; tell a program."""
+    if not prefers_html():
+        return jsonify(done.as_json())
+    address = url_for(
+        "status",
+        _anchor=f"project-{done.project_id}",
+        did=done.action,
+        project=done.project_id,
+        amount=done.amount,
+    )
+    return redirect(address, code=303)
 
 
 def _page(service: Service) -> Response:
-    shown = service.shown()
+    shown, now_s = service.shown(), time.time()
     views = {project["id"]: project_view(project, shown) for project in shown["projects"]}
     in_order = sorted(shown["projects"], key=lambda each: (not views[each["id"]].is_open, -each["id"]))
     done = done_of(*(request.args.get(name, "") for name in ("did", "project", "amount")))
@@ -76,6 +101,10 @@ def _page(service: Service) -> Response:
             "status.html",
             **{**shown, "projects": in_order},  # not by their last change: nothing may jump about
             views=views,
+            learning={
+                project["id"]: learning_view(project["learning"], now_s=now_s, learns=service.learns)
+                for project in shown["projects"]
+            },
             states=STATES,
             label_studio_url=service.label_studio_url(),
             notice=done.sentence(_name(views, done.project_id)) if done else None,
@@ -117,6 +146,7 @@ def _picture(jpeg: bytes | None) -> Response:
     return response
 
 
-def _require_id(project_id: int) -> None:
-    if not 0 < project_id <= _LARGEST_ID:
-        abort(404, f"expected the id of a project, got {project_id}")
+def _require_ids(*ids: int) -> None:
+    for each in ids:
+        if not 0 < each <= _LARGEST_ID:
+            abort(404, f"expected an id of Label Studio, got {each}")

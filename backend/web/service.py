@@ -33,6 +33,7 @@ class Service:
         label_studio_guess: where they may find it, if it has not said so itself.
         interactive: what smart tools bring.
         interactive_s: seconds that somebody who uses one waits for a worker.
+        learns: whether workers learn from corrected predictions when a person asks for it.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Service:
         label_studio_guess: str = "",
         interactive: Help = "thing",
         interactive_s: float = 5,
+        learns: bool = True,
     ) -> None:
         self._queue = queue
         self._progress = progress
@@ -56,6 +58,7 @@ class Service:
         self._generations = Generations(queue)
         self._interactive = Interactive(queue, brings=interactive, wait_s=interactive_s)
         self.pictures = Pictures(queue.connection)
+        self.learns = learns
 
     def ping(self) -> None:
         """Find out whether work can be queued."""
@@ -80,9 +83,15 @@ class Service:
 
     def act(self, action: str, project_id: int) -> Done:
         """Take an action that a person asks for on the status page."""
-        done = self._actions.take(action, project_id)
-        logger.info("%s: project %d: %d", action, project_id, done.amount)
-        return done
+        return _told(self._actions.take(action, project_id))
+
+    def let_teach(self, action: str, project_id: int, annotation_id: int) -> Done:
+        """Exclude an annotation from teaching, or include it again."""
+        return _told(self._actions.let_teach(action, project_id, annotation_id))
+
+    def make_current(self, project_id: int, version: str) -> Done:
+        """Make an old generation of a project the current one again."""
+        return _told(self._actions.make_current(project_id, version))
 
     def setup(self, request: SetupRequest) -> str:
         """Name the project's current version; queue a sync if what we know may be out of date."""
@@ -138,6 +147,12 @@ class Service:
         logger.info(
             "%s: project %d: %s", cause, project_id, "sync queued" if queued else "a sync waits already"
         )
+
+
+def _told(done: Done) -> Done:
+    """Log what a person did."""
+    logger.info("%s: project %d: %d", done.action, done.project_id, done.amount)
+    return done
 
 
 def _is_old(version: str | None, synced_s_ago: float | None) -> bool:

@@ -1,11 +1,10 @@
-"""The agreement as a table and as values."""
+"""The agreement as a table."""
 
 import io
-import json
 
 from rich.console import Console
 
-from backend.evaluation.agreement_report import agreement_figures, agreement_table
+from backend.evaluation.agreement_report import agreement_table
 from backend.jobs.agreement import Agreement, GenerationAgreement, ProjectAgreement
 
 FOUND = ProjectAgreement(
@@ -35,17 +34,3 @@ def test_the_table_has_a_row_for_each_label_and_one_for_all_where_there_are_seve
         ["oneshot-tiny-2", "Nut", "1", "0", "0", "1", "0", "-", "-"],
         ["oneshot-tiny-2", "all", "2", "5", "0", "1", "0", "1.000", "0.200"],
     ]
-
-
-def test_the_figures_are_all_there_and_a_share_of_nothing_is_null() -> None:
-    figures = json.loads(json.dumps(agreement_figures(FOUND)))
-
-    first, second = figures["generations"]
-    assert first["model_version"] == "oneshot-tiny-1"
-    assert first["overall"] == first["labels"]["Coin"]
-    assert first["overall"] == {
-        "reviewed": 4, "kept": 6, "redrawn": 2, "deleted": 1, "added": 2, "loose": 1, "annotated": 10,
-        "mean_iou": 0.875, "effort": 0.4,
-    }  # fmt: skip
-    assert second["labels"]["Nut"]["effort"] is None
-    assert figures["problems"] == ["annotation 3 of task 7: no size"]

@@ -14,6 +14,7 @@ from backend.jobs.agreement import (
     GenerationAgreement,
     ProjectAgreement,
     TaskAgreement,
+    agreement_figures,
     by_generation,
     review_agreement,
 )
@@ -121,3 +122,20 @@ def test_all_of_it_expires(connection: Redis) -> None:
         b"oneshot:agreement:2": True,
         b"oneshot:agreement-sum:2": True,
     }
+
+
+def test_the_figures_are_all_there_and_a_share_of_nothing_is_none() -> None:
+    labels = {"Coin": Agreement(4, 6, 2, 1, 1, 2, 7.0), "Nut": Agreement(1, deleted=1)}
+    found = ProjectAgreement((GenerationAgreement("v1", 3, 4, labels),), ("task 7: no size",))
+
+    figures = json.loads(json.dumps(agreement_figures(found)))
+
+    (generation,) = figures["generations"]
+    assert generation["model_version"] == "v1"
+    assert generation["labels"]["Coin"] == {
+        "reviewed": 4, "kept": 6, "redrawn": 2, "deleted": 1, "added": 2, "loose": 1, "annotated": 10,
+        "mean_iou": 0.875, "effort": 0.4,
+    }  # fmt: skip
+    assert generation["labels"]["Nut"]["effort"] is None
+    assert (generation["overall"]["reviewed"], generation["overall"]["effort"]) == (4, 0.5)
+    assert figures["problems"] == ["task 7: no size"]

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from backend.jobs.generations import Generations
 from backend.jobs.pictures import Pictures
 from backend.jobs.progress import ReferenceNote, TaskProgress
 from backend.jobs.runs import Runs
@@ -52,8 +53,65 @@ def test_programs_press_the_buttons_too(backend: Backend) -> None:
     assert run.state == "cancelled"
 
 
+def test_programs_steer_what_is_learned(backend: Backend) -> None:
+    """Each button queues one sync; pressed again, or for what is not there, it changes nothing."""
+    generations = Generations(backend.queue)
+    generations.keep(2, VERSION, references=[("Coin", 7)])
+
+    def press(path: str) -> object:
+        return backend.client.post(f"/projects/2/{path}", headers=PROGRAM).json
+
+    assert [press("learn-now") for _ in range(2)] == [
+        {"action": "learn-now", "project": 2, "started": True},
+        {"action": "learn-now", "project": 2, "started": False},
+    ]
+    assert [press(f"annotations/7/{action}") for action in ("exclude", "exclude", "include", "include")] == [
+        {"action": "exclude", "project": 2, "changed": True},
+        {"action": "exclude", "project": 2, "changed": False},
+        {"action": "include", "project": 2, "changed": True},
+        {"action": "include", "project": 2, "changed": False},
+    ]
+    assert [press(f"generations/{version}/make-current") for version in (VERSION, "oneshot-tiny-gone")] == [
+        {"action": "make-current", "project": 2, "changed": True},
+        {"action": "make-current", "project": 2, "changed": False},
+    ]
+    assert generations.wishes(2).pin == VERSION
+    assert backend.syncs() == [2]
+
+
+def test_the_page_says_what_became_of_a_button_of_learning(backend: Backend) -> None:
+    backend.synced(2)
+
+    response = backend.client.post("/projects/2/annotations/7/exclude", headers=PAGE)
+
+    assert response.status_code == 303
+    page = backend.client.get(response.location, headers=PAGE).text
+    assert "Project 2: that annotation teaches nothing any more." in page
+    assert 'action="/projects/2/annotations/7/include"' in page
+
+
+def test_start_training_learns_from_everything_that_was_reviewed(backend: Backend) -> None:
+    event = {"action": "START_TRAINING", "project": {"id": 2}}
+
+    assert backend.client.post("/webhook", json=event).status_code == 200
+
+    assert Generations(backend.queue).wishes(2).asked
+    assert backend.syncs() == [2]
+
+
 @pytest.mark.parametrize(
-    "path", ["/projects/2/drop", "/projects/two/run", "/projects/0/run", f"/projects/{2**63}/run"]
+    "path",
+    [
+        "/projects/2/drop",
+        "/projects/two/run",
+        "/projects/0/run",
+        f"/projects/{2**63}/run",
+        "/projects/2/annotations/0/exclude",
+        f"/projects/2/annotations/{2**63}/exclude",
+        "/projects/2/annotations/7/drop",
+        "/projects/2/generations/a/b/make-current",
+        "/projects/0/generations/a/make-current",
+    ],
 )
 def test_what_is_no_button_is_not_found(backend: Backend, path: str) -> None:
     assert backend.client.post(path, headers=PROGRAM).status_code == 404

@@ -1,0 +1,39 @@
+"""What a project has learned from reviews, as plain values for people and programs."""
+
+from typing import Any
+
+from redis import Redis
+
+from backend.jobs.agreement import Agreements, agreement_figures
+from backend.jobs.generations import GenerationNote, Generations
+from backend.jobs.queue import JobQueue
+
+
+def learning_snapshot(connection: Redis, project_id: int) -> dict[str, Any]:
+    """Give the generations of a project, the newest first; what people kept; and what must not teach.
+
+    Returns:
+        ``generations``, each with its ``version``, when it was ``made_at`` (seconds since 1970), the
+        annotations it has its ``references`` and ``evidence`` from, whether it is ``current``, and whether a
+        person has ``pinned`` it; ``excluded`` annotations; ``agreement`` by generation, the oldest first;
+        ``problems``: why some reviews were not counted.
+    """
+    generations = Generations(JobQueue(connection))
+    found = agreement_figures(Agreements(connection).of_project(project_id))
+    return {
+        "generations": [_generation(note) for note in generations.list(project_id)],
+        "excluded": sorted(generations.excluded(project_id)),
+        "agreement": found["generations"],
+        "problems": found["problems"],
+    }
+
+
+def _generation(note: GenerationNote) -> dict[str, Any]:
+    return {
+        "version": note.version,
+        "made_at": note.made_at,
+        "references": [annotation for _, annotation in note.references],
+        "evidence": list(note.evidence),
+        "current": note.current,
+        "pinned": note.pinned,
+    }

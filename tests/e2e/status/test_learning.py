@@ -1,0 +1,134 @@
+"""What the status page shows of a project's learning, in a real headless Chromium."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from backend.jobs.agreement import Agreement, Agreements, GenerationAgreement, TaskAgreement
+from backend.jobs.generations import Generations
+from backend.jobs.keys import ProjectKeys
+from backend.jobs.progress import ReferenceNote
+from tests.e2e.status.conftest import DESKTOP, PHONE, Scene, no_wider_than_the_screen
+
+pytestmark = pytest.mark.browser
+VERSIONS = [
+    f"oneshot-mobilesam-{digest}" for digest in ("5b1fe8a0c2", "07cc31d9ae", "e41b09f37d", "90d2aa6c18")
+]
+EVIDENCE = [(), (21,), (21, 24), (21, 24, 30, 31)]
+COUNTS = [  # reviewed, kept, redrawn, loose, deleted, added, sum of IoU: of coins and nuts
+    (Agreement(6, 9, 14, 9, 6, 7, 19.0), Agreement(4, 2, 3, 2, 3, 2, 3.9)),
+    (Agreement(3, 11, 8, 4, 2, 3, 17.5), Agreement(2, 3, 1, 1, 1, 1, 3.7)),
+    (Agreement(4, 22, 6, 2, 1, 2, 27.0), Agreement(3, 6, 1, 0, 1, 0, 6.9)),
+    (Agreement(9, 61, 7, 1, 2, 2, 67.1), Agreement(6, 14, 2, 0, 1, 1, 15.7)),
+]
+
+
+@pytest.fixture
+def learned(scene: Scene) -> Scene:
+    """Four generations, the last of them current, each with reviews; one annotation is excluded."""
+    scene.progress.set_generation(
+        2, VERSIONS[-1], [ReferenceNote("Coin", 1, 7, 1), ReferenceNote("Nut", 1, 7, 2)]
+    )
+    scene.connection.hset(ProjectKeys(2).project, "title", "Coins of Pompeii")
+    generations = Generations(scene.queue)
+    for number, (version, evidence) in enumerate(zip(VERSIONS, EVIDENCE, strict=True)):
+        generations.keep(
+            2, version, references=[("Coin", 7), ("Nut", 7)], evidence=evidence, reviewed=len(evidence)
+        )
+        made = scene.connection.hget(ProjectKeys(2).generations, version)
+        entry = json.loads(made)  # type: ignore[arg-type]
+        entry["made_at"] -= 7000 - 2000 * number
+        scene.connection.hset(ProjectKeys(2).generations, version, json.dumps(entry))
+    scene.connection.sadd(ProjectKeys(2).excluded, 26)
+    agreements = [
+        GenerationAgreement(version, 10 * number + 1, coin.reviewed, {"Coin": coin, "Nut": nut})
+        for number, (version, (coin, nut)) in enumerate(zip(VERSIONS, COUNTS, strict=True))
+    ]
+    Agreements(scene.connection).put(2, [TaskAgreement(1, "", tuple(agreements))])
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("name", "dark", "view"),
+    [
+        ("light", False, DESKTOP),
+        ("dark", True, DESKTOP),
+        ("phone", False, PHONE),
+        ("phone-dark", True, PHONE),
+    ],
+)
+@pytest.mark.usefixtures("learned")
+def test_learning_is_readable_everywhere(
+    open_page: Callable[..., Page], artefacts: Path, name: str, dark: bool, view: ViewportSize
+) -> None:
+    """The bars fall from generation to generation; each generation tells what people made of it."""
+    page = open_page(dark=dark, view=view)
+    page.locator("summary").filter(has_text="By label").click()
+    page.screenshot(path=artefacts / f"learning-{name}.png", full_page=True)
+
+    chart = page.locator(".chart svg")
+    expect(chart.locator("text:not(.tick)")).to_have_text(["78 %", "44 %", "16 %", "8 %"])
+    expect(chart.locator(".tick")).to_have_text(["0", "1", "2", "4"])
+    heights = [box["height"] for box in (bar.bounding_box() for bar in chart.locator("rect").all()) if box]
+    assert heights == sorted(heights, reverse=True)
+    expect(page.locator(".generations li").first).to_contain_text("learned from 4 corrections")
+    expect(page.locator(".generations li").first).to_contain_text(
+        "9 reviewed: 75 kept, 9 redrawn, 3 deleted, 3 added"
+    )
+    expect(page.get_by_role("row").filter(has_text="90d2aa6c18")).to_contain_text("Coin")
+    assert no_wider_than_the_screen(page)
+
+
+def test_an_old_generation_is_made_current_again(learned: Scene, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+
+    page.locator(".generations li").filter(has_text="e41b09f37d").get_by_role(
+        "button", name="Make current"
+    ).click()
+
+    expect(
+        page.get_by_text("Coins of Pompeii: that generation becomes the current one again")
+    ).to_be_visible()
+    assert Generations(learned.queue).wishes(2).pin == VERSIONS[2]
+    assert learned.queue.sync_waits(2)
+
+
+def test_references_and_corrections_are_excluded_and_used_again(
+    learned: Scene, open_page: Callable[..., Page]
+) -> None:
+    page = open_page()
+    generations = Generations(learned.queue)
+
+    page.locator(".reference").first.get_by_role("button", name="Exclude").click()
+    expect(page.get_by_text("that annotation teaches nothing any more")).to_be_visible()
+    page.get_by_text("Learned from 4 corrections", exact=True).click()
+    page.locator(".teachers li").filter(has_text="annotation 24").get_by_role("button").click()
+    expect(page.locator(".teachers li").filter(has_text="Use again")).to_have_count(3)
+    page.locator(".teachers li").filter(has_text="annotation 26").get_by_role(
+        "button", name="Use again"
+    ).click()
+    expect(page.get_by_text("that annotation teaches again")).to_be_visible()
+
+    assert generations.excluded(2) == {7, 24}
+
+
+def test_what_was_reviewed_is_learned_from_at_once(learned: Scene, open_page: Callable[..., Page]) -> None:
+    """The button works without scripts, too."""
+    page = open_page(javascript=False)
+
+    page.get_by_role("button", name="Learn now").click()
+
+    expect(page.get_by_text("everything that was reviewed is learned from now")).to_be_visible()
+    assert Generations(learned.queue).wishes(2).asked
+
+
+def test_the_page_of_a_project_that_has_learned_nothing_yet_does_not_speak_of_it(
+    scene: Scene, open_page: Callable[..., Page]
+) -> None:
+    scene.reference(2, "Coins", ReferenceNote("Coin", 1, 7, 1))
+    Generations(scene.queue).keep(2, VERSIONS[0], references=[("Coin", 7)])
+
+    expect(open_page().get_by_text("Learning from review")).to_have_count(0)
