@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,15 +76,24 @@ class StandIn:
     def _filtered(self, project_id: int, filters: Filters) -> list[int]:
         after_id = int(filters["filter:tasks:id", "greater"])
         ids = self.task_ids(project_id)
-        if ("filter:tasks:total_annotations", "greater") in filters:
-            return [task_id for task_id in (ids.start - 1,) if task_id > after_id]
+        wanted = filters.get(("filter:tasks:predictions_model_versions", "contains"))
+        if ("filter:tasks:total_annotations", "greater") in filters:  # the annotated one has no prediction
+            return [task_id for task_id in (ids.start - 1,) if task_id > after_id and wanted is None]
         unwanted = set(filters.get(("filter:tasks:predictions_model_versions", "not_contains"), ()))
         with self._lock:
             return [
                 task_id
                 for task_id in range(max(ids.start, after_id + 1), ids.stop)
-                if unwanted.isdisjoint(self._versions.get(task_id, ()))
+                if unwanted.isdisjoint(found := self._versions.get(task_id, ()))
+                and (wanted is None or not set(wanted).isdisjoint(found))
             ]
+
+    def versions(self, project_id: int) -> dict[str, int]:
+        """Count the predictions by their version."""
+        with self._lock:
+            return Counter(
+                version for task in self.task_ids(project_id) for version in self._versions.get(task, ())
+            )
 
     def _task(self, task_id: int) -> dict[str, Any]:
         annotated = task_id % IDS_A_PROJECT == 1
@@ -171,6 +181,11 @@ _ROUTES: tuple[tuple[str, Answer], ...] = (
                 project_id, json.loads(arguments["query"]), page_size=int(arguments["page_size"])
             ),
         ),
+    ),
+    (r"GET /api/(webhooks|ml)/", lambda _s, _p, _a, _b: (200, [])),
+    (
+        r"GET /api/projects/(?P<project>\d+)/model-versions/",
+        lambda stand_in, project_id, _a, _b: (200, stand_in.versions(project_id)),
     ),
     (r"GET /data/upload/\d+\.jpg", lambda stand_in, _p, _a, _b: (200, stand_in.image)),
     (
