@@ -159,7 +159,9 @@ def _label(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -> 
     """The first label that stands in a region, or the only one that there is."""
     for region in result:
         value = region.get("value")
-        for key in (str(region.get("type")), "labels") if isinstance(value, Mapping) else ():
+        if not isinstance(value, Mapping):
+            continue
+        for key in (str(region.get("type")), "labels"):
             labels = value.get(key)
             if isinstance(labels, list) and labels and isinstance(labels[0], str):
                 return labels[0]

@@ -34,7 +34,7 @@ class InteractiveRequest:
     regions: tuple[Mapping[str, Any], ...]
 
 
-def interactive_request(body: Mapping[str, Any], data: bytes) -> InteractiveRequest | None:
+def interactive_request(body: dict[str, Any], data: bytes) -> InteractiveRequest | None:
     """Take it out of the body of ``POST /predict``; None for a request that no smart tool has led to.
 
     Args:

@@ -147,8 +147,8 @@ def _known_windows(asked: _Asked) -> Iterator[MaskWindow]:
 
 def _regions_of(contents: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The regions of a task's annotations and drafts, and of the prediction that was made last."""
-    newest = max(contents.get("predictions") or [], key=lambda each: int(each.get("id") or 0), default={})
-    drawn = [*(contents.get("annotations") or []), *(contents.get("drafts") or []), newest]
+    predictions = sorted(contents.get("predictions") or [], key=lambda each: int(each.get("id") or 0))
+    drawn = [*(contents.get("annotations") or []), *(contents.get("drafts") or []), *predictions[-1:]]
     return [region for each in drawn for region in each.get("result") or [] if isinstance(region, Mapping)]
 
 

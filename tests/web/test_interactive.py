@@ -114,7 +114,7 @@ def test_nobody_is_asked_where_it_is_off_or_nothing_is_left(
     """The last click was deleted; or the administrator wants none of this."""
     started = time.monotonic()
 
-    reply = client_of(connection, interactive=interactive).post("/predict", json=body(*regions))
+    reply: Any = client_of(connection, interactive=interactive).post("/predict", json=body(*regions))
 
     assert time.monotonic() - started < 5
     assert reply.json["results"][0]["result"] == []
@@ -145,7 +145,7 @@ def test_only_a_few_wait_so_that_others_are_answered(connection: Redis) -> None:
         time.sleep(0.01)
     started = time.monotonic()
 
-    reply = client.post("/predict", json=body(POINT))
+    reply: Any = client.post("/predict", json=body(POINT))
 
     assert time.monotonic() - started < 3
     assert reply.json["results"][0]["result"] == []
@@ -166,7 +166,7 @@ def test_only_a_few_wait_so_that_others_are_answered(connection: Redis) -> None:
 def test_what_is_no_such_request_is_refused_with_the_reason(
     client: FlaskClient, sent: dict[str, Any], words: str
 ) -> None:
-    reply = client.post("/predict", json=sent)
+    reply: Any = client.post("/predict", json=sent)
 
     assert reply.status_code == 400
     assert words in reply.json["error"]
