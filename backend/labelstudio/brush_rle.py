@@ -36,7 +36,7 @@ def encode_rle(mask: NDArray[np.bool_]) -> list[int]:
         RleError: the mask is not (H, W) bool, is empty, or has 2**30 pixels and more.
     """
     _check_mask(mask)
-    values, lengths = _runs(mask.ravel())
+    values, lengths = _runs(mask)
     codes, sizes = _run_codes(values, lengths * _CHANNELS)
     header, header_sizes = _header_codes(mask.size * _CHANNELS)
     packed = _pack(np.concatenate([header, codes]), np.concatenate([header_sizes, sizes]))
@@ -71,10 +71,14 @@ def _check_mask(mask: NDArray[np.bool_]) -> None:
         raise RleError(f"expected a mask of 1 to 2**30 - 1 pixels, got {mask.shape}")
 
 
-def _runs(flat: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """The value and the length of each run of equal pixels."""
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    return flat[starts], np.diff(starts, append=flat.size)
+def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """The value and the length of each run of equal pixels; only rows with pixels are looked at closely."""
+    height, width = mask.shape
+    rows = np.flatnonzero(mask.any(axis=1))
+    top, bottom = (max(rows[0] - 1, 0), min(rows[-1] + 2, height)) if len(rows) else (0, 0)
+    near = mask[top:bottom].ravel()
+    starts = np.concatenate([[0], np.flatnonzero(near[1:] != near[:-1]) + (1 + top * width)])
+    return mask.ravel()[starts], np.diff(starts, append=mask.size)
 
 
 def _run_codes(
