@@ -20,7 +20,7 @@ from tests.stack import READY_TIMEOUT_S, Stack, start_web
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.browser]
 
-SMART = (Path(__file__).parents[2] / "label_config_smart.xml").read_text()
+SMART = (Path(__file__).parents[2] / "docs/label_config_smart.xml").read_text()
 AUTO_ANNOTATION, AUTO_ACCEPT = "bottombar-auto-annotation-toggle", "bottombar-auto-accept-toggle"
 KEY_POINT, RECTANGLE = "key-point-tool", "rectangle-tool"
 LABEL_KEYS = {KEY_POINT: "2", RECTANGLE: "3"}  # in the order of the label config; 1 is the brush's
