@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from backend.evaluation.episodes import Search, Shares
     from backend.evaluation.methods import Method
     from backend.evaluation.report import DatasetReport
+    from backend.evaluation.review import ReviewReport
     from backend.evaluation.run import ImageRun
     from backend.vision.pipeline import Models, SearchOptions
 
@@ -39,6 +40,17 @@ class Asked:
     shares: Shares
     without: tuple[Part, ...]
     ablation: bool
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """Numbers of corrected images in rising order, each once; 0 is always among them."""
+    try:
+        found = {int(part) for part in value.split(",")}
+    except ValueError:
+        found = {-1}
+    if min(found) < 0:
+        raise click.BadParameter(f"expected numbers like 0,1,2,5, got {value!r}", context, parameter)
+    return tuple(sorted(found | {0}))
 
 
 @click.command()
@@ -112,6 +124,27 @@ class Asked:
     help="Measure the pipeline also without each of its parts, and no other method but those that --method "
     "names.",
 )
+@click.option(
+    "--review",
+    is_flag=True,
+    help="Learning from review: somebody corrects test image after test image, what is learned from them is "
+    "measured on the rest. The pipeline only.",
+)
+@click.option(
+    "--corrected",
+    default="0,1,2,5,10",
+    show_default=True,
+    metavar="N,N,...",
+    callback=_numbers,
+    help="With --review: after so many corrected images.",
+)
+@click.option(
+    "--draw",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="With --review: another number draws another order of correction.",
+)
 def evaluate(
     *,
     datasets: tuple[str, ...],
@@ -129,6 +162,9 @@ def evaluate(
     limit: int | None,
     without: tuple[Part, ...],
     ablation: bool,
+    review: bool,
+    corrected: tuple[int, ...],
+    draw: int,
 ) -> None:
     """Measure on data sets with true masks, one annotated instance per class as reference.
 
@@ -157,6 +193,13 @@ def evaluate(
         tuple(dict.fromkeys(without)),
         ablation,
     )
+    if review:
+        if methods or ablation or overlays or saved:
+            raise click.UsageError(
+                "--review measures the pipeline alone: leave out --method, --ablation, --overlays, --against"
+            )
+        _review(asked, settings, corrected, draw, json_file)
+        return
     before = read_run(saved) if saved else None
     reports = _measure(asked, settings, overlays)
     document = report_json(reports, _taken_with(asked, settings))
@@ -179,17 +222,10 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
     from backend.evaluation.episodes import episodes, searches
     from backend.evaluation.methods import METHODS, without
     from backend.evaluation.report import dataset_report
-    from backend.worker.models import load_models
 
     opened = [open_dataset(name) for name in asked.datasets]
     plans = [searches(episodes(dataset, shares=asked.shares), labels=asked.labels) for dataset in opened]
-    models = load_models(
-        sam=asked.checkpoint,
-        semantics=asked.semantics,
-        cache_dir=settings.oneshot_cache,
-        device=settings.oneshot_device,
-        threads=settings.oneshot_threads,
-    )
+    models = _models(asked, settings)
     options = _options(asked, settings)
     methods = [METHODS[name].guided(asked.guidance) for name in asked.methods]
     if asked.ablation:
@@ -201,6 +237,66 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
             dataset_report(dataset.name, _runs(dataset.name, models, plan, methods, options, folder))
         )
     return reports
+
+
+def _review(
+    asked: Asked, settings: Settings, corrected: tuple[int, ...], draw: int, json_file: Path | None
+) -> None:
+    """Measure learning from review, print the tables and write the figures."""
+    from rich.console import Console
+
+    from backend.evaluation.datasets import open_dataset
+    from backend.evaluation.episodes import episodes, searches
+    from backend.evaluation.review import review_json
+    from backend.evaluation.review_table import print_review
+
+    opened = [open_dataset(name) for name in asked.datasets]
+    plans = [searches(episodes(dataset, shares=asked.shares), labels=asked.labels) for dataset in opened]
+    models, options = _models(asked, settings), _options(asked, settings)
+    reports = [
+        _reviewed(dataset.name, models, plan, corrected, draw, options)
+        for dataset, plan in zip(opened, plans, strict=True)
+    ]
+    console = Console()
+    print_review(console if console.is_terminal else Console(width=PIPED_WIDTH), reports)
+    if json_file:
+        taken_with = _taken_with(asked, settings) | {"corrected": list(corrected), "draw": draw}
+        _write_json(json_file, review_json(reports, taken_with))
+
+
+def _reviewed(
+    name: str,
+    models: Models,
+    plan: tuple[Search, ...],
+    corrected: tuple[int, ...],
+    draw: int,
+    options: SearchOptions,
+) -> ReviewReport:
+    """Correct, learn and search one data set, told line by line."""
+    from backend.evaluation.review import projects, review, review_report
+
+    shared, images = projects(plan, corrected, draw=draw), []
+    with progress(name, len(plan)) as done:
+        steps = (step for project in shared for step in review(models, project, corrected, options=options))
+        for number, (search, columns) in enumerate(steps, start=1):
+            if columns:
+                images.append(columns)
+            efforts = ", ".join(f"{one.asked}: {one.scores.effort:.2f}" for one in columns)
+            done(f"{name} {number}/{len(plan)} {search.image.name}: {efforts or 'corrected'}")
+    return review_report(name, shared, images, corrected)
+
+
+def _models(asked: Asked, settings: Settings) -> Models:
+    """The networks that were asked for."""
+    from backend.worker.models import load_models
+
+    return load_models(
+        sam=asked.checkpoint,
+        semantics=asked.semantics,
+        cache_dir=settings.oneshot_cache,
+        device=settings.oneshot_device,
+        threads=settings.oneshot_threads,
+    )
 
 
 def _options(asked: Asked, settings: Settings) -> SearchOptions:

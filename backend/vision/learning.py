@@ -60,26 +60,40 @@ def learn(
         What they taught; ``Learned()`` for none, or where nothing was worth it.
     """
     images = [one for some in reviewed if (one := looked_through(models, references, some, options))]
-    labels = sorted({reference.label for reference in references})
-    lessons = {label: weights for label in labels if (weights := taught(images, [label], options))}
+    return lessons(images, sorted({reference.label for reference in references}), options)
+
+
+def lessons(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Learned:
+    """What these images teach: about each label that is in enough of them, and about the rest together."""
+    found = {label: weights for label in labels if (weights := taught(images, [label], options))}
     rest = [label for label in labels if not enough(images, [label])]
     together = taught(images, rest, options) if rest else None
     if together:
-        lessons |= dict.fromkeys(rest, together)
-    return Learned({label: Lesson(weights) for label, weights in sorted(lessons.items())})
+        found |= dict.fromkeys(rest, together)
+    return Learned({label: Lesson(weights) for label, weights in sorted(found.items())})
 
 
 def looked_through(
     models: Models, references: Sequence[Reference], reviewed: Reviewed, options: SearchOptions
 ) -> Marked | None:
-    """Search one reviewed image by the references of other images; None if all are its own."""
-    others = [one for number, one in enumerate(references) if number not in reviewed.own]
+    """Search one reviewed image, if possible by the references of other images.
+
+    A label that has no others competes with those from this image, but nothing is learned about it.
+
+    Returns:
+        Its candidates with the truth; None if no label has a reference from another image.
+    """
+    others = {one.label for number, one in enumerate(references) if number not in reviewed.own}
     if not others:
         return None
-    found = survey(models, others, reviewed.image, options=options, embedding=reviewed.embedding)
-    labels = {one.label for one in others}
-    masks = {label: [mask for mask in some if mask.any()] for label, some in reviewed.masks.items()}
-    return marked(found, {label: masks.get(label, []) for label in labels}, options=options)
+    asked = [
+        one for number, one in enumerate(references) if number not in reviewed.own or one.label not in others
+    ]
+    found = survey(models, asked, reviewed.image, options=options, embedding=reviewed.embedding)
+    masks = {
+        label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)
+    }
+    return marked(found, masks, options=options)
 
 
 def taught(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Weights | None:
@@ -111,8 +125,10 @@ def mistakes(image: Marked, labels: Sequence[str], weights: Weights) -> int:
 def fit(images: Sequence[Marked], labels: Sequence[str], prior: Weights) -> Weights:
     """Refit on all candidates of these labels."""
     tables, right = [torch.zeros(0, 8)], [torch.zeros(0, dtype=torch.bool)]
-    for view in (view for image in images for view in image.views):
-        mine = torch.tensor([label in labels for label in view.labels], dtype=torch.bool)
+    pairs = [(image.counts, view) for image in images for view in image.views]
+    for counts, view in pairs:
+        known = set(labels).intersection(counts)
+        mine = torch.tensor([label in known for label in view.labels], dtype=torch.bool)
         tables.append(view.cues.table[mine].float())
         right.append(view.things[mine] != NO_THING)
     return refitted(torch.cat(tables), torch.cat(right), prior)

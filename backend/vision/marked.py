@@ -44,7 +44,7 @@ class Marked:
     """One reviewed image.
 
     Attributes:
-        counts: how many things a person has marked, by label.
+        counts: how many things a person has marked, by label; about others nothing is known.
         views: its views.
     """
 
@@ -53,6 +53,8 @@ class Marked:
 
     def mistakes(self, label: str, weights: Weights) -> int:
         """What a person would have to mend: things of the label that are missed, and false ones."""
+        if label not in self.counts:
+            return 0
         found: set[int] = set()
         false = 0
         for view in self.views:
@@ -60,7 +62,7 @@ class Marked:
             shown = [int(view.things[i]) for i in view.sight.accepted(evidence)]
             found.update(thing for thing in shown if thing != NO_THING)
             false += shown.count(NO_THING)
-        return self.counts.get(label, 0) - len(found) + false
+        return self.counts[label] - len(found) + false
 
 
 def marked(

@@ -144,6 +144,13 @@ def find_instances(
     if options.search == "loop" and not options.semantic_check:
         return loop_alone(models, references, image, options, embedding)
     found = survey(models, references, image, options=options, embedding=embedding)
+    return decided(models, found, options=options, learned=learned)
+
+
+def decided(
+    models: Models, found: Survey, *, options: SearchOptions = SearchOptions(), learned: Learned = NOTHING
+) -> Segmentation:
+    """Decide which candidates of an image are instances. Arguments as in ``find_instances``."""
     with found.clock.stage("check"):
         sighted = [(one, one.sight) for one in found.seen if one.sight is not None]
         sights = [sight for _, sight in sighted]

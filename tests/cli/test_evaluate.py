@@ -162,3 +162,38 @@ def test_fewer_images_held_out_than_references_is_bad_usage() -> None:
 
 def test_without_a_data_set_it_is_bad_usage() -> None:
     assert CliRunner().invoke(main, ["evaluate"]).exit_code == 2
+
+
+@pytest.mark.weights
+def test_review_scores_what_nobody_corrected(dataset: Path, weights: Path) -> None:  # noqa: ARG001
+    """Of two test images one is corrected; the two coins, or the bare ground, are left to be scored."""
+    figures = dataset.parent / "review.json"
+
+    told = CliRunner().invoke(
+        main, ["evaluate", str(dataset), "--review", "--corrected", "5,1", "--json", str(figures)]
+    )
+
+    assert told.exit_code == 0, told.output
+    assert "few_coins: from column 5 on only 1 images of it are corrected" in told.output
+    document = json.loads(figures.read_text())
+    columns = document["datasets"][0]["columns"]
+    assert [(one["asked"], one["corrected"]) for one in columns] == [(0, 0), (1, 1), (5, 1)]
+    assert document["datasets"][0]["images_scored"] == 1
+    assert len({json.dumps(one["counts"]) for one in columns}) == 1
+    assert document["settings"]["corrected"] == [0, 1, 5]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--review", "--ablation"], "leave out"),
+        (["--review", "--corrected", "1,few"], "expected numbers"),
+        (["--review", "--corrected", "1,-2"], "expected numbers"),
+    ],
+)
+def test_review_with_what_it_does_not_bear_is_refused(dataset: Path, options: list[str], said: str) -> None:
+    """Before anything is loaded."""
+    told = CliRunner().invoke(main, ["evaluate", str(dataset), *options])
+
+    assert told.exit_code == 2
+    assert said in told.output
