@@ -24,14 +24,21 @@ class Finished:
         model_version: its name.
         is_shown: whether annotators see it.
         is_tidied: whether older predictions are gone.
-        ended_s_ago: seconds since the run ended.
+        ended_at: when the run ended, in seconds since 1970.
+        ended_s_ago: seconds since then.
     """
 
     project_id: int
     model_version: str
     is_shown: bool
     is_tidied: bool
+    ended_at: float
     ended_s_ago: float
+
+    def job_id(self, step: str) -> str:
+        """Name a job that follows this run, and no other of the same generation."""
+        digest = self.model_version.rpartition("-")[2]  # the rest may have dots, which RQ does not take
+        return f"{step}-{self.project_id}-{digest}-{round(1000 * self.ended_at)}"
 
 
 class Finishing:
@@ -54,22 +61,21 @@ class Finishing:
             members = [int(each) for each in cast("list[bytes]", self._connection.zrange(PROJECTS, 0, -1))]
         queued = 0
         for finished in filter(None, map(self.finished, members)):
-            key = (finished.project_id, finished.model_version)
             if not finished.is_shown:
-                queued += self._enqueue_showing(*key)
+                queued += self._enqueue_showing(finished)
             elif not finished.is_tidied and finished.ended_s_ago >= stale_s:
-                queued += self.enqueue_tidying(*key, after_id=0)
+                queued += self.enqueue_tidying(finished, after_id=0)
         return queued
 
-    def _enqueue_showing(self, project_id: int, model_version: str) -> bool:
-        payload = ShowGeneration(project_id, model_version)
-        job_id = f"show-{project_id}-{model_version}"
+    def _enqueue_showing(self, finished: Finished) -> bool:
+        payload = ShowGeneration(finished.project_id, finished.model_version)
+        job_id = finished.job_id("show")
         return self._queue.put_once(SYNC_QUEUE, _SHOW_GENERATION, payload.as_kwargs(), job_id)
 
-    def enqueue_tidying(self, project_id: int, model_version: str, *, after_id: int) -> bool:
+    def enqueue_tidying(self, finished: Finished, *, after_id: int) -> bool:
         """Have older predictions removed from the next few tasks, unless a job for that is there."""
-        payload = Tidy(project_id, model_version, after_id)
-        job_id = f"tidy-{project_id}-{model_version}-{after_id}"
+        payload = Tidy(finished.project_id, finished.model_version, after_id)
+        job_id = finished.job_id(f"tidy-{after_id}")
         return self._queue.put_once(WARM_UP_QUEUE, _TIDY, payload.as_kwargs(), job_id)
 
     def finished(self, project_id: int) -> Finished | None:
@@ -84,6 +90,7 @@ class Finishing:
             return None
         return Finished(
             *(project_id, version.decode(), shown == version, tidied == version),
+            ended_at=float(ended_at),
             ended_s_ago=seconds + microseconds / 1e6 - float(ended_at),
         )
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from rq import Retry
 
+from backend.jobs.finishing import Finished
 from backend.jobs.payloads import ShowGeneration, Tidy
 from backend.labelstudio.client import Project
 from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
-from backend.worker.context import JobContext, WorkerContext, current_job
+from backend.worker.context import WorkerContext, current_job
 from backend.worker.retries import GIVE_BACK
 
 TASKS_PER_JOB = 20
@@ -67,35 +68,32 @@ def tidy(project_id: int, model_version: str, after_id: int) -> dict[str, Any] |
     job, payload = current_job.get(), Tidy(project_id, model_version, after_id)
     if job.stopping():
         return GIVE_BACK
-    if job.worker.progress.model_version(project_id) != payload.model_version:
+    finished = job.worker.finishing.finished(project_id)
+    if finished is None or finished.model_version != payload.model_version:
         return {}
-    removed = _tidy(job, payload)
+    removed = _tidy(job.worker, finished, payload.after_id)
     logger.info("job %s: project %d: %d older predictions removed", job.job_id, project_id, removed)
     return {"removed": removed}
 
 
-def _tidy(job: JobContext, payload: Tidy) -> int:
-    label_studio, project_id = job.worker.label_studio, payload.project_id
-    old = [
-        version
-        for version in label_studio.prediction_versions(project_id)
-        if version.startswith(OUR_VERSIONS) and version != payload.model_version
-    ]
+def _tidy(context: WorkerContext, finished: Finished, after_id: int) -> int:
+    """Go through some tasks, and have the next ones gone through; gives how many predictions were removed."""
+    label_studio, (project_id, version) = context.label_studio, (finished.project_id, finished.model_version)
+    stored = label_studio.prediction_versions(project_id)
+    old = [each for each in stored if each.startswith(OUR_VERSIONS) and each != version]
     tasks = (
-        label_studio.untouched_tasks(
-            project_id, with_version=payload.model_version, after_id=payload.after_id, limit=TASKS_PER_JOB
-        )
+        label_studio.untouched_tasks(project_id, with_version=version, after_id=after_id, limit=TASKS_PER_JOB)
         if old
         else []
     )
-    held = {task.id: task.model_versions for task in label_studio.tasks(project_id, tasks)} if tasks else {}
+    held = label_studio.tasks(project_id, tasks) if tasks else []
     removed = sum(
-        label_studio.delete_predictions(task_id, version)
-        for task_id, versions in held.items()
-        for version in sorted(versions.intersection(old))
+        label_studio.delete_predictions(task.id, each)
+        for task in held
+        for each in sorted(task.model_versions.intersection(old))
     )
     if tasks:
-        job.worker.finishing.enqueue_tidying(project_id, payload.model_version, after_id=tasks[-1])
+        context.finishing.enqueue_tidying(finished, after_id=tasks[-1])
     else:
-        job.worker.finishing.note_tidied(project_id, payload.model_version)
+        context.finishing.note_tidied(project_id, version)
     return removed
