@@ -11,6 +11,7 @@ from backend.vision.guidance import Guidance
 from backend.vision.mask_decoder import MaskDecoder
 from backend.vision.mask_decoder_hq import SamHqDecoder
 from backend.vision.mask_decoder_sam2 import Sam2Decoder
+from backend.vision.sketch import Worth
 from backend.vision.two_way import ImageTokens
 
 
@@ -29,6 +30,7 @@ class Decoder(Protocol):
         fine: tuple[Tensor, ...],
         multimask: bool,
         guidance: Guidance | None = None,
+        worth: Worth | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits (n, m, 4h, 4w) and estimated IoU (n, m) for n prompts on one image."""
         ...

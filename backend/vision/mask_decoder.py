@@ -10,6 +10,7 @@ from transformers import SamModel
 from transformers.models.sam.modeling_sam import SamMaskDecoder
 
 from backend.vision.guidance import Guidance
+from backend.vision.sketch import COLUMN, EMPTY, ROW, Worth, doubtful
 from backend.vision.two_way import ImageTokens, cell_positions, joined, shared_tokens, two_way
 
 
@@ -36,6 +37,7 @@ class MaskDecoder:
         fine: tuple[Tensor, ...] = (),
         multimask: bool,
         guidance: Guidance | None = None,
+        worth: Worth | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Masks for n prompts on one image.
 
@@ -46,6 +48,7 @@ class MaskDecoder:
             fine: SAM has none.
             multimask: SAM's three masks instead of its single one.
             guidance: the target.
+            worth: says which masks are drawn, the others come back empty; None: all are, to the last pixel.
 
         Returns:
             Logits, (n, m, 4h, 4w) float, and estimated IoU, (n, m) float.
@@ -59,19 +62,81 @@ class MaskDecoder:
         weights = torch.stack(
             [decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in wanted], dim=1
         )  # (n, m, C / 8)
-        return _masks(decoder, content, weights), decoder.iou_prediction_head(tokens[:, 0])[:, list(wanted)]
+        iou = decoder.iou_prediction_head(tokens[:, 0])[:, list(wanted)]
+        if worth is None:
+            return _masks(decoder, content, weights), iou
+        drawn = [_drawn(decoder, *prompt, worth) for prompt in zip(content, weights, iou, strict=True)]
+        return torch.stack(drawn), iou
+
+
+def _drawn(decoder: SamMaskDecoder, content: Tensor, weights: Tensor, iou: Tensor, worth: Worth) -> Tensor:
+    """Masks (m, 4h, 4w) of one prompt that are worth it, drawn where they may lie; EMPTY else.
+
+    Args:
+        decoder: whose weights are used.
+        content: image tokens, (h * w, C) float.
+        weights: of the masks, (m, C / 8) float.
+        iou: estimated, (m,) float.
+        worth: says which masks are drawn.
+    """
+    side = int(len(content) ** 0.5)
+    sketches = _sketched(decoder, content, weights)  # (m, h * w)
+    worthy = worth(sketches.view(1, -1, side, side).float(), iou[None].float())[0].nonzero()[:, 0]
+    masks = torch.full((len(weights), 4 * side, 4 * side), EMPTY, device=content.device)
+    if not len(worthy):
+        return masks
+    sketches = sketches[worthy].view(-1, side, side).float()
+    masks[worthy] = sketches.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)
+    rows, columns = doubtful(sketches).nonzero().T
+    if not len(rows):
+        return masks
+    fine = weights[worthy] @ _fine(decoder, content[rows * side + columns]).flatten(0, 2).T  # (m', n * 16)
+    for mask, pixels in zip(worthy, _arranged(fine, 1).float(), strict=True):  # (n, 4, 4) each
+        masks[mask].view(side, 4, side, 4).transpose(1, 2)[rows, columns] = pixels
+    return masks
+
+
+def _sketched(decoder: SamMaskDecoder, content: Tensor, weights: Tensor) -> Tensor:
+    """One pixel of each cell of the masks, (m, h * w)."""
+    first, second = decoder.upscale_conv1, decoder.upscale_conv2
+    fine = F.linear(content, first.weight[:, :, ROW // 2, COLUMN // 2].T, first.bias)
+    fine = decoder.activation(_normed(decoder, fine))
+    fine = F.linear(fine, second.weight[:, :, ROW % 2, COLUMN % 2].T, second.bias)
+    sketched: Tensor = weights @ decoder.activation(fine).T
+    return sketched
 
 
 def _masks(decoder: SamMaskDecoder, content: Tensor, weights: Tensor) -> Tensor:
     """Image tokens (n, h * w, C) at four times the resolution, weighted (n, m, C / 8) into (n, m, 4h, 4w)."""
-    side = int(content.shape[1] ** 0.5)
+    fine = _fine(decoder, content)
+    masks: Tensor = weights @ fine.flatten(1, -2).transpose(1, 2)  # (n, m, h * w * 16)
+    return _arranged(masks, int(content.shape[1] ** 0.5))[:, :, 0]
+
+
+def _fine(decoder: SamMaskDecoder, content: Tensor) -> Tensor:
+    """Image tokens (..., C) at four times the resolution, halves then quarters, (..., 4, 4, C / 8)."""
+    fine = decoder.activation(_normed(decoder, _upscale(decoder.upscale_conv1, content)))
+    return decoder.activation(_upscale(decoder.upscale_conv2, fine))  # type: ignore[no-any-return]
+
+
+def _normed(decoder: SamMaskDecoder, fine: Tensor) -> Tensor:
     norm = decoder.upscale_layer_norm
-    fine = _upscale(decoder.upscale_conv1, content)  # (n, h * w, 4, C / 4)
-    fine = decoder.activation(F.layer_norm(fine, norm.normalized_shape, norm.weight, norm.bias, norm.eps))
-    fine = decoder.activation(_upscale(decoder.upscale_conv2, fine))  # (n, h * w, 4, 4, C / 8)
-    masks: Tensor = weights @ fine.flatten(1, 3).transpose(1, 2)  # (n, m, h * w * 16)
-    masks = masks.view(*masks.shape[:2], side, side, 2, 2, 2, 2)  # y, x, then halves and quarters of the cell
-    return masks.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(*masks.shape[:2], 4 * side, 4 * side)
+    return F.layer_norm(fine, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def _arranged(masks: Tensor, side: int) -> Tensor:
+    """Pixels of masks, by the halves and then the quarters of their cells, in their places.
+
+    Args:
+        masks: (..., n * side * side * 16), the cells of n squares row by row.
+        side: cells along a side of a square.
+
+    Returns:
+        (..., n, 4 * side, 4 * side).
+    """
+    squares = masks.view(*masks.shape[:-1], -1, side, side, 2, 2, 2, 2)
+    placed = squares.movedim((-6, -4, -2, -5, -3, -1), (-6, -5, -4, -3, -2, -1))
+    return placed.reshape(*squares.shape[:-6], 4 * side, 4 * side)
 
 
 def _upscale(conv: torch.nn.ConvTranspose2d, x: Tensor) -> Tensor:

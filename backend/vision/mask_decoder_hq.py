@@ -13,6 +13,7 @@ from transformers import SamHQModel
 from transformers.models.sam_hq.modeling_sam_hq import SamHQMaskDecoder
 
 from backend.vision.guidance import Guidance
+from backend.vision.sketch import Worth, without_unworthy
 from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, shared_tokens, two_way
 
 
@@ -39,6 +40,7 @@ class SamHqDecoder:
         fine: tuple[Tensor, ...],
         multimask: bool,
         guidance: Guidance | None = None,
+        worth: Worth | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Masks for n prompts on one image.
 
@@ -49,6 +51,7 @@ class SamHqDecoder:
             fine: what the masks of high quality are made of, (C / 8, 4h, 4w).
             multimask: SAM's three masks instead of its single one.
             guidance: the target.
+            worth: says which masks are wanted, the others come back empty; None: all are.
 
         Returns:
             Logits, (n, m, 4h, 4w) float, and estimated IoU, (n, m) float.
@@ -65,7 +68,8 @@ class SamHqDecoder:
         upscaled = _upscaled(decoder, content)
         logits = torch.einsum("nmc,nchw->nmhw", weights, upscaled)
         quality = torch.einsum("nc,nchw->nhw", weights_hq, _sharpened(decoder, upscaled, *fine))
-        return logits + quality[:, None], decoder.iou_prediction_head(tokens[:, 0])[:, list(wanted)]
+        logits, iou = logits + quality[:, None], decoder.iou_prediction_head(tokens[:, 0])[:, list(wanted)]
+        return (logits if worth is None else without_unworthy(logits, iou, worth)), iou
 
 
 def _upscaled(decoder: SamHQMaskDecoder, content: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from transformers import Sam2Model
 from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder
 
 from backend.vision.guidance import Guidance
+from backend.vision.sketch import Worth, without_unworthy
 from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, shared_tokens, two_way
 
 OWN_TOKENS = 2  # object score and IoU; those of the masks follow
@@ -40,6 +41,7 @@ class Sam2Decoder:
         fine: tuple[Tensor, ...],
         multimask: bool,
         guidance: Guidance | None = None,
+        worth: Worth | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Masks for n prompts on one image.
 
@@ -50,6 +52,7 @@ class Sam2Decoder:
             fine: features at four times and at twice the resolution, (C / 8, 4h, 4w) and (C / 4, 2h, 2w).
             multimask: three masks instead of a single one.
             guidance: the target.
+            worth: says which masks are wanted, the others come back empty; None: all are.
 
         Returns:
             Logits, (n, m, 4h, 4w) float, and estimated IoU, (n, m) float.
@@ -68,7 +71,8 @@ class Sam2Decoder:
         upscaled = _upscaled(decoder, content, fine)
         logits = torch.einsum("nmc,nchw->nmhw", weights, upscaled)
         iou = decoder.iou_prediction_head(tokens[:, 1])
-        return (logits[:, 1:], iou[:, 1:]) if multimask else _single(decoder, logits, iou)
+        logits, iou = (logits[:, 1:], iou[:, 1:]) if multimask else _single(decoder, logits, iou)
+        return (logits if worth is None else without_unworthy(logits, iou, worth)), iou
 
 
 def _upscaled(decoder: Sam2MaskDecoder, content: Tensor, fine: tuple[Tensor, ...]) -> Tensor:

@@ -8,18 +8,21 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from backend.vision.candidate import Candidate, candidates_of
-from backend.vision.evidence import Weights, at_best, log_areas
+from backend.vision.evidence import LEAST_AREA, MOST_LEAD, Weights, at_best, cues_of, log_areas, pooled
 from backend.vision.location_map import LocationMaps
 from backend.vision.location_prior import POSITIVE, cell_centres_xy
 from backend.vision.parts import Part
 from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding, Sam
+from backend.vision.sketch import Worth
 
 PROMISING = 0.3  # on the location map: what may be the thing
 COVERS = 0.6  # evidence from which a mask's other places need no look of their own
 CLEAR = 0.95  # predicted IoU and stability that a mask over several things hardly ever has
 LARGER = math.log(1.6)  # a mask larger than the reference by more may be several things
 NEIGHBOURS = 6  # part of the object's side that two places are apart, at least
+HOPELESS = 0.1  # evidence of a sketch: the mask itself will hardly have the ``PLAUSIBLE`` 0.2
+FEW_CELLS = 16  # of a sketch that says little of a mask
 WIDEST = 6  # cells that they need to be apart, at most
 
 
@@ -52,6 +55,7 @@ def sweep_places(
         Candidates, which may overlap, and whether the bound ended the search.
     """
     side = embedding.grid_hw[0]
+    worth = worth_drawing(prototypes, maps, weights)
     done = torch.zeros(embedding.grid_hw, dtype=torch.bool)
     found: list[Candidate] = []
     count = 0
@@ -62,7 +66,9 @@ def sweep_places(
             return found, True
         count += 1
         points_xy = cell_centres_xy(torch.tensor([[column, row]]), embedding)
-        answer = sam.decode(embedding, points_xy=points_xy[None], labels=torch.tensor([[POSITIVE]]))
+        answer = sam.decode(
+            embedding, points_xy=points_xy[None], labels=torch.tensor([[POSITIVE]]), worth=worth
+        )
         here = candidates_of(answer, side=side, finder=finder)
         if "masks" in without:
             here = sorted(here, key=lambda one: one.iou)[-1:]
@@ -95,6 +101,43 @@ def peaks(
             highest[row, column] = max(highest.get((row, column), (-math.inf, 0)), (height, number))
     ordered = sorted(highest.items(), key=lambda item: -item[1][0])
     return [(row, column, number) for (row, column), (_, number) in ordered]
+
+
+def worth_drawing(
+    prototypes: Mapping[int, Prototype], maps: Mapping[int, LocationMaps], weights: Weights
+) -> Worth:
+    """Say of sketched masks which might be a thing of any label, by place and size alone.
+
+    Masks of a few cells always are, for a sketch says little of them, and drawing them costs little.
+
+    Args:
+        prototypes: by number.
+        maps: their location maps.
+        weights: of the cues at first sight.
+    """
+    likely = torch.stack([one.likely for one in maps.values()])
+    usual = torch.tensor([max(prototypes[number].cells, LEAST_AREA) for number in maps]).log()
+
+    def worth(sketch: Tensor, iou: Tensor) -> Tensor:
+        masks, estimates = (sketch > 0).flatten(0, 1).float(), iou.flatten().clamp(0, 1).tolist()
+        seen = [
+            Candidate(logits, estimate, 1.0, mask, finder=0)
+            for logits, estimate, mask in zip(sketch.flatten(0, 1), estimates, masks, strict=True)
+        ]
+        sizes = log_areas(seen, 1.0)[:, None] - usual  # (masks, prototypes)
+        each = [one for one in seen for _ in maps]
+        known = torch.ones(len(each))
+        cues = cues_of(
+            *(each, pooled(seen, likely).flatten(), sizes.flatten()),
+            likeness=known,
+            colour=known,
+            lead=known * MOST_LEAD,
+        )
+        evidence = weights.evidence(cues)
+        few = masks.flatten(1).sum(dim=1).cpu() < FEW_CELLS
+        return (few | (evidence.view(len(seen), -1).amax(dim=1) >= HOPELESS)).view(iou.shape).to(iou.device)
+
+    return worth
 
 
 def covered(here: Sequence[Candidate], prototype: Prototype, location: Tensor, weights: Weights) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from backend.vision.sam import ImageEmbedding, MaskLogits, Sam
+from backend.vision.sketch import everything
 
 SAME_OBJECT = 0.8  # IoU of two outlines of one object
 
@@ -84,7 +85,9 @@ def redrawn(sam: Sam, embedding: ImageEmbedding, logits: Tensor) -> Tensor:
     box = box_xyxy(mask, embedding)
     if box is None:
         return logits
-    answer = sam.decode(embedding, boxes_xyxy=box[None], mask_logits=logits[None], multimask=False)
+    answer = sam.decode(
+        embedding, boxes_xyxy=box[None], mask_logits=logits[None], multimask=False, worth=everything
+    )
     again = answer.logits[0, 0]
     both, either = int((mask & (again > 0)).sum()), int((mask | (again > 0)).sum())
     return again if both >= SAME_OBJECT * either else logits

@@ -23,6 +23,7 @@ from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError
 from backend.vision.family import family_of
 from backend.vision.guidance import Guidance
 from backend.vision.prompts import Numbers, Prompts
+from backend.vision.sketch import Worth
 from backend.vision.two_way import ImageTokens
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -166,6 +167,7 @@ class Sam:
         mask_logits: Tensor | None = None,
         multimask: bool = True,
         guidance: Guidance | None = None,
+        worth: Worth | None = None,
     ) -> MaskLogits:
         """Predict masks for n prompts on one image. Points, boxes and masks of one row belong to one prompt.
 
@@ -177,6 +179,8 @@ class Sam:
             mask_logits: low-resolution logits of an earlier decode, (n, 4h, 4w) float.
             multimask: three masks a prompt (part, whole, more) instead of one.
             guidance: the target, for target-guided attention and target-semantic prompting.
+            worth: says which masks are drawn; the others come back empty, and far from those that are drawn
+                logits may be coarse. None: all are drawn everywhere.
 
         Raises:
             PromptError: no prompt, or prompts that do not fit together.
@@ -185,13 +189,19 @@ class Sam:
         prompts = prompts.scaled(_scale_xy(embedding)).to(self._weight.device)
         size = PROMPTS_PER_PASS.get(self._weight.device.type, 1)
         parts = [
-            self._decode_part(embedding, part, multimask=multimask, guidance=guidance)
+            self._decode_part(embedding, part, multimask=multimask, guidance=guidance, worth=worth)
             for part in prompts.split(size)
         ]
         return MaskLogits(torch.cat([part.logits for part in parts]), torch.cat([part.iou for part in parts]))
 
     def _decode_part(
-        self, embedding: ImageEmbedding, prompts: Prompts, *, multimask: bool, guidance: Guidance | None
+        self,
+        embedding: ImageEmbedding,
+        prompts: Prompts,
+        *,
+        multimask: bool,
+        guidance: Guidance | None,
+        worth: Worth | None,
     ) -> MaskLogits:
         sparse = prompts.tokens(self._encode_prompts)
         if prompts.mask_logits is None:
@@ -200,7 +210,9 @@ class Sam:
             masks = prompts.mask_logits[:, None].to(self._weight.dtype)
             dense = self._encode_prompts.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
             image = embedding.cells.to(self._weight)[None] + dense
-        logits, iou = self._decode(image, sparse, fine=embedding.fine, multimask=multimask, guidance=guidance)
+        logits, iou = self._decode(
+            image, sparse, fine=embedding.fine, multimask=multimask, guidance=guidance, worth=worth
+        )
         return MaskLogits(logits.float(), iou.float())
 
     def _shared(self, embedding: ImageEmbedding) -> ImageTokens:

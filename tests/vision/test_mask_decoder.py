@@ -4,9 +4,11 @@ from typing import Literal
 
 import pytest
 import torch
+from torch import Tensor
 
 from backend.vision.guidance import Guidance
 from backend.vision.mask_decoder import MaskDecoder
+from backend.vision.sketch import DOUBT, EMPTY, doubtful
 from tests.tiny_sam import CHANNELS, SIDE, tiny_sam_model
 
 PROMPTS, TOKENS = 3, 2
@@ -51,3 +53,35 @@ def test_what_prompts_share_of_an_image_changes_no_answer(mode: Literal["hf", "e
     alone, alone_iou = decode(content, prompts, multimask=True, guidance=guidance)
     torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(iou, alone_iou, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("below", [0.0, 8.0, 30.0])
+def test_a_mask_that_is_drawn_is_the_same_mask(below: float) -> None:
+    """Coarse where all is far below 0, to the pixel elsewhere; what is not worth it is empty.
+
+    From masks that may lie anywhere over some that lie in a part of the image to none at all.
+    """
+    generator = torch.Generator().manual_seed(0)
+    content = torch.randn(1, SIDE * SIDE, CHANNELS, generator=generator)
+    prompts = torch.randn(PROMPTS, TOKENS, CHANNELS, generator=generator)
+    model = tiny_sam_model()
+    for mlp in model.mask_decoder.output_hypernetworks_mlps:
+        mlp.proj_out.bias.fill_(-below)
+    decode = MaskDecoder(model)
+    asked: list[tuple[Tensor, Tensor]] = []
+
+    def first_two(sketch: Tensor, iou: Tensor) -> Tensor:
+        asked.append((sketch, iou))
+        return torch.tensor([[True, True, False]])
+
+    drawn, iou = decode(content, prompts, multimask=True, worth=first_two)
+
+    logits, expected_iou = decode(content, prompts, multimask=True)
+    torch.testing.assert_close(iou, expected_iou)
+    torch.testing.assert_close(torch.cat([sketch for sketch, _ in asked]), logits[..., 1::4, 1::4])
+    torch.testing.assert_close(torch.cat([told for _, told in asked]), iou)
+    assert (drawn[:, 2] == EMPTY).all()
+    for i in range(PROMPTS):
+        near = doubtful(logits[i, :2, 1::4, 1::4]).repeat_interleave(4, 0).repeat_interleave(4, 1)
+        torch.testing.assert_close(drawn[i, :2, near], logits[i, :2, near])
+        assert (drawn[i, :2, ~near] <= -DOUBT).all()

@@ -9,7 +9,7 @@ from torch import Tensor
 from backend.vision.candidate import Candidate
 from backend.vision.evidence import FITTED
 from backend.vision.location_map import LocationMaps
-from backend.vision.places import PROMISING, covered, peaks, sweep_places
+from backend.vision.places import PROMISING, covered, peaks, sweep_places, worth_drawing
 from backend.vision.prototype import Prototype
 from tests.colour_sam import BLUE, CELL, RED, WHOLE_IOU, ColourSam, drawn
 from tests.vision.made_by_hand import candidate, prototype
@@ -184,3 +184,16 @@ def test_without_the_choice_of_masks_a_place_has_the_one_of_the_best_predicted_i
 
     assert [one.area for one in found] == [12, 12]
     assert [one.iou for one in found] == pytest.approx([WHOLE_IOU] * 2)
+
+
+def test_a_sketch_far_too_large_or_beside_everything_likely_is_not_worth_drawing() -> None:
+    """Things of 20 cells: one of them in its place is, and what covers few cells; a whole image is not."""
+    location = torch.zeros(16, 16)
+    location[4:8, 5:10] = 1.0
+    found = {3: LocationMaps(likely=location, sharp=torch.zeros(16, 16))}
+    worth = worth_drawing({3: prototype(cells=20.0)}, found, FITTED.first)
+    sketch = torch.full((1, 4, 16, 16), -5.0)
+    sketch[0, 0, 4:8, 5:10] = sketch[0, 1] = sketch[0, 2, 10:14, 2:7] = sketch[0, 3, 10:12, 2:4] = 5.0
+
+    assert worth(sketch, torch.full((1, 4), 0.9)).tolist() == [[True, False, True, True]]
+    assert worth(sketch, torch.full((1, 4), 0.4)).tolist() == [[True, False, False, True]]
