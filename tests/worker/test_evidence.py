@@ -1,0 +1,164 @@
+"""Which reviews teach, and what they show."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from backend.jobs.generations import Wishes
+from backend.labelstudio.errors import RegionError
+from backend.labelstudio.fetch import ImageFetcher
+from backend.labelstudio.images import ImageLimits
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.references import Annotation
+from backend.worker.evidence import Evidence, Images, due, next_due, reviewed_images, things
+from backend.worker.learning_options import LearningOptions
+from tests.worker.conftest import SIZE_HW, disc, disc_mask
+from tests.worker.fake_label_studio import TOKEN, FakeLabelStudio, region
+
+BRUSH = Control("label", "image", "image", ("Coin", "Nut"))
+BOXES = Control("boxes", "image", "image", ("Coin",), "rectangle")
+BEHIND = Control("label", "behind", "behind", ("Coin",))
+AUTO, MANUAL, NEVER = (LearningOptions(mode=mode) for mode in ("auto", "manual", "never"))
+
+
+def painted(mask: NDArray[np.bool_] | None = None, **extra: Any) -> dict[str, Any]:
+    """A region that a person left as it was predicted."""
+    return region(disc_mask() if mask is None else mask) | {"origin": "prediction"} | extra
+
+
+def review(*regions: Mapping[str, Any], task: int = 1, data: Mapping[str, Any] | None = None) -> Annotation:
+    """An annotation made from a prediction."""
+    return Annotation(7, task, data or {"image": "/data/upload/7/1.png"}, tuple(regions), parent_prediction=3)
+
+
+def test_one_review_teaches_then_two_four_and_eight() -> None:
+    """In between nothing is learned anew: a run over all tasks must be worth it."""
+    assert [due(count, Wishes(), AUTO) for count in range(10)] == [0, 1, 2, 2, 4, 4, 4, 4, 8, 8]
+
+
+def test_on_demand_all_teach_and_no_fewer_later() -> None:
+    assert due(7, Wishes(asked="now"), AUTO) == 7
+    assert [due(count, Wishes(count=7), AUTO) for count in (7, 8, 9, 5)] == [7, 8, 8, 5]
+
+
+def test_manual_waits_for_the_demand_and_never_means_never() -> None:
+    assert [due(5, wishes, MANUAL) for wishes in (Wishes(), Wishes(asked="now"), Wishes(count=3))] == [
+        0,
+        5,
+        3,
+    ]
+    assert due(5, Wishes(asked="now", count=3), NEVER) == 0
+
+
+@given(st.integers(0, 10_000))
+def test_the_number_of_reviews_that_is_missing_is_the_one_that_changes_what_is_due(reviewed: int) -> None:
+    missing = next_due(reviewed, AUTO)
+
+    assert missing is not None
+    assert due(reviewed + missing, Wishes(), AUTO) > due(reviewed + missing - 1, Wishes(), AUTO)
+    assert due(reviewed + missing - 1, Wishes(), AUTO) == due(reviewed, Wishes(), AUTO)
+    assert next_due(reviewed, MANUAL) is None
+
+
+def test_what_was_left_and_what_was_drawn_are_things_of_their_labels() -> None:
+    other = np.roll(disc_mask(), 20, axis=1)
+    drawn = region(other)
+    drawn["value"]["brushlabels"] = ["Nut"]
+
+    found = things(review(painted(), drawn), [BRUSH], "image")
+
+    assert {label: [mask.sum() for mask in masks] for label, masks in found.items()} == {
+        "Coin": [disc_mask().sum()],
+        "Nut": [other.sum()],
+    }
+
+
+def test_an_image_that_a_person_left_empty_shows_nothing() -> None:
+    assert things(review(), [BRUSH], "image") == {}
+
+
+def test_things_on_another_image_of_the_task_are_none_of_this_one() -> None:
+    assert things(review(painted(to_name="behind")), [BEHIND], "image") == {}
+
+
+@pytest.mark.parametrize(
+    ("drawn", "controls", "why"),
+    [
+        (
+            painted(meta={"text": ["500 painted regions ..., they became one mask of all 'Coin'"]}),
+            [BRUSH],
+            "many",
+        ),
+        (
+            painted(
+                type="rectanglelabels",
+                from_name="boxes",
+                value={"x": 1, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["Coin"]},
+            ),
+            [BOXES],
+            "outlines",
+        ),
+        (painted(image_rotation=90), [BRUSH], "turned"),
+    ],
+)
+def test_what_is_no_outline_of_one_thing_teaches_nothing(
+    drawn: dict[str, Any], controls: list[Control], why: str
+) -> None:
+    with pytest.raises(RegionError, match=why):
+        things(review(drawn), controls, "image")
+
+
+@pytest.fixture
+def images(fake: FakeLabelStudio) -> Images:
+    """Gets what the fake Label Studio holds."""
+    limits = ImageLimits(max_side=4000)
+    fetcher = ImageFetcher(fake.url, lambda: f"Token {TOKEN}", limits=limits, timeout_s=5)
+    return Images(fetcher, limits, key="image", to_name="image")
+
+
+def test_one_bad_image_is_told_and_stops_nothing(fake: FakeLabelStudio, images: Images) -> None:
+    """Gone, broken, none at all, another size than the mask: the last one is fine."""
+    fake.files["/data/upload/7/broken.png"] = b"no image"
+    small = review(painted(disc_mask((20, 20))))
+    bad = [
+        replace(review(painted()), id=number, task_data={"image": address})
+        for number, address in enumerate(["/data/upload/7/gone.png", "/data/upload/7/broken.png", None])
+    ]
+    evidence, refusals = Evidence(5, (*bad, small, review(painted(), task=2))), list[str]()
+
+    steps: list[int] = []
+    found = list(
+        reviewed_images(
+            *(evidence, [BRUSH], images, refusals),
+            own=lambda task: frozenset({task}),
+            step=lambda: steps.append(1),
+        )
+    )
+
+    assert [each.own for each in found] == [frozenset({2})]
+    assert np.array_equal(found[0].image, disc(SIZE_HW))
+    assert (len(refusals), len(steps)) == (4, 5)
+    assert all("teaches no corrections" in refusal for refusal in refusals)
+
+
+def test_only_what_changes_what_is_learned_changes_the_digest() -> None:
+    """Ids and scores of regions, and their order, teach nothing; what is drawn, where and on what does."""
+
+    def content(*regions: Mapping[str, Any], **fields: Any) -> str:
+        return json.dumps(Evidence(1, (replace(review(*regions), **fields),)).content())
+
+    nut = region(np.roll(disc_mask(), 9, axis=1))
+    usual = content(painted(), nut)
+
+    assert content(nut, painted(id="another1", score=0.9)) == usual
+    assert content(painted()) != usual
+    assert content(painted(), region(np.roll(disc_mask(), 10, axis=1))) != usual
+    assert content(painted(), nut, id=8) != usual
+    assert content(painted(), nut, task_data={"image": "/data/upload/7/2.png"}) != usual
