@@ -22,10 +22,16 @@ class OneProject:
         """As the client's."""
         return Project(project_id, "title", "<View/>", "", ground_truths=5)
 
-    def iter_annotated_tasks(self, project_id: int) -> Iterator[AnnotatedTask]:  # noqa: ARG002
-        """As the client's."""
+    def iter_annotated_tasks(
+        self,
+        project_id: int,  # noqa: ARG002
+        *,
+        with_version: str = "",
+    ) -> Iterator[AnnotatedTask]:
+        """As the client's; the tasks of accepted predictions have a prediction of ours."""
         for task, ids in self.ids.items():
-            yield AnnotatedTask(task, ", ".join(map(str, ids)), len(ids))
+            if not with_version or self.accepted & set(ids):
+                yield AnnotatedTask(task, ", ".join(map(str, ids)), len(ids))
 
     def task_annotations(self, project_id: int, task_ids: Sequence[int]) -> list[Annotation]:  # noqa: ARG002
         """As the client's."""
@@ -99,3 +105,22 @@ def test_an_annotation_deleted_meanwhile_is_left_out() -> None:
 
 def test_stars_are_counted_by_label_studio() -> None:
     assert _annotations(OneProject({})).ground_truths() == 5
+
+
+def test_annotations_of_predicted_tasks_are_found_without_a_download() -> None:
+    """A person may also have painted one from scratch: the annotation itself tells."""
+    project = OneProject({1: [1], 2: [5, 3], 3: [2]}, accepted={2, 3})
+
+    assert _annotations(project).after_predictions("oneshot-") == {2: 3, 3: 2, 5: 2}
+    assert project.downloads == []
+
+
+def test_named_annotations_come_in_the_order_asked_for_and_without_those_that_are_gone() -> None:
+    project = OneProject({1: [1], 2: [3, 5], 3: [2]}, accepted={2, 3})
+    annotations = _annotations(project)
+
+    tasks = annotations.tasks_of([5, 99, 2])
+
+    assert tasks == {5: 2, 2: 3}
+    assert [each.id for each in annotations.named({**tasks, 98: 1})] == [5, 2]
+    assert project.downloads == [[2, 3, 1]]

@@ -229,3 +229,18 @@ def test_labels_of_a_tasks_data_teach_and_end_the_search_some_time() -> None:
     assert (list(picked), picked["Cola"].annotation_id) == (["Cola"], 1)
     assert stored.read == 202
     assert pick_references(Stored([_annotation(1, _region("Cola"))]), [control]).by_label == {}
+
+
+def test_what_was_drawn_in_a_review_teaches_the_labels_that_nothing_else_teaches() -> None:
+    """Not the regions that the model predicted, and not a label that was painted from scratch."""
+    painted = _annotation(1, _region("Coin"))
+    review = _annotation(2, _region("Coin"), _region("Nut"), parent_prediction=9)
+    accepted = _annotation(3, _region("Nut", origin="prediction"), parent_prediction=9)
+
+    def taught(*reviews: Annotation, passed_over: frozenset[int] = frozenset()) -> dict[str, int]:
+        found = pick_references(Stored([painted]), [CONTROL], reviews=reviews, passed_over=passed_over)
+        return {label: reference.annotation_id for label, reference in found.by_label.items()}
+
+    assert taught(accepted, review) == {"Coin": 1, "Nut": 2}
+    assert taught(accepted) == {"Coin": 1}
+    assert taught(review, passed_over=frozenset({2})) == {"Coin": 1}
