@@ -67,12 +67,12 @@ def _read(
 ) -> tuple[ProjectAgreement, list[ReviewedImage]]:
     """Read and compare all reviews."""
     from backend.evaluation.reviews import Reviews
-    from backend.labelstudio.reviewed_tasks import iter_reviews, reviewed_tasks
+    from backend.labelstudio.reviewed_tasks import iter_reviews
 
     reviews = Reviews(controls, size_of=_size_of(settings, client) if with_masks else None)
-    task_ids = list(reviewed_tasks(client, project.id))
-    with progress(f"project {project.id}", len(task_ids)) as done:
-        for _, of_task in iter_reviews(client, project.id, task_ids):
+    count, _ = client.last_reviewable(project.id)
+    with progress(f"project {project.id}", count) as done:
+        for _, of_task in iter_reviews(client, project.id):
             reviews.take(of_task)
             done("")
     return reviews.agreement(), reviews.images

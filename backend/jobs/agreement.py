@@ -108,13 +108,11 @@ class TaskAgreement:
 
     Attributes:
         task_id: the task's.
-        changed_at: what Label Studio said of its last change: another text means that it changed since.
         generations: whose predictions were reviewed.
         problem: why reviews could not be counted, for a person; empty if all were.
     """
 
     task_id: int
-    changed_at: str
     generations: tuple[GenerationAgreement, ...] = ()
     problem: str = ""
 
@@ -203,31 +201,60 @@ def agreement_figures(found: ProjectAgreement) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Cursor:
+    """How far the reviews of a project were read.
+
+    Attributes:
+        since: all that changed before was read; empty: nothing was.
+        newest: the last change there was when the reading that goes on began; empty: none goes on.
+        after_id: that reading has come to this task.
+    """
+
+    since: str = ""
+    newest: str = ""
+    after_id: int = 0
+
+
 class Agreements:
-    """Keeps what the reviews of all projects came to."""
+    """Keeps what the reviews of all projects came to; one process at a time writes that of a project."""
 
     def __init__(self, connection: Redis) -> None:
         self._connection = connection
 
-    def changes(self, project_id: int) -> dict[int, str]:
-        """Give the tasks that were counted, and when they had changed last then."""
+    def cursor(self, project_id: int) -> Cursor:
+        """Give how far the reviews were read."""
         with redis_errors():
-            stored = cast("dict[bytes, bytes]", self._connection.hgetall(_tasks_key(project_id)))
-        return {int(task_id): json.loads(entry)["changed_at"] for task_id, entry in stored.items()}
+            stored = cast("bytes | None", self._connection.get(_cursor_key(project_id)))
+        return Cursor(**json.loads(stored)) if stored else Cursor()
 
-    def put(self, project_id: int, tasks: Iterable[TaskAgreement], *, gone: Iterable[int] = ()) -> None:
-        """Keep what tasks came to, forget those that are gone, and add all up: by one process at a time."""
+    def task_ids(self, project_id: int) -> set[int]:
+        """Give the tasks that were read."""
+        with redis_errors():
+            return {int(each) for each in cast("list[bytes]", self._connection.hkeys(_tasks_key(project_id)))}
+
+    def put(self, project_id: int, tasks: Iterable[TaskAgreement], cursor: Cursor) -> None:
+        """Keep what tasks came to, and how far the reviews were read then."""
         key = _tasks_key(project_id)
         with redis_errors(), self._connection.pipeline() as pipe:
             for task in tasks:
                 pipe.hset(key, str(task.task_id), json.dumps(_entry(task)))
-            for task_id in gone:
-                pipe.hdel(key, str(task_id))
-            pipe.hvals(key)
-            *_, stored = pipe.execute()
-            pipe.set(_sum_key(project_id), json.dumps(_sum_entry(stored)), ex=SECONDS_TO_LIVE)
+            pipe.set(_cursor_key(project_id), json.dumps(asdict(cursor)), ex=SECONDS_TO_LIVE)
             pipe.expire(key, SECONDS_TO_LIVE)
             pipe.execute()
+
+    def forget(self, project_id: int, task_ids: Iterable[int]) -> None:
+        """Forget tasks that have no reviews any more."""
+        names = [str(each) for each in task_ids]
+        if names:
+            with redis_errors():
+                self._connection.hdel(_tasks_key(project_id), *names)
+
+    def add_up(self, project_id: int) -> None:
+        """Add up what all tasks came to: that is what ``of_project`` gives from now on."""
+        with redis_errors():
+            stored = cast("list[bytes]", self._connection.hvals(_tasks_key(project_id)))
+            self._connection.set(_sum_key(project_id), json.dumps(_sum_entry(stored)), ex=SECONDS_TO_LIVE)
 
     def of_project(self, project_id: int) -> ProjectAgreement:
         """Give what all of its reviews came to."""
@@ -259,6 +286,10 @@ def _sum_entry(stored: Iterable[bytes]) -> dict[str, Any]:
 
 def _tasks_key(project_id: int) -> str:
     return f"oneshot:agreement:{project_id}"
+
+
+def _cursor_key(project_id: int) -> str:
+    return f"oneshot:agreement-read:{project_id}"
 
 
 def _sum_key(project_id: int) -> str:

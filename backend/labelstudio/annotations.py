@@ -15,12 +15,11 @@ _MOST_AT_ONCE = 16  # tasks; annotations may be large
 
 @dataclass(frozen=True)
 class AnnotatedTask:
-    """What a list of tasks tells of one: the ids of its annotations, how many count, and its last change."""
+    """A task, the ids of its annotations, and how many of them count: all that a list of tasks tells."""
 
     id: int
     annotation_ids: str
     count: int
-    changed_at: str = ""
 
 
 class ProjectAnnotations:

@@ -1,34 +1,21 @@
 """The reviews of a project: its annotations that were made from predictions, each beside its prediction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.review import Review
 
-_AT_ONCE = 16  # tasks; annotations and predictions may be large
+AT_ONCE = 16  # tasks; annotations and predictions may be large
 OUR_VERSIONS = "oneshot-"  # all of them begin with it
 
 
-def reviewed_tasks(client: LabelStudio, project_id: int) -> dict[int, str]:
-    """The tasks that may have reviews, and when they changed last."""
-    tasks = client.iter_annotated_tasks(project_id, with_version=OUR_VERSIONS)
-    return {each.id: each.changed_at for each in tasks}
-
-
-def iter_reviews(
-    client: LabelStudio, project_id: int, task_ids: Sequence[int]
-) -> Iterator[tuple[int, list[Review]]]:
-    """Each of the tasks that still exists, with its reviews, downloaded as far as they are iterated.
-
-    Args:
-        client: of the Label Studio.
-        project_id: of all tasks.
-        task_ids: any number.
-    """
-    for start in range(0, len(task_ids), _AT_ONCE):
-        for task in client.task_contents(project_id, task_ids[start : start + _AT_ONCE]):
-            yield int(task["id"]), task_reviews(task)
+def iter_reviews(client: LabelStudio, project_id: int) -> Iterator[tuple[int, list[Review]]]:
+    """Each task with annotations and predictions, and its reviews; downloaded as far as they are iterated."""
+    after_id = 0
+    while page := client.reviewable_tasks(project_id, after_id=after_id, limit=AT_ONCE):
+        yield from ((int(task["id"]), task_reviews(task)) for task in page)
+        after_id = int(page[-1]["id"])
 
 
 def task_reviews(task: Mapping[str, Any]) -> list[Review]:

@@ -15,15 +15,37 @@ def task_query(filters: Sequence[Filter], *, after_id: int) -> str:
     return json.dumps({"ordering": ["tasks:id"], "filters": {"conjunction": "and", "items": items}})
 
 
-def selection_query(task_ids: Sequence[int]) -> str:
-    """The ``query`` of these tasks; the filter, which all pass, makes Label Studio list their versions."""
+def selection_query(task_ids: Sequence[int], filters: Sequence[Filter] = ()) -> str:
+    """The ``query`` of those of these tasks that pass *filters*.
+
+    One more, which all pass, makes Label Studio list the versions of their predictions.
+    """
     return json.dumps(
         {
             "ordering": ["tasks:id"],
-            "filters": {"conjunction": "and", "items": [without_prediction_of()]},
+            "filters": {"conjunction": "and", "items": [without_prediction_of(), *filters]},
             "selectedItems": {"all": False, "included": list(task_ids)},
         }
     )
+
+
+def newest_query(filters: Sequence[Filter]) -> str:
+    """The ``query`` of tasks that pass all *filters*, the last changed one first."""
+    items = {"conjunction": "and", "items": list(filters)}
+    return json.dumps({"ordering": ["-tasks:updated_at"], "filters": items})
+
+
+def reviewable() -> list[Filter]:
+    """An annotation that counts, and a prediction: it may have been made from that."""
+    return [
+        _filter("total_annotations", "greater", "Number", 0),
+        _filter("total_predictions", "greater", "Number", 0),
+    ]
+
+
+def changed_since(at: str) -> Filter:
+    """Changed at that time or later, annotations included; as ``2026-01-31T12:00:00.000000Z``."""
+    return _filter("updated_at", "greater_or_equal", "Datetime", at)
 
 
 def not_annotated() -> Filter:

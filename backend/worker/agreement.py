@@ -1,66 +1,104 @@
-"""Counts what people kept of the predictions, after each sync: only the tasks that changed since the last."""
+"""Counts what people kept of the predictions, after each sync.
+
+Only the tasks are read that changed since the last one: to Label Studio, a list of tasks is as much work as
+all that is in them.
+"""
 
 import logging
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from backend.jobs.agreement import (
     Agreements,
+    Cursor,
     GenerationAgreement,
     TaskAgreement,
     by_generation,
     review_agreement,
 )
 from backend.labelstudio.client import Project
-from backend.labelstudio.errors import LabelConfigError, RegionError, RleError
+from backend.labelstudio.errors import LabelConfigError, LabelStudioError, RegionError, RleError
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.review import Review, compare
-from backend.labelstudio.reviewed_tasks import iter_reviews, reviewed_tasks
+from backend.labelstudio.reviewed_tasks import AT_ONCE, task_reviews
 from backend.worker.context import WorkerContext
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE_S = 10.0  # then other work has its turn, and another sync goes on
+AT_ONCE_S = 20.0  # then other work has its turn, and another sync goes on
+_OVERLAP = timedelta(minutes=1)
+_CHECKED_AT_ONCE = 100
 
 
 def note_agreement(context: WorkerContext, project: Project, *, at_once_s: float = AT_ONCE_S) -> None:
     """Count the reviews of the tasks that changed; if they are many, have another sync go on with them.
 
+    Figures for people are no reason for a sync to fail: what goes wrong here is tried again by the next one.
+
     Args:
         context: of the worker.
         project: whose reviews are counted.
         at_once_s: seconds after which the rest is left to another sync.
-
-    Raises:
-        TransientError: Label Studio does not answer now.
     """
     agreements = Agreements(context.connection)
-    counted = agreements.changes(project.id)
-    tasks = reviewed_tasks(context.label_studio, project.id)
-    changed = [task_id for task_id, at in tasks.items() if counted.get(task_id) != at]
-    gone = counted.keys() - tasks.keys()
-    found, is_complete = _task_agreements(
-        context, project, {each: tasks[each] for each in changed}, at_once_s
-    )
-    if found or gone:
-        agreements.put(project.id, found, gone=gone)
-        logger.info(
-            "project %d: reviews of %d of %d changed tasks counted", project.id, len(found), len(changed)
-        )
+    try:
+        is_complete = _count(context, project, agreements, at_once_s)
+    except LabelStudioError as exc:
+        logger.warning("project %d: its reviews are not counted now: %s", project.id, exc)
+        return
     if not is_complete:
         context.queue.enqueue_sync(project.id)
 
 
-def _task_agreements(
-    context: WorkerContext, project: Project, changed_at: dict[int, str], at_once_s: float
-) -> tuple[list[TaskAgreement], bool]:
-    """Count as many as there is time for; also whether these are all."""
-    began, controls = time.monotonic(), _controls(project)
-    found = []
-    for task_id, reviews in iter_reviews(context.label_studio, project.id, list(changed_at)):
-        found.append(_task_agreement(task_id, changed_at[task_id], reviews, controls))
-        if len(found) < len(changed_at) and time.monotonic() - began > at_once_s:
-            return found, False
-    return found, True
+def _count(context: WorkerContext, project: Project, agreements: Agreements, at_once_s: float) -> bool:
+    """Count what there is time for, and give whether that is all."""
+    count, newest = context.label_studio.last_reviewable(project.id)
+    cursor = agreements.cursor(project.id)
+    if not cursor.newest:
+        if cursor.since == newest and len(agreements.task_ids(project.id)) == count:
+            return True
+        cursor = replace(cursor, newest=newest)
+    is_complete = _read(context, project, agreements, cursor, at_once_s)
+    known = agreements.task_ids(project.id)
+    if is_complete and len(known) > count:
+        agreements.forget(project.id, _gone(context, project.id, sorted(known)))
+    agreements.add_up(project.id)
+    return is_complete
+
+
+def _read(
+    context: WorkerContext, project: Project, agreements: Agreements, cursor: Cursor, at_once_s: float
+) -> bool:
+    """Read the tasks that changed page by page while there is time, and give whether these are all."""
+    began, controls, since = time.monotonic(), _controls(project), _overlapping(cursor.since)
+    while True:
+        page = context.label_studio.reviewable_tasks(
+            project.id, since=since, after_id=cursor.after_id, limit=AT_ONCE
+        )
+        found = [_task_agreement(int(task["id"]), task_reviews(task), controls) for task in page]
+        is_last = len(page) < AT_ONCE
+        cursor = Cursor(since=cursor.newest) if is_last else replace(cursor, after_id=found[-1].task_id)
+        agreements.put(project.id, found, cursor)
+        if is_last or time.monotonic() - began > at_once_s:
+            return is_last
+
+
+def _overlapping(since: str) -> str:
+    """A little earlier: a change can be seen only when its transaction ends."""
+    if not since:
+        return ""
+    return (datetime.fromisoformat(since).astimezone(UTC) - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _gone(context: WorkerContext, project_id: int, task_ids: Sequence[int]) -> set[int]:
+    """Give those of the tasks that have no reviews any more: they were deleted, or their annotations were."""
+    gone: set[int] = set()
+    for start in range(0, len(task_ids), _CHECKED_AT_ONCE):
+        some = task_ids[start : start + _CHECKED_AT_ONCE]
+        gone |= set(some) - context.label_studio.still_reviewable(project_id, some)
+    return gone
 
 
 def _controls(project: Project) -> tuple[Control, ...]:
@@ -70,9 +108,7 @@ def _controls(project: Project) -> tuple[Control, ...]:
         return ()  # the sync says so
 
 
-def _task_agreement(
-    task_id: int, changed_at: str, reviews: list[Review], controls: tuple[Control, ...]
-) -> TaskAgreement:
+def _task_agreement(task_id: int, reviews: list[Review], controls: tuple[Control, ...]) -> TaskAgreement:
     generations: list[GenerationAgreement] = []
     problem = ""
     for review in reviews:
@@ -82,4 +118,4 @@ def _task_agreement(
             problem = f"annotation {review.annotation_id} of task {task_id}: {exc}"
         else:
             generations.append(review_agreement(review.model_version, review.prediction_id, regions))
-    return TaskAgreement(task_id, changed_at, by_generation(generations), problem)
+    return TaskAgreement(task_id, by_generation(generations), problem)

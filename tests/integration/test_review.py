@@ -158,20 +158,38 @@ def test_a_changed_and_a_deleted_annotation_count_as_they_are_now(
 
 
 def test_only_what_changed_is_read_again(reviewed: Reviewed, context: WorkerContext) -> None:
-    first = counted(context, reviewed)
-    reads: list[list[int]] = []
+    """And what changed within the minute before the last look, in case it could not be seen then."""
+    read: list[int] = []
 
     class Watched(LabelStudio):
         """Notes which tasks are read."""
 
-        def task_contents(self, project_id: int, task_ids: Any) -> Any:
-            reads.append(list(task_ids))
-            return super().task_contents(project_id, task_ids)
+        def reviewable_tasks(self, *args: Any, **options: Any) -> Any:
+            page = super().reviewable_tasks(*args, **options)
+            read.extend(int(task["id"]) for task in page)
+            return page
 
     with Watched(reviewed.annotator.url, reviewed.annotator.token) as client:
-        assert counted(replace(context, label_studio=client), reviewed) == first
+        context = replace(context, label_studio=client)
+        first = counted(context, reviewed)
+        everything = list(read)
+        read.clear()
+        second = counted(context, reviewed)
 
-    assert reads == []
+    assert everything == [task for task in reviewed.tasks if task != reviewed.tasks[3]]
+    assert read == []
+    assert second == first
+
+
+def test_a_time_is_understood_as_label_studio_tells_it(reviewed: Reviewed) -> None:
+    """Down to the microsecond, in UTC."""
+    _, newest = reviewed.client.last_reviewable(reviewed.id)
+
+    at = reviewed.client.reviewable_tasks(reviewed.id, since=newest)
+    after = reviewed.client.reviewable_tasks(reviewed.id, since="2199-01-01T00:00:00.000000Z")
+
+    assert [each["updated_at"] for each in at] == [newest]
+    assert after == []
 
 
 def test_the_report_tells_it_and_writes_the_reviewed_masks(

@@ -11,6 +11,7 @@ from redis import Redis
 from backend.jobs.agreement import (
     Agreement,
     Agreements,
+    Cursor,
     GenerationAgreement,
     ProjectAgreement,
     TaskAgreement,
@@ -95,31 +96,48 @@ def test_what_is_stored_is_read_again(
 
 
 def test_tasks_are_added_up_and_forgotten(connection: Redis) -> None:
-    """A task that changed counts once, as it is now; one that is gone not at all."""
+    """A task that was read again counts once, as it is now; one that is gone not at all."""
     agreements = Agreements(connection)
     first, second = review_agreement("v1", 5, OUTCOMES), review_agreement("v1", 4, OUTCOMES[:1])
-    agreements.put(2, [TaskAgreement(7, "today", (first,)), TaskAgreement(8, "today", (first,))])
+    agreements.put(2, [TaskAgreement(7, (first,)), TaskAgreement(8, (first,))], Cursor())
+    agreements.add_up(2)
 
-    agreements.put(2, [TaskAgreement(7, "tomorrow", (second,))], gone=[8])
+    agreements.put(2, [TaskAgreement(7, (second,))], Cursor())
+    agreements.forget(2, [8])
+    agreements.forget(2, [])
+    agreements.add_up(2)
 
     assert agreements.of_project(2) == ProjectAgreement((second,))
-    assert agreements.changes(2) == {7: "tomorrow"}
+    assert agreements.task_ids(2) == {7}
     assert agreements.of_project(3) == ProjectAgreement()
+
+
+def test_it_is_remembered_how_far_the_reviews_were_read(connection: Redis) -> None:
+    cursor = Cursor(since="2026-01-01T00:00:00.000000Z", newest="2026-02-01T00:00:00.000000Z", after_id=7)
+
+    Agreements(connection).put(2, [], cursor)
+
+    assert Agreements(connection).cursor(2) == cursor
+    assert Agreements(connection).cursor(3) == Cursor()
 
 
 def test_problems_are_told_in_bounds(connection: Redis) -> None:
     agreements = Agreements(connection)
 
-    agreements.put(2, [TaskAgreement(task, "", problem="x" * 1000) for task in range(9)])
+    agreements.put(2, [TaskAgreement(task, problem="x" * 1000) for task in range(9)], Cursor())
+    agreements.add_up(2)
 
     assert agreements.of_project(2).problems == ("x" * 300,) * 5
 
 
 def test_all_of_it_expires(connection: Redis) -> None:
-    Agreements(connection).put(2, [TaskAgreement(7, "today")])
+    agreements = Agreements(connection)
+    agreements.put(2, [TaskAgreement(7)], Cursor())
+    agreements.add_up(2)
 
     assert {name: connection.ttl(name) > 0 for name in connection.scan_iter()} == {
         b"oneshot:agreement:2": True,
+        b"oneshot:agreement-read:2": True,
         b"oneshot:agreement-sum:2": True,
     }
 

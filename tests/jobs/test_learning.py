@@ -4,7 +4,7 @@ import json
 
 from redis import Redis
 
-from backend.jobs.agreement import Agreement, Agreements, GenerationAgreement, TaskAgreement
+from backend.jobs.agreement import Agreement, Agreements, Cursor, GenerationAgreement, TaskAgreement
 from backend.jobs.generations import Generations
 from backend.jobs.learning import learning_snapshot
 from backend.jobs.progress import Progress, ReferenceNote
@@ -29,7 +29,9 @@ def test_generations_and_what_people_kept_are_told_as_plain_values(
     for annotation in (30, 9):
         generations.exclude(2, annotation)
     kept = GenerationAgreement("v1", 5, 1, {"Coin": Agreement(1, kept=2, iou_sum=2.0)})
-    Agreements(connection).put(2, [TaskAgreement(3, "today", (kept,), problem="annotation 8: no size")])
+    agreements = Agreements(connection)
+    agreements.put(2, [TaskAgreement(3, (kept,), problem="annotation 8: no size")], Cursor())
+    agreements.add_up(2)
 
     project = project_snapshot(connection, 2)
 

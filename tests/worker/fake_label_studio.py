@@ -49,6 +49,7 @@ class FakeLabelStudio:
         drafts: the tasks that somebody has begun to annotate.
         drops: whether an item of an import is left out without a word.
         requests: how often each method and path was asked for.
+        changed: when tasks changed last, by task id, if they did.
     """
 
     url: str = ""
@@ -67,6 +68,7 @@ class FakeLabelStudio:
     broken: Callable[[str], int | None] = lambda _: None
     drops: Callable[[Mapping[str, Any]], bool] = lambda _: False
     requests: list[str] = field(default_factory=list)
+    changed: dict[int, str] = field(default_factory=dict)
 
     def add_task(self, image: NDArray[np.uint8] | bytes, *, uri: str | None = None) -> int:
         """Upload an image (pixels, or the bytes of a file) and make it a task."""
@@ -256,6 +258,8 @@ def _task(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
         "draft_exists": task_id in fake.drafts,
         "annotations_ids": ",".join(str(each["id"]) for each in annotations),
         "predictions_model_versions": ",".join(stored),
+        "total_predictions": len(stored),
+        "updated_at": fake.changed.get(task_id, "2026-01-01T00:00:00.000000Z"),
     }
 
 
@@ -266,9 +270,12 @@ def _contents(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
 
 def _selected(rows: Sequence[dict[str, Any]], query: Mapping[str, Any]) -> list[dict[str, Any]]:
     if "selectedItems" in query:
-        return [row for row in rows if row["id"] in query["selectedItems"]["included"]]
+        rows = [row for row in rows if row["id"] in query["selectedItems"]["included"]]
     filters = query["filters"]["items"]
-    return [row for row in rows if all(_passes(row, each) for each in filters)]
+    found = [row for row in rows if all(_passes(row, each) for each in filters)]
+    if query["ordering"] == ["-tasks:updated_at"]:
+        found.sort(key=lambda row: str(row["updated_at"]), reverse=True)
+    return found
 
 
 def _passes(row: Mapping[str, Any], each: Mapping[str, Any]) -> bool:
@@ -279,6 +286,8 @@ def _passes(row: Mapping[str, Any], each: Mapping[str, Any]) -> bool:
             return bool(value == wanted)
         case "greater":
             return bool(value > wanted)
+        case "greater_or_equal":
+            return bool(value >= wanted)
         case "empty":
             return bool((not value) == wanted)
         case "contains":

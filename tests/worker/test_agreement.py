@@ -1,16 +1,20 @@
 """What a worker counts of the reviews, against a fake Label Studio."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from backend.jobs.agreement import Agreement, Agreements, ProjectAgreement
-from backend.labelstudio.client import Project
+from backend.labelstudio.client import LabelStudio, Project
+from backend.labelstudio.reviewed_tasks import AT_ONCE
 from backend.worker.agreement import note_agreement
 from backend.worker.context import WorkerContext
-from tests.worker.conftest import SIZE_HW, disc_mask
-from tests.worker.fake_label_studio import LABEL_CONFIG, PROJECT, FakeLabelStudio, region
+from tests.worker.conftest import SIZE_HW, disc, disc_mask
+from tests.worker.fake_label_studio import LABEL_CONFIG, PROJECT, TOKEN, FakeLabelStudio, region
 
 VERSION = "oneshot-tiny-0a1b"
 THE_PROJECT = Project(PROJECT, "Fake", LABEL_CONFIG, VERSION)
@@ -37,6 +41,20 @@ def review(fake: FakeLabelStudio, task_id: int, *submitted: dict[str, Any], vers
     return annotation_id
 
 
+class Watched(LabelStudio):
+    """Notes which tasks are read."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, TOKEN)
+        self.read: list[int] = []
+
+    def reviewable_tasks(self, *args: Any, **options: Any) -> list[Mapping[str, Any]]:
+        """As usual."""
+        page = super().reviewable_tasks(*args, **options)
+        self.read += [int(task["id"]) for task in page]
+        return page
+
+
 def counted(context: WorkerContext, at_once_s: float = 60) -> ProjectAgreement:
     """What is known after one more look."""
     note_agreement(context, THE_PROJECT, at_once_s=at_once_s)
@@ -58,10 +76,10 @@ def test_reviews_are_counted_by_generation_and_label(
     )
 
 
-def test_only_tasks_that_changed_are_downloaded_again(
+def test_nothing_is_read_again_while_nothing_changed(
     full_context: WorkerContext, fake: FakeLabelStudio
 ) -> None:
-    """Label Studio notes when a task changed last; the fake one shows it by its annotations' ids only."""
+    """One request finds that out."""
     review(fake, 2, region(corner()))
     before = counted(full_context)
     fake.requests.clear()
@@ -70,15 +88,47 @@ def test_only_tasks_that_changed_are_downloaded_again(
     assert fake.requests == ["GET /api/tasks/"]
 
 
-def test_a_deleted_annotation_does_not_count_any_more(
+def test_of_many_only_what_changed_is_read_again(full_context: WorkerContext, fake: FakeLabelStudio) -> None:
+    """And what changed shortly before the last look: it may not have been visible then."""
+    for task_id in (2, 3):
+        review(fake, task_id, region(corner()))
+        fake.changed[task_id] = f"2026-01-0{task_id}T00:00:00.000000Z"
+
+    with Watched(fake.url) as client:
+        context = replace(full_context, label_studio=client)
+        counted(context)
+        fake.annotations[3][0]["result"] = fake.predictions[1]["result"]
+        fake.changed[3] = "2026-01-04T00:00:00.000000Z"
+        (found,) = counted(context).generations
+
+    assert client.read == [2, 3, 3]
+    assert found.labels == {"Coin": Agreement(2, kept=1, deleted=1, added=1, iou_sum=1)}
+
+
+@pytest.mark.parametrize("what", ["annotation", "task"])
+def test_what_is_gone_does_not_count_any_more(
+    full_context: WorkerContext, fake: FakeLabelStudio, what: str
+) -> None:
+    review(fake, 2, region(corner()))
+    review(fake, 3, region(disc_mask()))
+    counted(full_context)
+
+    del (fake.annotations if what == "annotation" else fake.tasks)[2]
+
+    (found,) = counted(full_context).generations
+    assert (found.reviewed, found.overall.kept) == (1, 1)
+
+
+def test_a_label_studio_that_fails_here_fails_no_sync(
     full_context: WorkerContext, fake: FakeLabelStudio
 ) -> None:
     review(fake, 2, region(corner()))
-    counted(full_context)
-
-    del fake.annotations[2]
+    fake.broken = lambda path: 502 if path == "/api/tasks/" else None
 
     assert counted(full_context) == ProjectAgreement()
+    fake.broken = lambda _: None
+
+    assert [each.reviewed for each in counted(full_context).generations] == [1]
 
 
 def test_a_review_that_cannot_be_compared_is_told_and_the_others_count(
@@ -97,14 +147,20 @@ def test_a_review_that_cannot_be_compared_is_told_and_the_others_count(
 
 
 def test_many_reviews_are_counted_a_few_at_a_time(full_context: WorkerContext, fake: FakeLabelStudio) -> None:
-    """Another sync goes on with the rest, so that predictions need not wait."""
+    """Another sync goes on with the rest: predictions need not wait. What changes meanwhile is seen."""
+    for task_id in range(4, AT_ONCE + 4):
+        fake.add_task(disc())
+        review(fake, task_id, region(corner()))
     review(fake, 2, region(corner()))
-    review(fake, 3, region(corner()))
 
     first = counted(full_context, at_once_s=0)
     waits = full_context.queue.sync_waits(PROJECT)
-    second = counted(full_context)
+    fake.annotations[2][0]["result"] = fake.predictions[-1]["result"]
+    fake.changed[2] = "2026-01-02T00:00:00.000000Z"
+    second = counted(full_context, at_once_s=0)
+    third = counted(full_context, at_once_s=0)
 
-    assert [each.reviewed for each in first.generations] == [1]
+    assert [each.reviewed for each in first.generations] == [AT_ONCE]
     assert waits
-    assert [each.reviewed for each in second.generations] == [2]
+    assert [(each.reviewed, each.overall.kept) for each in second.generations] == [(AT_ONCE + 1, 0)]
+    assert [(each.reviewed, each.overall.kept) for each in third.generations] == [(AT_ONCE + 1, 1)]

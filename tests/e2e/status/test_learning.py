@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from backend.jobs.agreement import Agreement, Agreements, GenerationAgreement, TaskAgreement
+from backend.jobs.agreement import Agreement, Agreements, Cursor, GenerationAgreement, TaskAgreement
 from backend.jobs.generations import Generations
 from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import ReferenceNote
@@ -47,7 +47,9 @@ def learned(scene: Scene) -> Scene:
         GenerationAgreement(version, 10 * number + 1, coin.reviewed, {"Coin": coin, "Nut": nut})
         for number, (version, (coin, nut)) in enumerate(zip(VERSIONS, COUNTS, strict=True))
     ]
-    Agreements(scene.connection).put(2, [TaskAgreement(1, "", tuple(agreements))])
+    counted = Agreements(scene.connection)
+    counted.put(2, [TaskAgreement(1, tuple(agreements))], Cursor())
+    counted.add_up(2)
     return scene
 
 
