@@ -36,7 +36,13 @@ demo: setup
 up: .venv/.installed weights
 	@exec .venv/bin/oneshot up
 
-test: setup chromium
+# The tests of the face for label-studio-ml serve it from an environment of its own: its pins exclude ours.
+.venv-label-studio-ml/.installed: pyproject.toml constraints-label-studio-ml.txt | python
+	$(PYTHON) -m venv .venv-label-studio-ml
+	.venv-label-studio-ml/bin/python -m pip install --constraint constraints-label-studio-ml.txt --editable '.[label-studio-ml]'
+	@touch $@
+
+test: setup chromium .venv-label-studio-ml/.installed
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 # The browser tests drive Debian's Chromium. Without it they are skipped, with the reason; where CI is set they fail.
@@ -52,4 +58,4 @@ python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 
 clean:
-	rm -rf .venv .venv-label-studio .demo .artefacts
+	rm -rf .venv .venv-label-studio .venv-label-studio-ml .demo .artefacts

@@ -34,12 +34,12 @@ class InteractiveRequest:
     regions: tuple[Mapping[str, Any], ...]
 
 
-def interactive_request(body: dict[str, Any], data: bytes) -> InteractiveRequest | None:
+def interactive_request(body: dict[str, Any], data: bytes = b"") -> InteractiveRequest | None:
     """Take it out of the body of ``POST /predict``; None for a request that no smart tool has led to.
 
     Args:
-        body: as ``json_object`` reads it.
-        data: the same, unread, with what was painted: nobody else looks at that.
+        body: as ``json_object`` reads it, or whole.
+        data: the same, unread, with what was painted, which *body* lacks; empty: it is whole.
 
     Raises:
         FieldError: it is not what Label Studio sends.
@@ -50,7 +50,7 @@ def interactive_request(body: dict[str, Any], data: bytes) -> InteractiveRequest
     if len(asked.task_ids) != 1:
         raise FieldError(f"expected a context with one task, got {len(asked.task_ids)} tasks")
     regions = _regions(body)
-    if any("rle" in _value(each) for each in regions):
+    if data and any("rle" in _value(each) for each in regions):
         regions = _regions(json.loads(data))
     return InteractiveRequest(asked.project_id, asked.task_ids[0], regions)
 
