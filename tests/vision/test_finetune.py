@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from backend.vision.finetune import mask_loss, mask_weights, simplex
+from backend.vision.finetune import STEPS, mask_loss, mask_weights, mix_losses, simplex
 
 INSIDE = torch.zeros(6, 10, dtype=torch.bool)
 INSIDE[1:4, 2:9] = True
@@ -57,3 +57,16 @@ def test_the_loss_falls_as_the_mask_improves() -> None:
 
     assert losses == sorted(losses)
     assert losses[0] == pytest.approx(0, abs=0.01)
+
+
+def test_the_best_of_all_mixes_is_among_those_tried_on_all_pixels() -> None:
+    """A disc between a smaller and a larger one, its edge soft: as if all mixes were tried on all pixels."""
+    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(80.0), indexing="ij")
+    away = ((rows - 30) ** 2 + (columns - 42) ** 2).sqrt()
+    logits = torch.stack([10 - away, (22 - away) / 2, (40 - away) / 3])
+    truth = (away < 18).float()
+
+    losses = mix_losses(simplex(STEPS), logits, truth)
+
+    assert torch.equal(mask_weights(logits, truth), simplex(STEPS)[int(losses.argmin())])
+    assert 0 < int(losses.argmin()) < len(losses) - 1
