@@ -28,7 +28,7 @@ from backend.worker.context import WorkerContext
 logger = logging.getLogger(__name__)
 
 AT_ONCE_S = 20.0  # then other work has its turn, and another sync goes on
-_OVERLAP = timedelta(minutes=1)
+_OVERLAP = timedelta(seconds=10)
 _CHECKED_AT_ONCE = 100
 
 

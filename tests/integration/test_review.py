@@ -158,7 +158,7 @@ def test_a_changed_and_a_deleted_annotation_count_as_they_are_now(
 
 
 def test_only_what_changed_is_read_again(reviewed: Reviewed, context: WorkerContext) -> None:
-    """And what changed within the minute before the last look, in case it could not be seen then."""
+    """And what changed shortly before the last look, in case it could not be seen then."""
     read: list[int] = []
 
     class Watched(LabelStudio):
