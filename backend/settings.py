@@ -89,11 +89,18 @@ class Settings(BaseSettings):
     )
     oneshot_learning: Literal["auto", "manual", "never"] = Field(
         default="auto",
-        description="when corrected predictions teach: `auto`: after the 1st, 2nd, 4th, 8th ... and on demand; "
-        "`manual`: on demand; `never`",
+        description="when corrected predictions teach: `auto`: after the 1st, 2nd, 4th, 8th ... and on "
+        "demand; `manual`: on demand; `never`",
     )
     oneshot_max_evidence: int = Field(
         default=32, ge=1, le=500, description="bound on the corrected tasks that one generation learns from"
+    )
+    oneshot_max_references: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="bound on the references of one label: the one shot, and corrected tasks that look "
+        "different",
     )
     oneshot_sampling: Literal["leave", "sequential", "uncertainty"] = Field(
         default="leave",
@@ -104,8 +111,8 @@ class Settings(BaseSettings):
         default=900,
         ge=0,
         le=7 * 24 * 3600,
-        description="seconds after a run until older predictions of its tasks are removed: Label Studio refuses "
-        "to store what somebody has made of a removed one",
+        description="seconds after a run until older predictions of its tasks are removed: Label Studio "
+        "refuses to store what somebody has made of a removed one",
     )
     oneshot_control: str = Field(
         default="",

@@ -18,7 +18,7 @@ from backend.labelstudio.images import ImageLimits, decode_image
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import is_merged
 from backend.labelstudio.references import Annotation
-from backend.labelstudio.regions import drawn_regions
+from backend.labelstudio.regions import DrawnRegion, drawn_regions
 from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
 from backend.vision.learned import FORMAT
 from backend.vision.learning import Reviewed
@@ -161,6 +161,19 @@ def things(
         RleError: one of them cannot be decoded.
     """
     found: dict[str, list[NDArray[np.bool_]]] = defaultdict(list)
+    for region in outlines(annotation, controls, to_name):
+        mask = region.mask()
+        for label in region.labels if mask.any() else ():
+            found[label].append(mask)
+    return {label: tuple(masks) for label, masks in found.items()}
+
+
+def outlines(annotation: Annotation, controls: Sequence[Control], to_name: str) -> Iterator[DrawnRegion]:
+    """Give the regions on an image, each of which outlines one thing.
+
+    Raises:
+        RegionError: one of them does not.
+    """
     for region in drawn_regions(annotation.result, controls, predicted=True):
         if region.control.to_name != to_name:
             continue
@@ -168,10 +181,7 @@ def things(
             raise RegionError(f"expected outlines, got a region of the {region.control.geometry} kind")
         if is_merged(region.region):
             raise RegionError("expected one region for each thing, got one that holds many")
-        mask = region.mask()
-        for label in region.labels if mask.any() else ():
-            found[label].append(mask)
-    return {label: tuple(masks) for label, masks in found.items()}
+        yield region
 
 
 def _check_sizes(masks: Mapping[str, Sequence[NDArray[np.bool_]]], image: NDArray[np.uint8]) -> None:

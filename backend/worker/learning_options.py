@@ -13,10 +13,12 @@ class LearningOptions:
     Attributes:
         mode: ``auto``: as more and more is reviewed, and on demand; ``manual``: on demand; ``never``.
         max_evidence: bound on the reviewed annotations that one generation learns from.
+        max_references: bound on the references of one label, its one shot among them.
     """
 
     mode: Literal["auto", "manual", "never"] = "auto"
     max_evidence: int = 32
+    max_references: int = 1
 
 
 def learning_options(settings: Settings) -> LearningOptions:
@@ -24,4 +26,5 @@ def learning_options(settings: Settings) -> LearningOptions:
     return LearningOptions(
         mode=settings.oneshot_learning,
         max_evidence=settings.oneshot_max_evidence,
+        max_references=settings.oneshot_max_references,
     )

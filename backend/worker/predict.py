@@ -127,7 +127,7 @@ def compute(context: WorkerContext, generation: Generation, task: Task, loaded: 
 
 
 def _outputs(generation: Generation, context: WorkerContext) -> Mapping[str, Control]:
-    picked = {each.label: each for each in generation.picked}
+    picked = {each.label: each for each in reversed(generation.picked)}  # the one shot comes first
     return output_controls(picked, generation.controls, context.output.control)
 
 

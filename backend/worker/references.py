@@ -13,17 +13,19 @@ from backend.labelstudio.images import decode_image
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.references import Annotations, PickedReference, PickedReferences, pick_references
 from backend.vision.errors import LearnedError, VisionError
-from backend.vision.learned import NOTHING, Learned
 from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding
 from backend.worker.context import WorkerContext
 from backend.worker.evidence import Evidence
 from backend.worker.generation import Generation, generation_version
+from backend.worker.more_references import more_references, named
 from backend.worker.refit import refit
+from backend.worker.taught import Taught
 from backend.worker.thumbnails import reference_picture
 
 _MOST_UNUSABLE = 20  # annotations on broken images that are passed over before a person has to look
 _MOST_TOLD = 3
+_IMAGES_KEPT = 4  # of references
 
 logger = logging.getLogger(__name__)
 
@@ -96,14 +98,13 @@ def learn(
         LabelConfigError: the label config has no control that holds masks.
         TransientError: Label Studio or an image's server does not answer now.
     """
-    controls = image_controls(project.label_config)
-    attempt = _Attempt()
-    picked = _pick(sources, controls, attempt)
+    making = _Making(context, project, image_controls(project.label_config), sources, step)
+    picked, attempt = making.pick(), making.attempt
     while picked.by_label and len(attempt.unusable) < _MOST_UNUSABLE:
-        generation = _generation(context, project, controls, picked, sources.evidence, attempt, step)
+        generation = making.generation(picked)
         if generation is not None:
             return Lesson(generation, refusals=_refusals(picked, attempt), reviewed=sources.evidence.reviewed)
-        picked = _pick(sources, controls, attempt)
+        picked = making.pick()
     reason = _reason(picked, attempt, sources.excluded)
     return Lesson(None, reason, _refusals(picked, attempt), sources.evidence.reviewed)
 
@@ -114,131 +115,145 @@ def unbuilt_version(context: WorkerContext, project: Project, sources: Sources) 
     Raises:
         LabelConfigError: the label config has no control that holds masks.
     """
-    controls = image_controls(project.label_config)
-    return _version(context, controls, _pick(sources, controls, _Attempt()), sources.evidence)
+    making = _Making(context, project, image_controls(project.label_config), sources, lambda: None)
+    return making.version(making.pick(), sources.evidence)
 
 
-def _pick(sources: Sources, controls: Sequence[Control], attempt: _Attempt) -> PickedReferences:
-    return pick_references(
-        sources.annotations,
-        controls,
-        passed_over=sources.excluded | set(attempt.unusable),
-        reviews=sources.evidence.annotations,
-    )
+@dataclass(frozen=True, eq=False)
+class _Making:
+    """How a generation is made.
 
-
-def _generation(
-    context: WorkerContext,
-    project: Project,
-    controls: Sequence[Control],
-    picked: PickedReferences,
-    evidence: Evidence,
-    attempt: _Attempt,
-    step: Callable[[], object],
-) -> Generation | None:
-    """Give the generation, or None after noting in *attempt* which annotations cannot serve.
-
-    Where reviews taught nothing it is the same as without them: no task need be predicted anew.
+    Attributes:
+        context: of the worker.
+        project: the project.
+        controls: of its label config.
+        sources: the annotations.
+        step: called every now and then: the work goes on.
+        attempt: what was learned so far.
     """
-    learned = _learned(context, project, controls, picked, evidence, attempt, step)
-    if learned is None:
-        return None
-    used = evidence if learned != NOTHING else Evidence()
-    version = _version(context, controls, picked, used)
-    step()
-    references = _references(context, project.id, version, picked.by_label.values(), attempt)
-    if references is None:
-        return None
-    return Generation(
-        *(project.id, version, project.label_config, tuple(controls)),
-        picked=tuple(picked.by_label.values()),
-        references=references,
-        pictures=_pictures(picked, attempt),
-        learned=learned,
-        evidence=used.ids,
-    )
+
+    context: WorkerContext
+    project: Project
+    controls: Sequence[Control]
+    sources: Sources
+    step: Callable[[], object]
+    attempt: _Attempt = field(default_factory=_Attempt)
+
+    def pick(self) -> PickedReferences:
+        """Pick the one shots among what may serve."""
+        return pick_references(
+            self.sources.annotations,
+            self.controls,
+            passed_over=self.sources.excluded | set(self.attempt.unusable),
+            reviews=self.sources.evidence.annotations,
+        )
+
+    def generation(self, picked: PickedReferences) -> Generation | None:
+        """Make the generation; None after noting which of the one shots cannot serve.
+
+        Where reviews taught nothing it is the same as without them: no task need be predicted anew.
+        """
+        one_shots = tuple(picked.by_label.values())
+        taught = self._taught(picked, one_shots)
+        if taught is None:
+            return None
+        used = Evidence() if taught.is_nothing else self.sources.evidence
+        version = self.version(picked, used)
+        everything = (*one_shots, *self._more(version, taught, one_shots, used))
+        references = self._references(version, everything)
+        if references is None:
+            return None
+        return Generation(
+            *(self.project.id, version, self.project.label_config, tuple(self.controls)),
+            picked=everything,
+            references=references,
+            pictures=_pictures(everything, self.attempt),
+            learned=taught.learned,
+            evidence=used.ids,
+        )
+
+    def version(self, picked: PickedReferences, evidence: Evidence) -> str:
+        """Name the generation that these make."""
+        limit = self.context.learning.max_references
+        return generation_version(
+            picked.by_label,
+            self.controls,
+            checkpoint=self.context.checkpoint,
+            semantics=self.context.semantics,
+            search=self.context.search,
+            output=self.context.output,
+            evidence=[*evidence.content(), *([limit] if limit > 1 and evidence.annotations else [])],
+        )
+
+    def _taught(self, picked: PickedReferences, one_shots: Sequence[PickedReference]) -> Taught | None:
+        """Give what the reviews taught, from a worker that has learned it before if there is one.
+
+        None after noting which of the one shots cannot serve.
+        """
+        if not self.sources.evidence.annotations:
+            return Taught()
+        name = self.version(picked, self.sources.evidence)
+        kept = _kept(self.context, self.project.id, name)
+        if kept is not None:
+            return kept
+        if self._references(name, one_shots) is None:
+            return None
+        taught = self._teach(one_shots)
+        self.context.known.keep_learned(self.project.id, name, taught.to_json())
+        return taught
+
+    def _teach(self, one_shots: Sequence[PickedReference]) -> Taught:
+        evidence, limit = self.sources.evidence, self.context.learning.max_references
+        more = more_references(one_shots, evidence, self.controls, self._built, limit)
+        everything = (*one_shots, *more)
+        references = [self.attempt.built[each.annotation_id, each.label] for each in everything]
+        learned = refit(
+            *(self.context, references, everything, evidence, self.controls),
+            refusals=self.attempt.refusals,
+            step=self.step,
+        )
+        return Taught(learned, tuple((each.label, each.annotation_id) for each in more))
+
+    def _more(
+        self, version: str, taught: Taught, one_shots: Sequence[PickedReference], used: Evidence
+    ) -> list[PickedReference]:
+        """Find the references that came from reviews; without those whose image is gone since."""
+        found = named(taught.more, one_shots, used, self.controls)
+        if self.context.generations.get(self.project.id, version) is not None:
+            return found
+        return [each for each in found if self._built(each) is not None]
+
+    def _references(self, version: str, picked: Sequence[PickedReference]) -> tuple[Reference, ...] | None:
+        """Give one reference per picked one, or None after noting which annotations cannot serve."""
+        kept = self.context.generations.get(self.project.id, version)
+        if kept is not None:
+            self.attempt.pictures.update(kept.pictures)
+            return kept.references
+        built = [self._built(each) for each in picked]
+        return None if None in built else tuple(each for each in built if each is not None)
+
+    def _built(self, picked: PickedReference) -> Reference | None:
+        """Build a reference; None after noting that its annotation cannot serve."""
+        name = (picked.annotation_id, picked.label)
+        if name not in self.attempt.built and picked.annotation_id not in self.attempt.unusable:
+            self.step()
+            _build(self.context, picked, self.attempt)
+        return self.attempt.built.get(name)
 
 
-def _version(
-    context: WorkerContext, controls: Sequence[Control], picked: PickedReferences, evidence: Evidence
-) -> str:
-    return generation_version(
-        picked.by_label,
-        controls,
-        checkpoint=context.checkpoint,
-        semantics=context.semantics,
-        search=context.search,
-        output=context.output,
-        evidence=evidence.content(),
-    )
-
-
-def _learned(
-    context: WorkerContext,
-    project: Project,
-    controls: Sequence[Control],
-    picked: PickedReferences,
-    evidence: Evidence,
-    attempt: _Attempt,
-    step: Callable[[], object],
-) -> Learned | None:
-    """Give what the reviews taught, from a worker that has learned it before if there is one.
-
-    None after noting in *attempt* which references cannot serve.
-    """
-    if not evidence.annotations:
-        return NOTHING
-    name = _version(context, controls, picked, evidence)
-    kept = _kept(context, project.id, name)
-    if kept is not None:
-        return kept
-    references = _references(context, project.id, name, picked.by_label.values(), attempt)
-    if references is None:
-        return None
-    learned = refit(
-        *(context, references, tuple(picked.by_label.values()), evidence, controls),
-        refusals=attempt.refusals,
-        step=step,
-    )
-    context.known.keep_learned(project.id, name, learned.to_json())
-    return learned
-
-
-def _kept(context: WorkerContext, project_id: int, name: str) -> Learned | None:
+def _kept(context: WorkerContext, project_id: int, name: str) -> Taught | None:
     """Give what another worker has learned; None where it has not, or writes it down in another way."""
     kept = context.known.learned(project_id, name)
     try:
-        return None if kept is None else Learned.from_json(kept)
+        return None if kept is None else Taught.from_json(kept)
     except LearnedError as exc:
         logger.warning("project %d: %s", project_id, exc)
         return None
 
 
-def _references(
-    context: WorkerContext,
-    project_id: int,
-    version: str,
-    picked: Iterable[PickedReference],
-    attempt: _Attempt,
-) -> tuple[Reference, ...] | None:
-    """Give one reference per picked one, or None after noting in *attempt* which annotations cannot serve."""
-    kept = context.generations.get(project_id, version)
-    if kept is not None:
-        attempt.pictures.update(kept.pictures)
-        return kept.references
-    for reference in picked:
-        if (reference.annotation_id, reference.label) not in attempt.built:
-            _build(context, reference, attempt)
-    if any(reference.annotation_id in attempt.unusable for reference in picked):
-        return None
-    return tuple(attempt.built[reference.annotation_id, reference.label] for reference in picked)
-
-
 def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -> None:
     try:
-        if picked.task_id not in attempt.images:
-            attempt.images[picked.task_id] = _embedded_image(context, picked)
-        image, embedding = attempt.images[picked.task_id]
+        image, embedding = _embedded_image(context, picked, attempt)
         built = build_reference(
             *(context.models.sam, context.models.semantic, image, picked.masks),
             label=picked.label,
@@ -255,16 +270,21 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
 
 
 def _embedded_image(
-    context: WorkerContext, picked: PickedReference
+    context: WorkerContext, picked: PickedReference, attempt: _Attempt
 ) -> tuple[NDArray[np.uint8], ImageEmbedding]:
-    data = context.fetcher.fetch(picked.image_uri, task_id=picked.task_id)
-    image = decode_image(data, limits=context.limits)
-    return image, context.models.sam.embed(image)
+    """Get an image and its embedding; only the last few are kept, they may be large."""
+    if picked.task_id not in attempt.images:
+        data = context.fetcher.fetch(picked.image_uri, task_id=picked.task_id)
+        image = decode_image(data, limits=context.limits)
+        while len(attempt.images) >= _IMAGES_KEPT:
+            attempt.images.pop(next(iter(attempt.images)))
+        attempt.images[picked.task_id] = image, context.models.sam.embed(image)
+    return attempt.images[picked.task_id]
 
 
-def _pictures(picked: PickedReferences, attempt: _Attempt) -> dict[tuple[int, str], bytes]:
+def _pictures(picked: Iterable[PickedReference], attempt: _Attempt) -> dict[tuple[int, str], bytes]:
     """Give the pictures of the references that were picked in the end."""
-    names = [(each.annotation_id, each.label) for each in picked.by_label.values()]
+    names = [(each.annotation_id, each.label) for each in picked]
     return {name: attempt.pictures[name] for name in names if name in attempt.pictures}
 
 

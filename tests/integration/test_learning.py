@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,6 +20,7 @@ from redis import Redis
 from backend.demo.label_studio import LabelStudioServer
 from backend.jobs.finishing import Finishing
 from backend.jobs.generations import Generations
+from backend.jobs.payloads import PredictTasks
 from backend.jobs.progress import Progress
 from backend.jobs.queue import QUEUE_NAMES, JobQueue
 from backend.labelstudio.client import LabelStudio
@@ -32,6 +34,8 @@ from backend.vision.learning import Reviewed
 from backend.vision.pipeline import Models, SearchOptions, Segmentation
 from backend.vision.semantics import CropEncoder
 from backend.worker.context import WorkerContext
+from backend.worker.learning_options import LearningOptions
+from backend.worker.preparation import ready_generation
 from backend.worker.process import OneshotWorker
 from tests.annotator import Annotator, brush_region, region_mask
 from tests.stack import Stack
@@ -371,3 +375,50 @@ def test_older_predictions_stay_as_long_as_somebody_may_have_them_open(loop: Loo
     assert loop.shown()["model_version"] == second
     assert loop.versions()[4] == sorted([first, second])
     assert loop.annotator.annotate(loop.tasks[4], opened["result"], parent_prediction=opened["id"])
+
+
+def test_a_corrected_task_becomes_a_reference_where_that_is_set(loop: Loop) -> None:
+    """Also for a worker that has not chosen it itself."""
+    first = loop.version
+    loop.context = replace(
+        loop.context,
+        learning=LearningOptions(max_references=2),
+        learn=lambda *_, **__: NOTHING,
+    )
+    loop.correct(2)
+    loop.run()
+    second, notes = loop.version, loop.context.known.list(loop.id)
+    kept = loop.context.generations.get(loop.id, second)
+    other = replace(loop.context, generations=type(loop.context.generations)())
+    rebuilt = ready_generation(other, PredictTasks(loop.id, second, (loop.tasks[3],)))
+
+    assert second != first
+    assert [len(note.references) for note in notes] == [2, 1]
+    assert [each.task for each in loop.context.progress.project(loop.id).references] == loop.tasks[:2]
+    assert kept is not None
+    assert rebuilt is not None
+    assert [each.annotation_id for each in rebuilt.picked] == [each.annotation_id for each in kept.picked]
+    assert len(rebuilt.references) == len(kept.references) == 2
+
+
+def test_people_see_what_was_kept_of_each_generation_and_go_back_from_the_page(loop: Loop, web: Stack) -> None:
+    """Of the first one's two regions one is kept and one is missing; of the second one's both are right."""
+    first = loop.version
+    loop.correct(2)
+    loop.run()
+    second = loop.version
+    loop.correct(3)
+    loop.run()
+
+    told = web.project(loop.id)["learning"]
+    page = requests.get(f"{web.url}/status", headers={"Accept": "text/html"}, timeout=10).text
+    pressed = requests.post(f"{web.url}/projects/{loop.id}/generations/{first}/make-current", timeout=10)
+    loop.run()
+
+    measured = [(each["model_version"], each["overall"]["effort"]) for each in told["agreement"]]
+    assert measured == [(first, 1), (second, 0)]
+    assert [each["kept"] for each in (each["overall"] for each in told["agreement"])] == [1, 2]
+    assert "1 reviewed: 1 kept, 0 redrawn, 1 deleted, 1 added; 100 % of the work left" in page
+    assert "1 reviewed: 2 kept, 0 redrawn, 0 deleted, 0 added; 0 % of the work left" in page
+    assert pressed.json() == {"action": "make-current", "project": loop.id, "changed": True}
+    assert loop.shown()["model_version"] == first

@@ -28,7 +28,8 @@ def finish(queue: JobQueue, progress: Progress, version: str = VERSION) -> None:
 
 def jobs(queue: JobQueue, name: str) -> list[str]:
     """The functions that wait."""
-    return [job.func_name.rpartition(".")[2] for job in queue.queue(name).get_jobs() if "list" not in job.id]
+    waiting = queue.queue(name).get_jobs()
+    return [str(job.func_name).rpartition(".")[2] for job in waiting if "list" not in job.id]
 
 
 def test_nothing_follows_a_run_that_goes_on(

@@ -1,0 +1,108 @@
+"""References beside the one shots: of reviewed images, as different from each other as can be."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from backend.labelstudio.errors import RegionError, RleError
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.references import Annotation, PickedReference
+from backend.vision.coverage import chosen
+from backend.vision.reference import Reference
+from backend.worker.evidence import Evidence, outlines
+
+_TRIED = 4  # reviews for each reference that is wanted: the most recent ones
+Build = Callable[[PickedReference], Reference | None]
+
+
+def more_references(
+    one_shots: Sequence[PickedReference],
+    evidence: Evidence,
+    controls: Sequence[Control],
+    build: Build,
+    limit: int,
+) -> list[PickedReference]:
+    """Choose references among the reviews, so that each label has at most *limit* with its one shot.
+
+    Ground-truth stars come first, then what looks least like the references that are kept already.
+
+    Args:
+        one_shots: the reference of each label.
+        evidence: the reviews.
+        controls: of the label config.
+        build: turns what was picked into a reference; None where it cannot serve.
+        limit: of the references of one label.
+    """
+    if limit <= 1:
+        return []
+    tried = _tried(evidence, limit)
+    found = []
+    for one_shot in one_shots:
+        offered = [each for review in tried for each in of_review(review, one_shot, controls)]
+        found += _chosen(one_shot, offered, {each.id for each in tried if each.ground_truth}, build, limit)
+    return found
+
+
+def named(
+    names: Sequence[tuple[str, int]],
+    one_shots: Sequence[PickedReference],
+    evidence: Evidence,
+    controls: Sequence[Control],
+) -> list[PickedReference]:
+    """Find the references again that were chosen once: label and annotation of each."""
+    by_label = {each.label: each for each in one_shots}
+    by_id = {each.id: each for each in evidence.annotations}
+    return [
+        reference
+        for label, annotation_id in names
+        if label in by_label and annotation_id in by_id
+        for reference in of_review(by_id[annotation_id], by_label[label], controls)
+    ]
+
+
+def of_review(
+    review: Annotation, one_shot: PickedReference, controls: Sequence[Control]
+) -> Iterator[PickedReference]:
+    """Give what a review shows of the one shot's label as a reference; nothing where it cannot serve."""
+    control = one_shot.control
+    uri = review.task_data.get(control.image_key)
+    if review.id == one_shot.annotation_id or not isinstance(uri, str) or not uri:
+        return
+    try:
+        regions = outlines(review, controls, control.to_name)
+        drawn = [(each.id, each.mask()) for each in regions if one_shot.label in each.labels]
+    except (RegionError, RleError):
+        return  # told where it is learned from
+    things = [(region_id, mask) for region_id, mask in drawn if mask.any()]
+    sizes = {mask.shape for _, mask in things}
+    if len(sizes) == 1:
+        height, width = sizes.pop()
+        yield PickedReference(
+            *(one_shot.label, review.task_id, review.id, uri, (height, width)),
+            region_ids=tuple(region_id for region_id, _ in things),
+            masks=tuple(mask for _, mask in things),
+            control=control,
+        )
+
+
+def _tried(evidence: Evidence, limit: int) -> list[Annotation]:
+    """Give the reviews that are looked at: those with a star, and the most recent others."""
+    stars = [each for each in evidence.annotations if each.ground_truth][: limit - 1]
+    others = [each for each in evidence.annotations if not each.ground_truth]
+    return [*stars, *others[-_TRIED * limit :]]
+
+
+def _chosen(
+    one_shot: PickedReference,
+    offered: Sequence[PickedReference],
+    stars: set[int],
+    build: Build,
+    limit: int,
+) -> list[PickedReference]:
+    """Choose among what is offered of one label."""
+    first = build(one_shot)
+    built = [(each, reference) for each in offered if (reference := build(each)) is not None]
+    if first is None or not built:
+        return []
+    starred = [number for number, (each, _) in enumerate(built, 1) if each.annotation_id in stars]
+    spread = chosen([first, *(reference for _, reference in built)], limit)
+    numbers = dict.fromkeys([*starred, *(number for number in spread if number)])
+    return [built[number - 1][0] for number in sorted(list(numbers)[: limit - 1])]
