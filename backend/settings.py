@@ -136,7 +136,7 @@ class Settings(BaseSettings):
         "it, too; `off`: nothing",
     )
     oneshot_interactive_s: float = Field(
-        default=5, ge=0.1, le=60, description="seconds to wait for a worker when somebody uses a smart tool"
+        default=10, ge=0.1, le=60, description="seconds to wait for a worker when somebody uses a smart tool"
     )
     oneshot_device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"

@@ -7,7 +7,7 @@ works on a question that nobody waits for any more.
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -38,23 +38,26 @@ class Question:
         task_id: the task.
         regions: what was drawn with smart tools, as Label Studio sends it.
         similar: whether the answer has all that looks like it, too.
+        known: regions that are in the image already and need not be found again.
     """
 
     project_id: int
     task_id: int
     regions: tuple[Mapping[str, Any], ...]
     similar: bool = False
+    known: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "regions", tuple(self.regions))  # JSON brings a list
+        object.__setattr__(self, "regions", tuple(self.regions))  # JSON brings lists
+        object.__setattr__(self, "known", tuple(self.known))
         require_id("project_id", self.project_id)
         require_id("task_id", self.task_id)
-        if not all(isinstance(region, Mapping) for region in self.regions):
+        if not all(isinstance(region, Mapping) for region in (*self.regions, *self.known)):
             raise PayloadError("expected regions to be JSON objects, got something else among them")
 
     def as_kwargs(self) -> dict[str, Any]:
         """Give the arguments of ``answer`` as plain JSON values."""
-        return {**vars(self), "regions": list(self.regions)}
+        return {**vars(self), "regions": list(self.regions), "known": list(self.known)}
 
 
 class Questions:
@@ -72,7 +75,7 @@ class Questions:
         """Have a worker answer.
 
         Args:
-            question: what to ask.
+            question: what to ask; what is known is left out where it is too much.
             wait_s: seconds to wait.
 
         Returns:
@@ -87,6 +90,8 @@ class Questions:
             raise PayloadError(
                 f"expected regions of at most {MOST_BYTES} bytes, got {size}; draw fewer of them at once"
             )
+        if len(json.dumps(question.known)) > MOST_BYTES:
+            question = replace(question, known=())
         job_id = f"answer-{question.project_id}-{uuid4().hex[:12]}"
         deadline = time.monotonic() + wait_s
         with redis_errors():

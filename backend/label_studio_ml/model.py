@@ -46,7 +46,7 @@ class OneshotModel(LabelStudioMLBase):  # type: ignore[misc] # the package lives
         if not tasks:
             return []
         body = {"tasks": tasks, "project": {"id": self._project_of(tasks[0])}, "params": {"context": context}}
-        pointed = interactive_request(body)
+        pointed = interactive_request(body, with_drafts=_service().wants_drafts)
         if pointed is not None:
             return [_service().interactive(pointed)]
         asked = PredictRequest.of(body)

@@ -27,7 +27,7 @@ def create_app(
     label_studio_url: str = "",
     label_studio_guess: str = "",
     interactive: Help = "thing",
-    interactive_s: float = 5,
+    interactive_s: float = 10,
     learns: bool = True,
 ) -> Flask:
     """Build the application.
@@ -85,7 +85,7 @@ def _add_protocol(app: Flask, service: Service) -> None:
         """Answer one empty list per task: to Label Studio, "not yet". To a smart tool, what it points at."""
         data = request.get_data(cache=False)
         body = json_object(data)
-        if (pointed := interactive_request(body, data)) is not None:
+        if (pointed := interactive_request(body, data, with_drafts=service.wants_drafts)) is not None:
             return jsonify(results=[service.interactive(pointed)])
         asked = PredictRequest.of(body)
         service.predict(asked)

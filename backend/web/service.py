@@ -45,7 +45,7 @@ class Service:
         label_studio_url: str = "",
         label_studio_guess: str = "",
         interactive: Help = "thing",
-        interactive_s: float = 5,
+        interactive_s: float = 10,
         learns: bool = True,
     ) -> None:
         self._queue = queue
@@ -117,6 +117,11 @@ class Service:
         logger.info(
             "predict: project %d: %d of %d tasks queued", request.project_id, queued, len(request.task_ids)
         )
+
+    @property
+    def wants_drafts(self) -> bool:
+        """Whether ``interactive`` is to be told what a person has drawn already."""
+        return self._interactive.wants_drafts
 
     def interactive(self, request: InteractiveRequest) -> dict[str, Any]:
         """Give the prediction that somebody who uses a smart tool waits for: the one thing that does wait."""

@@ -33,7 +33,7 @@ class _Asked:
         controls: of the label config.
         control: that the answer goes through.
         task: with its address.
-        known: regions that the task has already.
+        known: regions that are there already.
         region_ids: of the regions that show it.
     """
 
@@ -46,11 +46,16 @@ class _Asked:
 
 
 def answer(
-    project_id: int, task_id: int, regions: Sequence[Mapping[str, Any]], *, similar: bool
+    project_id: int,
+    task_id: int,
+    regions: Sequence[Mapping[str, Any]],
+    *,
+    similar: bool,
+    known: Sequence[Mapping[str, Any]],
 ) -> dict[str, int]:
     """Segment what a person points at, unless nobody waits for it any more. What goes wrong finds nothing."""
     job, started = current_job.get(), time.monotonic()
-    question = Question(project_id, task_id, tuple(regions), similar)
+    question = Question(project_id, task_id, tuple(regions), similar, tuple(known))
     questions = Questions(job.worker.queue)
     if not questions.is_awaited(job.job_id):
         logger.info("job %s: nobody waits for the answer any more", job.job_id)
@@ -106,7 +111,7 @@ def _asked(context: WorkerContext, question: Question) -> _Asked:
         controls=controls,
         control=answer_control(pointed, controls, context.output.control),
         task=Task(question.task_id, contents[0].get("data") or {}),
-        known=_regions_of(contents[0]),
+        known=[*question.known, *_regions_of(contents[0])],
         region_ids=frozenset(str(each.get("id")) for each in question.regions),
     )
 

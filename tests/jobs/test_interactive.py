@@ -51,7 +51,7 @@ def test_an_answer_comes_as_soon_as_a_worker_has_it(
     assert time.monotonic() - started < 10
     worker.join()
     (job,) = jobs(queue)
-    assert job.kwargs == {"project_id": 7, "task_id": 5, "regions": [REGION], "similar": False}
+    assert job.kwargs == {"project_id": 7, "task_id": 5, "regions": [REGION], "similar": False, "known": []}
     assert Question(**job.kwargs) == QUESTION
 
 
@@ -103,3 +103,11 @@ def test_what_cannot_be_a_question_is_refused(questions: Questions, queue: JobQu
     with pytest.raises(PayloadError, match="fewer"):
         questions.ask(Question(7, 5, ({"rle": "1" * MOST_BYTES},)), wait_s=0.1)
     assert jobs(queue) == []
+
+
+def test_what_is_known_goes_along_unless_it_is_too_much(questions: Questions, queue: JobQueue) -> None:
+    """Without it something may come twice; that is better than nothing."""
+    for known in ({"id": "a"}, {"rle": "1" * MOST_BYTES}):
+        questions.ask(Question(7, 5, (REGION,), known=(known,)), wait_s=0.1)
+
+    assert [job.kwargs["known"] for job in jobs(queue)] == [[{"id": "a"}], []]

@@ -1,5 +1,6 @@
 """Smart tools: what Label Studio 1.23.2 was seen to send, and somebody who waits."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def test_who_points_at_something_gets_the_regions_that_a_worker_found(
     reply, question = asked(body(POINT))
 
     assert reply.json == {"results": [{"result": FOUND, "model_version": VERSION}]}
-    assert question == {"project_id": 2, "task_id": 5, "regions": [POINT], "similar": False}
+    assert question == {"project_id": 2, "task_id": 5, "regions": [POINT], "similar": False, "known": []}
 
 
 def test_no_reference_is_needed(asked: Callable[..., Any]) -> None:
@@ -92,10 +93,23 @@ def test_what_was_painted_is_not_left_out(asked: Callable[..., Any]) -> None:
     assert question["regions"] == [STROKE]
 
 
-def test_all_that_looks_alike_is_asked_for_where_it_is_set(asked: Callable[..., Any]) -> None:
-    _, question = asked(body(POINT), interactive="similar")
+def test_a_mask_that_is_no_json_is_refused(client: FlaskClient) -> None:
+    """The usual reading of a body leaves masks out, whatever they hold."""
+    data = json.dumps(body(STROKE)).replace("[0, 0, 1, 224]", "[0,, 1]")
 
-    assert question["similar"] is True
+    reply: Any = client.post("/predict", data=data, content_type="application/json")
+
+    assert (reply.status_code, "masks" in reply.json["error"]) == (400, True)
+
+
+def test_all_that_looks_alike_is_asked_for_where_it_is_set(asked: Callable[..., Any]) -> None:
+    """Then a worker is also told what is there already: the draft of whoever asks, with its masks."""
+    sent = body(POINT)
+    sent["tasks"][0]["drafts"] = [{"id": 1, "result": [STROKE, None]}, {"id": 2, "result": None}, None]
+
+    _, question = asked(sent, interactive="similar")
+
+    assert (question["similar"], question["known"]) == (True, [STROKE])
 
 
 def test_without_a_free_worker_the_answer_is_empty_in_time(connection: Redis) -> None:

@@ -1,6 +1,7 @@
 """Answers to a person who points at something: a worker on a real Valkey, a Label Studio behind HTTP."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,10 +14,11 @@ from backend.jobs.interactive import Question, Questions
 from backend.jobs.queue import JobQueue
 from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.outputs import OutputOptions
+from backend.vision.pipeline import Segmentation, find_instances
 from backend.worker.context import WorkerContext
 from backend.worker.interactive import answer_regions
 from tests.colour_sam import BLUE, RED, box_mask, colour_models, drawn
-from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
+from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio, region
 
 RunJobs = Callable[..., dict[str, Any]]
 CONFIG = """
@@ -111,6 +113,15 @@ def test_similar_brings_nothing_that_the_task_has_already(
     assert np.array_equal(mask_of(only), box_mask(*FIRST))
 
 
+def test_similar_brings_nothing_that_a_draft_has(seeing: WorkerContext) -> None:
+    """Only the person who drew it may read a draft from Label Studio, so the question brings it."""
+    drafted = region(box_mask(*SECOND))
+
+    (only,) = answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST,), similar=True, known=(drafted,)))
+
+    assert np.array_equal(mask_of(only), box_mask(*FIRST))
+
+
 def test_another_click_does_not_bring_again_what_the_editor_has(seeing: WorkerContext) -> None:
     """The editor has accepted the first answer, and Label Studio does not know of it yet."""
     first = answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST,), similar=True))
@@ -158,6 +169,39 @@ def test_a_task_without_a_readable_image_finds_nothing(
     assert ask(ON_FIRST, task=99) == []
 
 
+def test_a_bulk_run_gives_way_between_two_tasks(
+    seeing: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs, valkey: str
+) -> None:
+    """Asked in the middle of the first of four tasks, answered before the second."""
+    for _ in range(3):
+        fake.add_task(drawn((*FIRST, RED)))
+    done: list[str] = []
+
+    def ask() -> None:
+        with Redis.from_url(valkey) as connection:
+            found = Questions(JobQueue(connection)).ask(Question(PROJECT, 4, (ON_FIRST,)), wait_s=60)
+            done.append("answer" if found else "no answer")
+
+    person = threading.Thread(target=ask)
+
+    def find(*args: Any, **options: Any) -> Segmentation:
+        if not done:
+            person.start()
+            while not seeing.queue.depths()["interactive"]:
+                time.sleep(0.01)
+        elif len(done) == 1:
+            person.join(timeout=60)
+        done.append("task")
+        return find_instances(*args, **options)
+
+    queue = JobQueue(seeing.connection, tasks_per_job=16)
+    queue.enqueue_sync(PROJECT)
+    run_jobs(models=seeing.models, find=find, queue=queue)
+
+    assert done[:3] == ["task", "answer", "task"]
+    assert done.count("task") == 6
+
+
 def test_nothing_is_computed_when_nobody_waits(
     seeing: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
@@ -169,7 +213,7 @@ def test_nothing_is_computed_when_nobody_waits(
 
 
 def test_a_second_click_loads_no_image_again(fake: FakeLabelStudio, seeing: WorkerContext) -> None:
-    for region in (ON_FIRST, ON_SECOND):
-        answer_regions(seeing, Question(PROJECT, 4, (region,)))
+    for point in (ON_FIRST, ON_SECOND):
+        answer_regions(seeing, Question(PROJECT, 4, (point,)))
 
     assert len([path for path in fake.requests if path.endswith("/4.png")]) == 1
