@@ -27,7 +27,7 @@ from backend.vision.evidence import (
     pooled,
     strictly,
 )
-from backend.vision.learned import NOTHING, Learned
+from backend.vision.learned import NOTHING, Learned, Lesson
 from backend.vision.parts import Part
 from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding
@@ -79,6 +79,7 @@ class Sight:
         log_area: how many times larger than its object each is, as a logarithm, (n,) float.
         cues: at first sight.
         shared: intersection over the smaller of each pair, (n, n) float.
+        vectors: unit semantic vectors, (n, D) float; None where nothing was looked at.
     """
 
     candidates: tuple[Candidate, ...]
@@ -87,6 +88,7 @@ class Sight:
     log_area: Tensor
     cues: Cues
     shared: Tensor
+    vectors: Tensor | None = None
 
     def suppressed(self, evidence: Tensor, *, least: float) -> list[int]:
         """Keep the candidates with at least that evidence, best first; none is part of a better one."""
@@ -290,6 +292,7 @@ def measured(
         log_area=sizes[chosen],
         cues=Cues(*cues.table[chosen].T),
         shared=shared[chosen][:, chosen],
+        vectors=vectors[chosen],
     )
 
 
@@ -400,7 +403,7 @@ def judged(
         exemplars: of all labels.
         weights: of the cues.
         without: without ``company``, what is seen first decides.
-        learned: weights of single labels in company, in place of those for all.
+        learned: what decides about single labels in company, in place of the weights for all.
 
     Returns:
         For each view the cues that decide, and the evidence, (n,) float.
@@ -410,34 +413,37 @@ def judged(
     labels = [one.label for one in exemplars]
     sure = surest(sights, labels, weights.first)
     cues = [in_company(sight, labels, sure) for sight in sights]
-    taught = {label: lesson.weights.neutral(without) for label, lesson in learned.lessons.items()}
+    lessons = {label: lesson.neutral(without) for label, lesson in learned.lessons.items()}
     return [
         (
             one,
-            evidence_by_label(one, [labels[index] for index in sight.owner.tolist()], weights.second, taught),
+            evidence_by_label(
+                one, sight, [labels[index] for index in sight.owner.tolist()], weights, lessons
+            ),
         )
         for one, sight in zip(cues, sights, strict=True)
     ]
 
 
 def evidence_by_label(
-    cues: Cues, labels: Sequence[str], weights: Weights, taught: Mapping[str, Weights]
+    cues: Cues, sight: Sight, labels: Sequence[str], weights: EvidenceWeights, lessons: Mapping[str, Lesson]
 ) -> Tensor:
-    """Weigh the cues of each candidate by the weights of its label.
+    """Weigh the cues of each candidate by what was learned about its label, else by the weights for all.
 
     Args:
-        cues: of n candidates.
+        cues: of n candidates, in company.
+        sight: with their vectors.
         labels: of each, n.
         weights: for labels that nothing was learned about.
-        taught: weights by label.
+        lessons: by label.
 
     Returns:
         (n,) float in [0, 1].
     """
-    evidence = weights.evidence(cues)
-    for label, own in taught.items():
+    evidence = weights.second.evidence(cues)
+    for label in lessons.keys() & set(labels):
         mine = torch.tensor([one == label for one in labels], dtype=torch.bool)
-        evidence = evidence.where(~mine, own.evidence(cues))
+        evidence = evidence.where(~mine, lessons[label].evidence(cues, sight.vectors))
     return evidence
 
 

@@ -73,8 +73,12 @@ class Weights:
 
     def evidence(self, cues: Cues) -> Tensor:
         """Weigh the cues, (n,) float in [0, 1]."""
+        return torch.sigmoid(self.logits(cues))
+
+    def logits(self, cues: Cues) -> Tensor:
+        """Weigh the cues, on the scale on which they add up, (n,) float."""
         weights = [getattr(self, field.name) for field in fields(cues)]
-        return torch.sigmoid(cues.table.float() @ cues.table.new_tensor(weights).float() + self.bias)
+        return cues.table.float() @ cues.table.new_tensor(weights).float() + self.bias
 
     def neutral(self, without: Collection[Part]) -> "Weights":
         """Weigh every candidate as if these cues were as good as can be: they tell nothing any more."""

@@ -2,14 +2,19 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from backend.vision.errors import LearnedError
-from backend.vision.evidence import Weights
+import torch
+from torch import Tensor
 
-FORMAT = 1
+from backend.vision.errors import LearnedError
+from backend.vision.evidence import Cues, Weights
+from backend.vision.parts import Part
+from backend.vision.taste import Taste
+
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -17,11 +22,32 @@ class Lesson:
     """What reviews taught about one label.
 
     Attributes:
-        weights: how much each cue counts in company, for this label; its bias holds the level of acceptance,
-            too.
+        weights: how much each cue counts in company; the bias holds the level of acceptance, too.
+        taste: what tells confirmed ones from deleted ones; None if nothing does.
     """
 
     weights: Weights
+    taste: Taste | None = None
+
+    def evidence(self, cues: Cues, vectors: Tensor | None) -> Tensor:
+        """Weigh n candidates, (n,) float in [0, 1].
+
+        Args:
+            cues: in company.
+            vectors: their unit semantic vectors, (n, D) float; None where nothing was looked at.
+
+        Raises:
+            LearnedError: it was learned with another encoder.
+        """
+        logits = self.weights.logits(cues)
+        if self.taste and vectors is not None:
+            logits = logits + self.taste.weight * self.taste.values(vectors)
+        return torch.sigmoid(logits)
+
+    def neutral(self, without: Collection[Part]) -> "Lesson":
+        """The same without these cues; looks say nothing without ``likeness``."""
+        taste = None if "likeness" in without else self.taste
+        return Lesson(self.weights.neutral(without), taste)
 
 
 @dataclass(frozen=True)
@@ -65,7 +91,23 @@ def _lesson(found: Any, label: str) -> Lesson:  # noqa: ANN401 - unchecked JSON
     """One label's."""
     entries = _entries(found, {one.name for one in fields(Lesson)}, f"lesson {label!r}")
     weights = _entries(entries["weights"], {one.name for one in fields(Weights)}, f"weights of {label!r}")
-    return Lesson(Weights(**{name: _number(value, name, label) for name, value in weights.items()}))
+    return Lesson(
+        Weights(**{name: _number(value, name, label) for name, value in weights.items()}),
+        None if entries["taste"] is None else _taste(entries["taste"], label),
+    )
+
+
+def _taste(found: Any, label: str) -> Taste:  # noqa: ANN401 - unchecked JSON
+    """One label's."""
+    entries = _entries(found, {one.name for one in fields(Taste)}, f"taste of {label!r}")
+    direction = entries["direction"]
+    if not isinstance(direction, list):
+        raise LearnedError(f"direction of {label!r}: expected a list, got {direction!r}; learn anew")
+    return Taste(
+        tuple(_number(one, "direction", label) for one in direction),
+        _number(entries["middle"], "middle", label),
+        _number(entries["weight"], "weight", label),
+    )
 
 
 def _entries(found: Any, names: set[str], what: str) -> dict[str, Any]:  # noqa: ANN401 - unchecked JSON

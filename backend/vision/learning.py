@@ -1,26 +1,30 @@
 """Learning from review: what a person has corrected makes the rest better.
 
 A reviewed image says of every candidate in it whether it was right. From that the weights of the evidence
-are refitted, label by label where there is enough to go by, else for all labels together; and only what would
-have saved work on the reviewed images themselves, each judged by what the others taught, is kept.
+are refitted, and what tells confirmed looks from deleted ones joins them: label by label where there is
+enough to go by, else for all labels together. Only what would have saved work on the reviewed images
+themselves, each judged by what the others taught, is kept.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from backend.vision.evidence import Weights
 from backend.vision.learned import Learned, Lesson
-from backend.vision.marked import NO_THING, Marked, marked
+from backend.vision.marked import Marked, marked
 from backend.vision.pipeline import Models, SearchOptions, survey
 from backend.vision.reference import Reference
 from backend.vision.refit import refitted
 from backend.vision.sam import ImageEmbedding
+from backend.vision.taste import Taste, taste_of
 
 FEWEST = 2  # images: with one, nothing can be tried on another
+FOLDS = 5  # at most: bounds the work with many images
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +69,12 @@ def learn(
 
 def lessons(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Learned:
     """What these images teach: about each label that is in enough of them, and about the rest together."""
-    found = {label: weights for label in labels if (weights := taught(images, [label], options))}
+    found = {label: lesson for label in labels if (lesson := taught(images, [label], options))}
     rest = [label for label in labels if not enough(images, [label])]
     together = taught(images, rest, options) if rest else None
     if together:
         found |= dict.fromkeys(rest, together)
-    return Learned({label: Lesson(weights) for label, weights in sorted(found.items())})
+    return Learned(dict(sorted(found.items())))
 
 
 def looked_through(
@@ -96,20 +100,20 @@ def looked_through(
     return marked(found, masks, options=options)
 
 
-def taught(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Weights | None:
-    """Weights for these labels together; None without enough evidence, or where they save no work.
+def taught(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Lesson | None:
+    """Lesson for these labels together; None without enough evidence, or where it saves no work.
 
-    Each image is judged by what the others taught.
+    Each image is judged by what images of the other folds taught.
     """
     if not enough(images, labels):
         return None
-    prior = options.weights.second
-    before = sum(mistakes(image, labels, prior) for image in images)
-    after = sum(
-        mistakes(image, labels, fit([other for other in images if other is not image], labels, prior))
-        for image in images
-    )
-    return fit(images, labels, prior) if after < before else None
+    prior = Lesson(options.weights.second)
+    before = after = 0
+    for fold in folds(len(images)):
+        lesson = fit([one for number, one in enumerate(images) if number not in fold], labels, prior.weights)
+        before += sum(mistakes(images[number], labels, prior) for number in fold)
+        after += sum(mistakes(images[number], labels, lesson) for number in fold)
+    return fit(images, labels, prior.weights) if after < before else None
 
 
 def enough(images: Sequence[Marked], labels: Sequence[str]) -> bool:
@@ -117,18 +121,74 @@ def enough(images: Sequence[Marked], labels: Sequence[str]) -> bool:
     return sum(any(image.counts.get(label) for label in labels) for image in images) >= FEWEST
 
 
-def mistakes(image: Marked, labels: Sequence[str], weights: Weights) -> int:
+def folds(count: int) -> list[range]:
+    """Share images out to folds, as many as there may be; numbers of each."""
+    return [range(first, count, FOLDS) for first in range(min(count, FOLDS))]
+
+
+def mistakes(image: Marked, labels: Sequence[str], lesson: Lesson) -> int:
     """Of all these labels."""
-    return sum(image.mistakes(label, weights) for label in labels)
+    return sum(image.mistakes(label, lesson) for label in labels)
 
 
-def fit(images: Sequence[Marked], labels: Sequence[str], prior: Weights) -> Weights:
-    """Refit on all candidates of these labels."""
-    tables, right = [torch.zeros(0, 8)], [torch.zeros(0, dtype=torch.bool)]
-    pairs = [(image.counts, view) for image in images for view in image.views]
-    for counts, view in pairs:
-        known = set(labels).intersection(counts)
-        mine = torch.tensor([label in known for label in view.labels], dtype=torch.bool)
+def fit(images: Sequence[Marked], labels: Sequence[str], prior: Weights) -> Lesson:
+    """Refit on all candidates of these labels; a taste is a single label's."""
+    known = [candidates_of(image, labels) for image in images]
+    table, target = (torch.cat([getattr(one, name) for one in known]) for name in ("table", "target"))
+    taste = learned_taste(known) if len(labels) == 1 else None
+    if taste is None:
+        weights, _ = refitted(table, target, prior, torch.zeros(len(table)))
+        return Lesson(weights)
+    weights, weight = refitted(table, target, prior, torch.cat(list(tastes(known))))
+    return Lesson(weights, replace(taste, weight=weight))
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The candidates of some labels in one reviewed image.
+
+    Attributes:
+        table: their cues, (n, 8) float.
+        target: how right each is, in [0, 1], (n,) float.
+        vectors: their unit semantic vectors, (n, D) float; (n, 0) where nothing was looked at.
+    """
+
+    table: Tensor
+    target: Tensor
+    vectors: Tensor
+
+
+def candidates_of(image: Marked, labels: Sequence[str]) -> Known:
+    """All candidates of these labels that the image tells about."""
+    labels = [label for label in labels if label in image.counts]
+    chosen = [torch.tensor([one in labels for one in view.labels], dtype=torch.bool) for view in image.views]
+    tables, targets, vectors = [torch.zeros(0, 8)], [torch.zeros(0)], []
+    for view, mine in zip(image.views, chosen, strict=True):
         tables.append(view.cues.table[mine].float())
-        right.append(view.things[mine] != NO_THING)
-    return refitted(torch.cat(tables), torch.cat(right), prior)
+        targets.append(view.rightness[mine])
+        vectors.append(torch.zeros(len(mine), 0) if view.sight.vectors is None else view.sight.vectors)
+        vectors[-1] = vectors[-1][mine].float()
+    return Known(torch.cat(tables), torch.cat(targets), torch.cat(vectors) if vectors else torch.zeros(0, 0))
+
+
+def learned_taste(known: Sequence[Known]) -> Taste | None:
+    """What these images teach about looks; None if nothing."""
+    seen = [one for one in known if one.vectors.shape[1]]
+    if not seen:
+        return None
+    return taste_of(torch.cat([one.vectors for one in seen]), torch.cat([one.target for one in seen]) > 0)
+
+
+def tastes(known: Sequence[Known]) -> Iterator[Tensor]:
+    """How the candidates of each image look, by what images of the other folds taught, (n,) float each.
+
+    What is learned from the image itself would look better than it is, and count for too much.
+    """
+    by_fold = [
+        learned_taste([one for number, one in enumerate(known) if number not in fold])
+        for fold in folds(len(known))
+    ]
+    for number, one in enumerate(known):
+        taste = by_fold[number % FOLDS] if len(known) > 1 else None
+        told = taste and one.vectors.shape[1]
+        yield taste.values(one.vectors) if taste and told else torch.zeros(len(one.target))

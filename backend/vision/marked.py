@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.vision.check import Sight, judged
-from backend.vision.evidence import Cues, Weights
+from backend.vision.evidence import Cues
+from backend.vision.learned import Lesson
 from backend.vision.pipeline import SearchOptions, Seen, Survey
 from backend.vision.prototype import reference_logits
 
 RIGHT = 0.5  # IoU from which a candidate shows the thing
+GOOD = 0.8  # IoU from which nobody mends the outline
+NOTHING_RIGHT = 0.3  # IoU of a candidate that is as wrong as can be: from here to ``GOOD`` it gets better
 ENOUGH_SHOWN = 0.5  # of a thing lies in the view: it can be found there
 NO_THING = -1
 
@@ -27,12 +30,20 @@ class MarkedView:
         cues: in company, n of them.
         labels: of each candidate.
         things: number of the thing of its label that each shows, ``NO_THING`` if none, (n,) int.
+        ious: how well it shows it, (n,) float; 0 if none.
     """
 
     sight: Sight
     cues: Cues
     labels: tuple[str, ...]
     things: Tensor
+    ious: Tensor
+
+    @property
+    def rightness(self) -> Tensor:
+        """How right each candidate is, from 0 if it shows nothing to 1 if its outline is good, (n,) float."""
+        better = (self.ious - NOTHING_RIGHT) / (GOOD - NOTHING_RIGHT)
+        return better.clamp(0, 1).where(self.things != NO_THING, 0.0)
 
     def of(self, label: str) -> Tensor:
         """Which candidates are of that label, (n,) bool."""
@@ -51,18 +62,20 @@ class Marked:
     counts: Mapping[str, int]
     views: tuple[MarkedView, ...]
 
-    def mistakes(self, label: str, weights: Weights) -> int:
-        """What a person would have to mend: things of the label that are missed, and false ones."""
+    def mistakes(self, label: str, lesson: Lesson) -> int:
+        """What a person would have to mend: things of the label that are missed or loose, and false ones."""
         if label not in self.counts:
             return 0
-        found: set[int] = set()
+        found: dict[int, float] = {}
         false = 0
         for view in self.views:
-            evidence = weights.evidence(view.cues).where(view.of(label), -1.0)
-            shown = [int(view.things[i]) for i in view.sight.accepted(evidence)]
-            found.update(thing for thing in shown if thing != NO_THING)
-            false += shown.count(NO_THING)
-        return self.counts[label] - len(found) + false
+            evidence = lesson.evidence(view.cues, view.sight.vectors).where(view.of(label), -1.0)
+            for i in view.sight.accepted(evidence):
+                thing = int(view.things[i])
+                false += thing == NO_THING
+                found[thing] = max(found.get(thing, 0.0), float(view.ious[i]))
+        found.pop(NO_THING, None)
+        return self.counts[label] - sum(iou >= GOOD for iou in found.values()) + false
 
 
 def marked(
@@ -88,14 +101,14 @@ def _views(
     verdicts = judged(sights, found.exemplars, weights=options.counting, without=options.without)
     for (one, sight), (cues, _) in zip(seen, verdicts, strict=True):
         labels = tuple(found.exemplars[index].label for index in sight.owner.tolist())
-        yield MarkedView(sight.without_masks(), cues, labels, _things(one, sight, labels, masks))
+        yield MarkedView(sight.without_masks(), cues, labels, *_things(one, sight, labels, masks))
 
 
 def _things(
     seen: Seen, sight: Sight, labels: Sequence[str], masks: Mapping[str, Sequence[NDArray[np.bool_]]]
-) -> Tensor:
-    """The thing that each candidate shows, (n,) int."""
-    things = torch.full((len(labels),), NO_THING)
+) -> tuple[Tensor, Tensor]:
+    """The thing that each candidate shows, (n,) int, and how well, (n,) float."""
+    things, how_well = torch.full((len(labels),), NO_THING), torch.zeros(len(labels))
     for label in set(labels) & set(masks):
         mine = [i for i, one in enumerate(labels) if one == label]
         cuts = [(number, seen.view.cut(mask), int(mask.sum())) for number, mask in enumerate(masks[label])]
@@ -104,8 +117,10 @@ def _things(
             true = torch.stack([reference_logits(cut, seen.embedding) > 0 for _, cut in shown])
             ious = iou(torch.stack([sight.candidates[i].mask for i in mine]), true)
             numbers = torch.tensor([number for number, _ in shown])
-            things[mine] = numbers[ious.argmax(dim=1)].where(ious.amax(dim=1) >= RIGHT, NO_THING)
-    return things
+            best = ious.amax(dim=1)
+            things[mine] = numbers[ious.argmax(dim=1)].where(best >= RIGHT, NO_THING)
+            how_well[mine] = best.where(best >= RIGHT, 0.0)
+    return things, how_well
 
 
 def iou(masks: Tensor, others: Tensor) -> Tensor:

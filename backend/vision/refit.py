@@ -27,27 +27,33 @@ RIDGE = (
     10.0  # what the prior of a weight counts for, in candidates that are as far from usual as usual ones are
 )
 RIDGE_OF_BIAS = 10.0
+TASTES = 0.5  # about how far candidates differ in taste
 LEVEL = math.log(ENOUGH / (1 - ENOUGH))  # logit at which a candidate is accepted
 STEPS = 50
 CLOSE = 1e-9
 
 
-def refitted(table: Tensor, right: Tensor, prior: Weights) -> Weights:
+def refitted(table: Tensor, target: Tensor, prior: Weights, taste: Tensor) -> tuple[Weights, float]:
     """Refit the weights; a candidate is to be accepted where it is rather right than wrong.
 
     Args:
         table: cues of n candidates in the order of the fields of ``Cues``, (n, 8) float.
-        right: which of them show a thing, (n,) bool.
+        target: how right each is, in [0, 1], (n,) float.
         prior: where the weights stay without evidence.
+        taste: how much each looks like confirmed ones, by what others taught, (n,) float; zeros: not known.
+
+    Returns:
+        Weights of the cues, and that of the taste, which is 0 without evidence.
     """
     usual, spread = torch.tensor([USUAL[name] for name in CUES], dtype=torch.float64).T
     weights = torch.tensor([getattr(prior, name) for name in CUES], dtype=torch.float64)
-    start = torch.cat([weights, (prior.bias - LEVEL + weights @ usual)[None]])
-    ridge = torch.cat([RIDGE * spread**2, spread.new_tensor([RIDGE_OF_BIAS])])
-    rows = torch.cat([table.double() - usual, spread.new_ones(len(table), 1)], dim=1)
-    found = most_likely(rows, right.double(), start, ridge)
-    bias = float(found[-1] - found[:-1] @ usual) + LEVEL
-    return Weights(**dict(zip(CUES, found[:-1].tolist(), strict=True)), bias=bias)
+    start = torch.cat([weights, (prior.bias - LEVEL + weights @ usual)[None], spread.new_zeros(1)])
+    ridge = torch.cat([RIDGE * spread**2, spread.new_tensor([RIDGE_OF_BIAS, RIDGE * TASTES**2])])
+    rows = torch.cat([table.double() - usual, spread.new_ones(len(table), 1), taste.double()[:, None]], dim=1)
+    found = most_likely(rows, target.double(), start, ridge)
+    cues = found[: len(CUES)]
+    bias = float(found[-2] - cues @ usual) + LEVEL
+    return Weights(**dict(zip(CUES, cues.tolist(), strict=True)), bias=bias), float(found[-1])
 
 
 def most_likely(rows: Tensor, target: Tensor, prior: Tensor, ridge: Tensor) -> Tensor:

@@ -5,17 +5,21 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import FITTED, Weights
 from backend.vision.learned import Learned, Lesson
+from backend.vision.taste import Taste
+from tests.vision.made_by_hand import cues
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 weights = st.builds(Weights, **{one.name: numbers for one in fields(Weights)})
-lessons = st.builds(Learned, st.dictionaries(st.text(), st.builds(Lesson, weights)))
-ONE = Learned({"date": Lesson(FITTED.second)})
+tastes = st.builds(Taste, st.lists(numbers).map(tuple), numbers, numbers)
+lessons = st.builds(Learned, st.dictionaries(st.text(), st.builds(Lesson, weights, st.none() | tastes)))
+ONE = Learned({"date": Lesson(FITTED.second, Taste((1.0, 0.5), 0.25, 2.0))})
 
 
 @given(lessons)
@@ -36,7 +40,8 @@ def _broken(**changes: Any) -> str:
     return json.dumps(json.loads(ONE.to_json()) | changes)
 
 
-WEIGHTS = json.loads(ONE.to_json())["lessons"]["date"]["weights"]
+DATE = json.loads(ONE.to_json())["lessons"]["date"]
+WEIGHTS, TASTE = DATE["weights"], DATE["taste"]
 
 
 @pytest.mark.parametrize(
@@ -48,10 +53,15 @@ WEIGHTS = json.loads(ONE.to_json())["lessons"]["date"]["weights"]
         (_broken(more=1), "more"),
         (_broken(lessons=[]), "by label"),
         (_broken(lessons={"date": {}}), "date"),
-        (_broken(lessons={"date": {"weights": WEIGHTS | {"taste": 1.0}}}), "taste"),
-        (_broken(lessons={"date": {"weights": WEIGHTS | {"bias": "1"}}}), "bias of 'date'"),
-        (_broken(lessons={"date": {"weights": WEIGHTS | {"bias": True}}}), "bias of 'date'"),
-        (_broken(lessons={"date": {"weights": WEIGHTS | {"bias": float("nan")}}}), "finite"),
+        (_broken(lessons={"date": DATE | {"more": 1.0}}), "more"),
+        (_broken(lessons={"date": DATE | {"weights": WEIGHTS | {"ripe": 1.0}}}), "ripe"),
+        (_broken(lessons={"date": DATE | {"weights": WEIGHTS | {"bias": "1"}}}), "bias of 'date'"),
+        (_broken(lessons={"date": DATE | {"weights": WEIGHTS | {"bias": True}}}), "bias of 'date'"),
+        (_broken(lessons={"date": DATE | {"weights": WEIGHTS | {"bias": float("nan")}}}), "finite"),
+        (_broken(lessons={"date": DATE | {"taste": []}}), "taste of 'date'"),
+        (_broken(lessons={"date": DATE | {"taste": TASTE | {"direction": 1}}}), "expected a list"),
+        (_broken(lessons={"date": DATE | {"taste": TASTE | {"direction": [1, None]}}}), "direction"),
+        (_broken(lessons={"date": DATE | {"taste": TASTE | {"weight": None}}}), "weight of 'date'"),
     ],
 )
 def test_anything_else_is_refused(text: str, said: str) -> None:
@@ -60,3 +70,16 @@ def test_anything_else_is_refused(text: str, said: str) -> None:
         Learned.from_json(text)
 
     assert "learn anew" in str(raised.value)
+
+
+def test_taste_adds_to_the_cues_unless_looks_shall_tell_nothing() -> None:
+    """A vector that is all confirmed is worth 2 more on the logistic scale: 1 from its value, times 2."""
+    seen, vector = cues([1.0]), torch.tensor([[1.0, 0.5]])  # 1 + 0.25 - 0.25
+    lesson = ONE.lessons["date"]
+
+    told = lesson.evidence(seen, vector).logit() - lesson.weights.evidence(seen).logit()
+
+    assert told.tolist() == pytest.approx([2.0], abs=1e-4)
+    assert torch.equal(lesson.evidence(seen, None), lesson.weights.evidence(seen))
+    assert lesson.neutral(["likeness"]).taste is None
+    assert lesson.neutral(["colour"]).taste == lesson.taste

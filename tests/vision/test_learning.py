@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 import torch
 
 from backend.vision.check import Sight
 from backend.vision.evidence import FITTED
 from backend.vision.learned import Learned, Lesson
-from backend.vision.learning import Reviewed, learn, looked_through, taught
+from backend.vision.learning import Reviewed, folds, learn, looked_through, taught
 from backend.vision.marked import NO_THING, Marked, MarkedView
 from backend.vision.pipeline import Models, SearchOptions, find_instances
 from backend.vision.reference import Reference, build_reference
@@ -33,7 +34,9 @@ def image_of(
         cues=seen,
         shared=torch.eye(number),
     )
-    return Marked({label: count}, (MarkedView(sight, seen, (label,) * number, torch.tensor(things)),))
+    shown = torch.tensor(things)
+    ious = (shown != NO_THING).float()
+    return Marked({label: count}, (MarkedView(sight, seen, (label,) * number, shown, ious),))
 
 
 SURE, DOUBTFUL = 1.5, 0.6  # the shipped weights accept both
@@ -48,19 +51,20 @@ def test_mistakes_are_what_is_missed_and_what_is_false() -> None:
     """Of three things one is found, twice; one candidate shows nothing; another label has none of them."""
     image = image_of([SURE, SURE, DOUBTFUL], [0, 0, NO_THING], count=3)
 
-    assert image.mistakes("date", FITTED.second) == 2 + 1
-    assert image.mistakes("fig", FITTED.second) == 0
+    assert image.mistakes("date", Lesson(FITTED.second)) == 2 + 1
+    assert image.mistakes("fig", Lesson(FITTED.second)) == 0
 
 
 def test_what_people_delete_again_and_again_is_not_accepted_any_more() -> None:
     """Thirty false ones an image go, the right ones stay."""
     images = with_false_ones(4)
 
-    weights = taught(images, ["date"], OPTIONS)
+    lesson = taught(images, ["date"], OPTIONS)
 
-    assert weights is not None
-    assert [image.mistakes("date", FITTED.second) for image in images] == [30] * 4
-    assert [image.mistakes("date", weights) for image in images] == [0] * 4
+    assert lesson is not None
+    assert lesson.taste is None  # nothing was looked at
+    assert [image.mistakes("date", Lesson(FITTED.second)) for image in images] == [30] * 4
+    assert [image.mistakes("date", lesson) for image in images] == [0] * 4
 
 
 def test_one_image_teaches_nothing() -> None:
@@ -106,7 +110,7 @@ def test_candidates_of_a_reviewed_image_know_their_thing() -> None:
     assert found is not None
     assert found.counts == {"date": 2}  # an empty mask is no thing
     assert 1 in found.views[0].things.tolist()
-    assert found.mistakes("date", FITTED.second) == 1
+    assert found.mistakes("date", Lesson(FITTED.second)) == 1
 
 
 def test_learning_from_nothing_changes_nothing() -> None:
@@ -134,3 +138,41 @@ def test_learned_weights_decide_in_the_search() -> None:
     assert len(before.instances) == len(with_others.instances) == 1
     assert after.instances == ()
     assert 0 <= after.missed < 1e-6 <= before.instances[0].confidence
+
+
+def looked_at(*vectors: tuple[float, ...], things: Sequence[int]) -> Marked:
+    """Candidates in one place that differ in their looks only."""
+    image = image_of([SURE] * len(vectors), things, count=len(things) - list(things).count(NO_THING))
+    (view,) = image.views
+    seen = replace(view, sight=replace(view.sight, vectors=torch.tensor(vectors)))
+    return replace(image, views=(seen,))
+
+
+def test_look_alikes_that_people_delete_are_told_by_their_looks() -> None:
+    """Nothing else differs: with half of the candidates false, no other weight could help."""
+    ripe, rotten = (0.9, 0.1, 0.0), (0.9, -0.1, 0.0)
+    images = [looked_at(*[ripe] * 5, *[rotten] * 5, things=[*range(5), *[NO_THING] * 5]) for _ in range(3)]
+
+    lesson = taught(images, ["date"], OPTIONS)
+
+    assert lesson is not None
+    assert lesson.taste is not None
+    assert lesson.taste.weight > 0
+    assert [image.mistakes("date", Lesson(FITTED.second)) for image in images] == [5] * 3
+    assert [image.mistakes("date", lesson) for image in images] == [0] * 3
+
+
+def test_a_loose_outline_is_work_too() -> None:
+    """One is found well, one is found loosely, one loosely and well."""
+    image = image_of([SURE] * 4, [0, 1, 2, 2], count=3)
+    (view,) = image.views
+    image = replace(image, views=(replace(view, ious=torch.tensor([0.9, 0.6, 0.6, 0.9])),))
+
+    assert image.mistakes("date", Lesson(FITTED.second)) == 1
+    assert image.views[0].rightness.tolist() == pytest.approx([1.0, 0.6, 0.6, 1.0])
+
+
+def test_many_images_are_shared_out_to_five_folds() -> None:
+    """Each is in one, and in none with all others."""
+    assert [list(one) for one in folds(7)] == [[0, 5], [1, 6], [2], [3], [4]]
+    assert [list(one) for one in folds(2)] == [[0], [1]]

@@ -25,8 +25,9 @@ def evidence(weights: Weights, table: torch.Tensor) -> list[float]:
 
 def test_without_evidence_the_weights_stay() -> None:
     """To the last digit that matters."""
-    same = refitted(torch.zeros(0, len(CUES)), torch.zeros(0, dtype=torch.bool), PRIOR)
+    same, taste = refitted(torch.zeros(0, len(CUES)), torch.zeros(0), PRIOR, torch.zeros(0))
 
+    assert taste == pytest.approx(0)
     assert [getattr(same, one.name) for one in fields(Weights)] == pytest.approx(
         [getattr(PRIOR, one.name) for one in fields(Weights)]
     )
@@ -42,7 +43,7 @@ def test_more_evidence_moves_the_level_further() -> None:
     table = located(0.9)
 
     few, many = (
-        evidence(refitted(table.expand(n, -1), torch.zeros(n, dtype=torch.bool), PRIOR), table)[0]
+        evidence(refitted(table.expand(n, -1), torch.zeros(n), PRIOR, torch.zeros(n))[0], table)[0]
         for n in (1, 100)
     )
 
@@ -52,10 +53,11 @@ def test_more_evidence_moves_the_level_further() -> None:
 def test_what_tells_right_from_wrong_counts_more() -> None:
     """Only the place differs between the two kinds."""
     table = located(*[1.0] * 200, *[0.6] * 200)
-    right = torch.tensor([True] * 200 + [False] * 200)
+    right = torch.tensor([1.0] * 200 + [0.0] * 200)
 
-    weights = refitted(table, right, PRIOR)
+    weights, taste = refitted(table, right, PRIOR, torch.zeros(400))
 
+    assert taste == pytest.approx(0)
     assert weights.location > PRIOR.location
     first, *_, last = evidence(weights, table)
     assert first > ENOUGH > last
@@ -72,3 +74,12 @@ def test_the_most_likely_weights_have_no_slope() -> None:
 
     slope = rows.T @ (torch.sigmoid(rows @ weights) - target) + ridge * (weights - prior)
     assert slope.abs().max() < 1e-6
+
+
+def test_taste_counts_where_it_alone_tells_right_from_wrong() -> None:
+    """All candidates lie in one place; what people confirmed looks otherwise than what they deleted."""
+    right = torch.tensor([1.0] * 50 + [0.0] * 50)
+
+    _, taste = refitted(located(*[0.9] * 100), right, PRIOR, 2 * right - 1)
+
+    assert taste > 1
