@@ -6,6 +6,7 @@ Never ``GET /api/tasks/{id}``: Label Studio would call our own ``/predict`` to a
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ from backend.labelstudio.task_query import (
     not_annotated,
     reviewable,
     selection_query,
+    several_predictions,
     task_query,
     with_prediction_of,
     without_draft,
@@ -344,6 +346,22 @@ class LabelStudio:
                 f"expected Label Studio to store {len(predictions)} predictions, it stored {created}: "
                 "the rest does not fit the label config as it is now"
             )
+
+    def crowded_tasks(self, project_id: int, model_version: str, *, looked_at: int) -> list[int]:
+        """The tasks with more predictions than versions of them, and no annotation or draft.
+
+        Args:
+            project_id: the project.
+            model_version: that one of the versions is.
+            looked_at: most tasks with several predictions to look at.
+        """
+        tasks = self._iter_tasks(project_id, [not_annotated(), without_draft(), several_predictions()])
+        return [
+            task["id"]
+            for task in islice(tasks, looked_at)
+            if model_version in (versions := _task(task).model_versions)
+            and int(task.get("total_predictions") or 0) > len(versions)
+        ]
 
     def keep_newest_prediction(self, task_id: int, model_version: str) -> None:
         """Delete what the task has of *model_version* besides the prediction that was stored last."""

@@ -66,6 +66,11 @@ def without_draft() -> Filter:
     return _filter("draft_exists", "equal", "Boolean", value=False)
 
 
+def several_predictions() -> Filter:
+    """More than one prediction, of whatever versions."""
+    return _filter("total_predictions", "greater", "Number", 1)
+
+
 def without_prediction_of(*model_versions: str) -> Filter:
     """No prediction whose version contains one of *model_versions*."""
     return _filter("predictions_model_versions", "not_contains", "List", list(model_versions))

@@ -7,7 +7,8 @@ from backend.jobs.connection import redis_errors
 from backend.jobs.keys import OTHERS, OTHERS_SECONDS_TO_LIVE, PROJECTS
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import PermanentError
-from backend.worker.context import WorkerContext, current_job
+from backend.worker.context import JobContext, WorkerContext, current_job
+from backend.worker.surplus import remove_surplus
 
 _OUR_VERSIONS = "oneshot-"
 
@@ -18,12 +19,25 @@ def reconcile() -> dict[str, Any]:
     """Queue a sync of every project that is known, and of those whose ML backend we turn out to be.
 
     A sync finds references that a lost webhook spoke of; its look at the task list finds tasks whose
-    prediction is missing or was deleted by hand.
+    prediction is missing or was deleted by hand. Those that have one too many are tidied here.
     """
     job = current_job.get()
-    queued = [each for each in _our_projects(job.worker) if job.worker.queue.enqueue_sync(each)]
+    ours = _our_projects(job.worker)
+    queued = [each for each in ours if job.worker.queue.enqueue_sync(each)]
     logger.info("job %s: reconciliation: %d projects are looked at", job.job_id, len(queued))
+    for project_id in ours:
+        _remove_surplus(job, project_id)
     return {"projects": len(queued)}
+
+
+def _remove_surplus(job: JobContext, project_id: int) -> None:
+    try:
+        removed = remove_surplus(job.worker, project_id)
+    except PermanentError as exc:  # its sync says so, too
+        logger.warning("%s", exc)
+        return
+    if removed:
+        logger.info("job %s: project %d: %d tasks had a prediction twice", job.job_id, project_id, removed)
 
 
 def _our_projects(context: WorkerContext) -> list[int]:

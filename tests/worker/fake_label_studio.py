@@ -257,7 +257,7 @@ def _task(fake: FakeLabelStudio, task_id: int) -> dict[str, Any]:
         "total_annotations": len(annotations),
         "draft_exists": task_id in fake.drafts,
         "annotations_ids": ",".join(str(each["id"]) for each in annotations),
-        "predictions_model_versions": ",".join(stored),
+        "predictions_model_versions": ",".join(set(stored)),
         "total_predictions": len(stored),
         "updated_at": fake.changed.get(task_id, "2026-01-01T00:00:00.000000Z"),
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.jobs.keys import RECONCILED
+from backend.jobs.push_locks import PushLocks
 from backend.worker.context import WorkerContext
 from tests.worker.conftest import disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
@@ -71,3 +72,38 @@ def test_a_reference_whose_webhook_never_came_is_found(
 
     assert new != old
     assert {each["model_version"] for each in fake.predictions if each["task"] == 3} >= {new}
+
+
+def test_of_two_predictions_of_a_version_the_newer_stays(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """Label Studio may store what its answer was waited for too long, after it was sent again."""
+    full_context.queue.enqueue_sync(PROJECT)
+    version = run_jobs()["model_version"]
+    newer = {"id": 900, "task": 2, "model_version": version, "result": []}
+    others = [
+        {**newer, "id": 901, "task": 3, "model_version": "oneshot-older"},  # of another version: no surplus
+        {**newer, "id": 902, "task": 1},  # a person has annotated this one, perhaps from the first of both
+        {**newer, "id": 903, "task": 1},
+    ]
+    fake.predictions += [newer, *others]
+
+    full_context.queue.enqueue_reconciliation(pause_s=60)
+    run_jobs()
+
+    assert [each["id"] for each in fake.predictions if each["task"] == 2] == [900]
+    assert fake.predicted() == [1, 1, 2, 3, 3]
+
+
+def test_what_another_worker_pushes_is_left_to_it(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    full_context.queue.enqueue_sync(PROJECT)
+    version = run_jobs()["model_version"]
+    fake.predictions.append({"id": 900, "task": 2, "model_version": version, "result": []})
+
+    with PushLocks(full_context.connection, PROJECT).hold([2]):
+        full_context.queue.enqueue_reconciliation(pause_s=60)
+        run_jobs()
+
+    assert fake.predicted() == [2, 2, 3]
