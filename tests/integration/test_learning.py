@@ -401,7 +401,9 @@ def test_a_corrected_task_becomes_a_reference_where_that_is_set(loop: Loop) -> N
     assert len(rebuilt.references) == len(kept.references) == 2
 
 
-def test_people_see_what_was_kept_of_each_generation_and_go_back_from_the_page(loop: Loop, web: Stack) -> None:
+def test_people_see_what_was_kept_of_each_generation_and_go_back_from_the_page(
+    loop: Loop, web: Stack
+) -> None:
     """Of the first one's two regions one is kept and one is missing; of the second one's both are right."""
     first = loop.version
     loop.correct(2)
@@ -417,7 +419,7 @@ def test_people_see_what_was_kept_of_each_generation_and_go_back_from_the_page(l
 
     measured = [(each["model_version"], each["overall"]["effort"]) for each in told["agreement"]]
     assert measured == [(first, 1), (second, 0)]
-    assert [each["kept"] for each in (each["overall"] for each in told["agreement"])] == [1, 2]
+    assert [each["overall"]["kept"] for each in told["agreement"]] == [1, 2]
     assert "1 reviewed: 1 kept, 0 redrawn, 1 deleted, 1 added; 100 % of the work left" in page
     assert "1 reviewed: 2 kept, 0 redrawn, 0 deleted, 0 added; 0 % of the work left" in page
     assert pressed.json() == {"action": "make-current", "project": loop.id, "changed": True}
