@@ -5,7 +5,7 @@ from typing import Any
 from redis import Redis
 
 from backend.jobs.agreement import Agreements, agreement_figures
-from backend.jobs.generations import GenerationNote, Generations
+from backend.jobs.generations import MOST_KEPT, GenerationNote, Generations
 from backend.jobs.queue import JobQueue
 
 
@@ -15,15 +15,15 @@ def learning_snapshot(connection: Redis, project_id: int) -> dict[str, Any]:
     Returns:
         ``generations``, each with its ``version``, when it was ``made_at`` (seconds since 1970), the
         annotations it has its ``references`` and ``evidence`` from, whether it is ``current``, and whether a
-        person has ``pinned`` it; ``excluded`` annotations; ``agreement`` by generation, the oldest first;
-        ``problems``: why some reviews were not counted.
+        person has ``pinned`` it; ``excluded`` annotations; ``agreement`` of the last generations, the oldest
+        first; ``problems``: why some reviews were not counted.
     """
     generations = Generations(JobQueue(connection))
     found = agreement_figures(Agreements(connection).of_project(project_id))
     return {
         "generations": [_generation(note) for note in generations.list(project_id)],
         "excluded": sorted(generations.excluded(project_id)),
-        "agreement": found["generations"],
+        "agreement": found["generations"][-MOST_KEPT:],
         "problems": found["problems"],
     }
 

@@ -55,9 +55,10 @@ def note_agreement(context: WorkerContext, project: Project, *, at_once_s: float
 def _count(context: WorkerContext, project: Project, agreements: Agreements, at_once_s: float) -> bool:
     """Count what there is time for, and give whether that is all."""
     count, newest = context.label_studio.last_reviewable(project.id)
-    cursor = agreements.cursor(project.id)
+    known = agreements.task_ids(project.id)
+    cursor = agreements.cursor(project.id) if known else Cursor()
     if not cursor.newest:
-        if cursor.since == newest and len(agreements.task_ids(project.id)) == count:
+        if cursor.since == newest and len(known) == count:
             return True
         cursor = replace(cursor, newest=newest)
     is_complete = _read(context, project, agreements, cursor, at_once_s)

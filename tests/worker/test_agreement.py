@@ -105,6 +105,18 @@ def test_of_many_only_what_changed_is_read_again(full_context: WorkerContext, fa
     assert found.labels == {"Coin": Agreement(2, kept=1, deleted=1, added=1, iou_sum=1)}
 
 
+def test_a_redis_that_lost_the_figures_gets_them_again(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """Also if it kept how far they were read."""
+    review(fake, 2, region(corner()))
+    before = counted(full_context)
+
+    full_context.connection.delete(f"oneshot:agreement:{PROJECT}", f"oneshot:agreement-sum:{PROJECT}")
+
+    assert counted(full_context) == before
+
+
 @pytest.mark.parametrize("what", ["annotation", "task"])
 def test_what_is_gone_does_not_count_any_more(
     full_context: WorkerContext, fake: FakeLabelStudio, what: str
