@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import onnx  # needed once, to convert
 
 INPUT_SIZE = 1024
-MARGIN = 2  # cells of padding that are computed with the image: what lies at its edges looks at them
+MARGIN = 1  # cells of padding that are computed with the image: what lies at its edges looks at them
 
 _PLACES = ".attn.Constant_5"  # the bias of attention for each two places of a window
 _NODE = re.compile(r"(?P<layer>.+)\.(?P<operation>Conv|MatMul|Mul|Add_1)$")

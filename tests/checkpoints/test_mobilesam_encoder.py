@@ -70,7 +70,7 @@ def test_without_most_of_the_padding_the_image_is_described_alike(
     shown = cosine_similarity(features, by_onnxruntime(weights, pixels))[0, :rows, :columns]
     assert (rows, columns) == tuple(-(-side // 16) for side in resized)
     assert shown.mean() > 0.99
-    assert shown.min() > 0.75
+    assert shown.min() > 0.7
     assert torch.equal(features[..., rows:, :], padding[..., rows:, :])
     assert torch.equal(features[..., columns:], padding[..., columns:])
 

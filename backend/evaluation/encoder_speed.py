@@ -1,0 +1,55 @@
+"""MobileSAM's image encoder against its ONNX file in onnxruntime: the same weights, the same images."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import onnxruntime
+import torch
+from torch import Tensor
+
+from backend.checkpoints.device import fast_bf16
+from backend.checkpoints.mobilesam import ENCODER, ENCODER_ONNX, fetch_mobilesam
+from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
+from backend.evaluation.coins import coins_image
+from backend.evaluation.speed import Timing, in_turn
+from backend.vision.sam import preprocess, resized_size
+
+PACKAGES = ("torch", "onnxruntime")
+PEER = "onnxruntime float32"
+SHAPES_HW = {"square": (300, 300), "4:3": (288, 384), "16:9": (216, 384)}  # cut out of the coins
+
+
+def encoder_speed(cache_dir: Path, *, rounds: int, threads: int) -> list[Timing]:
+    """Time both on the CPU, on pixels that are ready; bfloat16 where the CPU is fast with it.
+
+    Args:
+        cache_dir: folder for model weights.
+        rounds: how often each.
+        threads: CPU threads of each; 0: all cores.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    folder, cpu = fetch_mobilesam(cache_dir), torch.device("cpu")
+    dtypes = [torch.float32, *([torch.bfloat16] if fast_bf16(cpu) else [])]
+    encoders: dict[str, Callable[[Tensor], object]] = {PEER: _published(folder / ENCODER_ONNX, threads)}
+    for dtype in dtypes:
+        encoders[str(dtype).replace(".", " ")] = MobileSamEncoder(folder / ENCODER, cpu, dtype)
+    timings: list[Timing] = []
+    for case, size_hw in SHAPES_HW.items():
+        ways = {way: partial(encode, _pixels(size_hw)) for way, encode in encoders.items()}
+        timings += in_turn(case, ways, rounds=rounds)
+    return timings
+
+
+def _pixels(size_hw: tuple[int, int]) -> Tensor:
+    height, width = size_hw
+    return preprocess(coins_image()[:height, :width], resized_size(height, width, INPUT_SIZE), INPUT_SIZE)
+
+
+def _published(path: Path, threads: int) -> Callable[[Tensor], object]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors only
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda pixels: session.run(None, {"input": pixels.numpy()})
