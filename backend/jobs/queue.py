@@ -79,6 +79,7 @@ class JobQueue:
         self._fewest_per_job = min(tasks_per_job, _FEWEST_TASKS_PER_JOB)
         self._task_timeout_s = task_timeout_s
         self._claim_sync = connection.register_script(scripts.CLAIM_SYNC)
+        self._free_sync = connection.register_script(scripts.FREE_SYNC)
         self._claim_tasks = connection.register_script(scripts.CLAIM_TASKS)
         self._feed = connection.register_script(scripts.FEED)
 
@@ -285,11 +286,16 @@ class JobQueue:
             return bool(claimed)
 
     @contextmanager
-    def sync_lock(self, project_id: int, *, wait_s: float = 10) -> Iterator[Lock]:
+    def sync_lock(self, project_id: int, *, job_id: str = "", wait_s: float = 10) -> Iterator[Lock]:
         """Hold the project's syncs to one at a time.
 
-        The lock is lost after two minutes without ``reacquire()``, so that a killed worker blocks nothing for
-        long.
+        The lock is lost after two minutes without ``reacquire()``, and before if its job is known not to run
+        any more: so a killed worker blocks nothing for long.
+
+        Args:
+            project_id: the project.
+            job_id: of the sync; an earlier attempt of the same job is over.
+            wait_s: seconds to wait for another sync.
 
         Raises:
             SyncBusyError: another sync of the project still runs after *wait_s* seconds.
@@ -298,7 +304,8 @@ class JobQueue:
             self.connection, ProjectKeys(project_id).sync_lock, timeout=_LOCK_S, blocking_timeout=wait_s
         )
         with redis_errors():
-            if not lock.acquire():
+            self._free_sync(keys=[ProjectKeys(project_id).sync_lock], args=[Job.key_for(""), job_id])
+            if not lock.acquire(token=f"{job_id} {uuid4().hex}"):
                 raise SyncBusyError(
                     f"another sync of project {project_id} still runs; this one is tried again"
                 )

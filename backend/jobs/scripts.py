@@ -110,6 +110,17 @@ return 1
 """
 )
 
+# KEYS: the lock of a project's syncs, which holds a job id and more. ARGV: prefix of job keys, our job id.
+# The lock of a job that does not run any more, or of an earlier attempt of ours, is free.
+FREE_SYNC = """
+local held = redis.call('GET', KEYS[1])
+local job = held and string.match(held, '^(%S+) ')
+if job and (job == ARGV[2] or redis.call('HGET', ARGV[1] .. job, 'status') ~= 'started') then
+  return redis.call('DEL', KEYS[1])
+end
+return 0
+"""
+
 # ARGV: project id, seconds to live, model version, prefix of job keys, whether failed tasks are queued again
 # (0 or 1), time at which Label Studio was seen without a prediction of these tasks (or ''), first part of the
 # new job ids ('' for a bulk run, whose tasks become pending), tasks per job, task ids.

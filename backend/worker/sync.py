@@ -58,7 +58,7 @@ def sync_project(project_id: int) -> dict[str, Any]:
 
 def _sync_or_explain(job: JobContext, payload: SyncProject) -> SyncOutcome:
     try:
-        return sync(job.worker, payload.project_id)
+        return sync(job.worker, payload.project_id, job_id=job.job_id)
     except NotFoundError as exc:
         job.worker.progress.forget_project(payload.project_id)
         return SyncOutcome(None, reason=str(exc))
@@ -68,8 +68,13 @@ def _sync_or_explain(job: JobContext, payload: SyncProject) -> SyncOutcome:
         return SyncOutcome(None, reason=str(exc))
 
 
-def sync(context: WorkerContext, project_id: int) -> SyncOutcome:
+def sync(context: WorkerContext, project_id: int, *, job_id: str = "") -> SyncOutcome:
     """Find the project's references, note them, and begin the run over the tasks that lack their predictions.
+
+    Args:
+        context: of the worker.
+        project_id: the project.
+        job_id: of the job that this is an attempt of.
 
     Raises:
         SyncBusyError: another sync of the project runs.
@@ -77,7 +82,7 @@ def sync(context: WorkerContext, project_id: int) -> SyncOutcome:
         PermanentError: Label Studio refuses.
     """
     context.queue.sync_started(project_id)
-    with context.queue.sync_lock(project_id) as lock:
+    with context.queue.sync_lock(project_id, job_id=job_id) as lock:
         project = context.label_studio.project(project_id)
         context.progress.set_title(project_id, project.title)
         _look_after_webhook(context, project_id)

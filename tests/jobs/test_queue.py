@@ -2,10 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
 from redis import Redis
+from redis.exceptions import LockError
 from rq.job import Job, JobStatus
 
 from backend.jobs.connection import connect
@@ -150,6 +152,47 @@ def test_syncs_of_a_project_never_run_side_by_side(queue: JobQueue) -> None:
         pass
     with queue.sync_lock(7, wait_s=0), queue.sync_lock(8, wait_s=0):
         pass
+
+
+def hold_sync_lock(queue: JobQueue, project_id: int, status: JobStatus) -> Job:
+    """Let the lock be that of a job in that state, whose worker was killed."""
+    queue.enqueue_sync(project_id)
+    (job,) = jobs(queue, SYNC_QUEUE)
+    job.set_status(status)
+    queue.connection.set(ProjectKeys(project_id).sync_lock, f"{job.id} token", ex=120)
+    return job
+
+
+def test_a_sync_that_was_killed_is_tried_again_at_once(queue: JobQueue) -> None:
+    """Its lock holds for two minutes, but nobody else runs this job; a job that runs keeps its lock."""
+    job = hold_sync_lock(queue, 7, JobStatus.STARTED)
+
+    with pytest.raises(SyncBusyError), queue.sync_lock(7, job_id="sync-7-another", wait_s=0):
+        pass
+    with queue.sync_lock(7, job_id=job.id, wait_s=0) as lock:
+        assert lock.owned()
+
+
+@pytest.mark.parametrize("status", [JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.FAILED])
+def test_a_sync_that_was_killed_blocks_no_other_once_that_is_known(
+    queue: JobQueue, status: JobStatus
+) -> None:
+    hold_sync_lock(queue, 7, status)
+
+    with queue.sync_lock(7, job_id="sync-7-another", wait_s=0) as lock:
+        assert lock.owned()
+
+
+def test_an_attempt_that_was_given_up_does_not_keep_the_lock_that_the_next_has(queue: JobQueue) -> None:
+    """It stood still, and goes on: it holds nothing, and gives nothing back."""
+    with ExitStack() as next_attempt, ExitStack() as first_attempt:
+        first = first_attempt.enter_context(queue.sync_lock(7, job_id="sync-7-a", wait_s=0))
+        second = next_attempt.enter_context(queue.sync_lock(7, job_id="sync-7-a", wait_s=0))
+
+        with pytest.raises(LockError):
+            first.reacquire()
+        first_attempt.close()
+        assert second.owned()
 
 
 def test_a_lock_lost_meanwhile_is_not_taken_from_its_new_owner(queue: JobQueue, connection: Redis) -> None:
