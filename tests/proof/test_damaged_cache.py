@@ -1,7 +1,5 @@
 """The disk of the embedding cache is full, and files of the cache are cut off."""
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +10,12 @@ from backend.jobs.counters import Counters
 from tests.annotator import Annotator
 from tests.proof.conftest import NewProject
 from tests.proof.project import TASKS, check, wait_for_run
+from tests.proof.small_disk import on_a_small_disk
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio]
 
-DISK = "256k"  # room for some fifty of the embeddings
-NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
-ON_A_SMALL_DISK = f'mkdir -p "$0" && mount -t tmpfs -o size={DISK} tmpfs "$0" && exec "$@"'
+DISK_BYTES = 256 * 2**10  # room for some fifty of the embeddings
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +27,8 @@ def test_a_full_disk_costs_only_the_cache(
     start: Callable[..., Stack], annotator: Annotator, new_project: NewProject, tmp_path: Path
 ) -> None:
     """The folder of the embeddings is a disk of its own that is full after a fraction of the project."""
-    embeddings = tmp_path / "embeddings"
-    wrapper = [*NAMESPACE, "sh", "-c", ON_A_SMALL_DISK, str(embeddings)]
-    if shutil.which("unshare") is None or subprocess.run([*wrapper, "true"], check=False).returncode != 0:
-        pytest.skip("this machine does not let a test mount a small disk (unshare --user --mount)")
     project = new_project("Full disk")
-    stack = start(wrapper=wrapper, oneshot_cache=str(tmp_path))
+    stack = start(wrapper=on_a_small_disk(tmp_path / "embeddings", DISK_BYTES), oneshot_cache=str(tmp_path))
     annotator.connect(project.id, stack.url)
     project.annotate()
     wait_for_run(stack, project)
@@ -52,7 +45,9 @@ def test_cut_off_files_are_computed_again(
 ) -> None:
     """Every third file loses its second half; then a new reference needs them all, and repairs these."""
     project = new_project("Truncated cache")
-    stack = start(oneshot_cache=str(cache), oneshot_warm_up="false")  # which also embeds what people have done
+    stack = start(
+        oneshot_cache=str(cache), oneshot_warm_up="false"
+    )  # which also embeds what people have done
     annotator.connect(project.id, stack.url)
     painted = project.annotate()
     wait_for_run(stack, project)
