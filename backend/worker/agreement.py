@@ -72,14 +72,18 @@ def _count(context: WorkerContext, project: Project, agreements: Agreements, at_
 def _read(
     context: WorkerContext, project: Project, agreements: Agreements, cursor: Cursor, at_once_s: float
 ) -> bool:
-    """Read the tasks that changed page by page while there is time, and give whether these are all."""
+    """Read the tasks that changed while there is time, at least one, and give whether these are all."""
     began, controls, since = time.monotonic(), _controls(project), _overlapping(cursor.since)
     while True:
         page = context.label_studio.reviewable_tasks(
             project.id, since=since, after_id=cursor.after_id, limit=AT_ONCE
         )
-        found = [_task_agreement(int(task["id"]), task_reviews(task), controls) for task in page]
-        is_last = len(page) < AT_ONCE
+        found = []
+        for task in page:
+            found.append(_task_agreement(int(task["id"]), task_reviews(task), controls))
+            if time.monotonic() - began > at_once_s:
+                break
+        is_last = len(found) == len(page) < AT_ONCE
         cursor = Cursor(since=cursor.newest) if is_last else replace(cursor, after_id=found[-1].task_id)
         agreements.put(project.id, found, cursor)
         if is_last or time.monotonic() - began > at_once_s:

@@ -160,19 +160,25 @@ def test_a_review_that_cannot_be_compared_is_told_and_the_others_count(
 
 def test_many_reviews_are_counted_a_few_at_a_time(full_context: WorkerContext, fake: FakeLabelStudio) -> None:
     """Another sync goes on with the rest: predictions need not wait. What changes meanwhile is seen."""
-    for task_id in range(4, AT_ONCE + 4):
-        fake.add_task(disc())
-        review(fake, task_id, region(corner()))
     review(fake, 2, region(corner()))
+    review(fake, 3, region(corner()))
 
     first = counted(full_context, at_once_s=0)
     waits = full_context.queue.sync_waits(PROJECT)
-    fake.annotations[2][0]["result"] = fake.predictions[-1]["result"]
+    fake.annotations[2][0]["result"] = fake.predictions[0]["result"]
     fake.changed[2] = "2026-01-02T00:00:00.000000Z"
-    second = counted(full_context, at_once_s=0)
-    third = counted(full_context, at_once_s=0)
+    second = counted(full_context)
+    third = counted(full_context)
 
-    assert [each.reviewed for each in first.generations] == [AT_ONCE]
     assert waits
-    assert [(each.reviewed, each.overall.kept) for each in second.generations] == [(AT_ONCE + 1, 0)]
-    assert [(each.reviewed, each.overall.kept) for each in third.generations] == [(AT_ONCE + 1, 1)]
+    assert [(each.reviewed, each.overall.kept) for each in first.generations] == [(1, 0)]
+    assert [(each.reviewed, each.overall.kept) for each in second.generations] == [(2, 0)]
+    assert [(each.reviewed, each.overall.kept) for each in third.generations] == [(2, 1)]
+
+
+def test_more_than_a_page_of_reviews_is_counted(full_context: WorkerContext, fake: FakeLabelStudio) -> None:
+    for task_id in range(4, AT_ONCE + 6):
+        fake.add_task(disc())
+        review(fake, task_id, region(corner()))
+
+    assert [each.reviewed for each in counted(full_context).generations] == [AT_ONCE + 2]
