@@ -22,6 +22,7 @@ _SET_ASIDE = (
     "its worker was lost twice while it worked on this task: killed, out of memory, or its machine is gone; "
     "the task is set aside, try it again on a machine with more memory"
 )
+_COMPUTING = ("encode", "search", "check")  # stages of the work
 _LONGEST_REASON = 500
 _LONGEST_TITLE = 200
 _MOST_LIMITS = 5
@@ -213,7 +214,7 @@ class Progress:
         Returns:
             False if the project has moved on to another generation: nothing is noted, and the work is moot.
         """
-        args: list[str | int] = [project_id, model_version, SECONDS_TO_LIVE]
+        args: list[str | int | float] = [project_id, model_version, SECONDS_TO_LIVE, _computing_s(tasks)]
         args += [part for task in tasks for part in (task.task_id, json.dumps(_entry(task)))]
         with redis_errors():
             current = bool(self._record_tasks(keys=ProjectKeys(project_id).of_tasks(), args=args))
@@ -306,6 +307,13 @@ class Progress:
     def _now_s(self) -> float:
         seconds, microseconds = self._connection.time()
         return seconds + microseconds / 1e6
+
+
+def _computing_s(tasks: Sequence[TaskProgress]) -> float | str:
+    """Give the mean seconds that a worker computed; without waiting for others, which many tasks share."""
+    computed = [[task.stages[each] for each in _COMPUTING if each in task.stages] for task in tasks]
+    seconds = [sum(each) for each in computed if each]
+    return sum(seconds) / len(seconds) if seconds else ""
 
 
 def _entry(task: TaskProgress) -> dict[str, Any]:

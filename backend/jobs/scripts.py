@@ -254,25 +254,28 @@ return 'taken'
 """
 )
 
-# ARGV: project id, model version, seconds to live, pairs of a task id and the JSON of its state.
-# The project's pace is the seconds that its last tasks took, the last one counting most.
+# ARGV: project id, model version, seconds to live, seconds that computing one of these tasks took ('' for
+# none), pairs of a task id and the JSON of its state.
+# The project's pace is these seconds, of the last tasks, the last ones counting most.
 # Returns 1, or 0 if the project has moved on to another generation.
 RECORD_TASKS = (
     _TASKS
     + """
 if version() ~= ARGV[2] then return 0 end
-local WEIGHT = 0.1
+local WEIGHT = 0.2
 local time = now()
-local pace = tonumber(redis.call('HGET', PROJECT, 'pace'))
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local entry, old = cjson.decode(ARGV[i + 1]), read(ARGV[i])
-  if entry.seconds then pace = pace and pace + WEIGHT * (entry.seconds - pace) or entry.seconds end
   if old then entry.job = old.job end
   if old and is_open(entry) then entry.kills = old.kills end
   entry.at = time
   set_task(ARGV[i], entry, time)
 end
-if pace then redis.call('HSET', PROJECT, 'pace', stamp(pace)) end
+local took = tonumber(ARGV[4])
+if took then
+  local pace = tonumber(redis.call('HGET', PROJECT, 'pace') or took)
+  redis.call('HSET', PROJECT, 'pace', stamp(pace + WEIGHT * (took - pace)))
+end
 keep(ARGV[1], ARGV[3], time)
 return 1
 """

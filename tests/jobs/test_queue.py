@@ -262,13 +262,19 @@ def sizes(queue: JobQueue, name: str = PREDICT_QUEUE) -> list[int]:
     return [len(job.kwargs["task_ids"]) for job in jobs(queue, name)]
 
 
+def computed(task_id: int, seconds: float) -> TaskProgress:
+    """A task in which a model computed so long; fetching its image and the push took longer."""
+    stages = {"fetch": 7.0, "encode": seconds / 2, "search": seconds / 4, "check": seconds / 4, "push": 9.0}
+    return TaskProgress(task_id, "done", seconds=sum(stages.values()), stages=stages)
+
+
 @pytest.mark.parametrize(("seconds", "tasks"), [(0.01, 16), (0.5, 10), (1.1, 5), (6.4, 4)])
 def test_a_job_holds_as_many_tasks_as_take_a_few_seconds(
     connection: Redis, progress: Progress, project: int, seconds: float, tasks: int
 ) -> None:
     """Between 4 and the bound: so projects take turns, however long a task takes."""
     queue = JobQueue(connection, tasks_per_job=16)
-    progress.record(project, VERSION, TaskProgress(1, "done", seconds=seconds))
+    progress.record(project, VERSION, computed(1, seconds))
 
     queue.enqueue_tasks(project, VERSION, range(2, 200))
 
@@ -285,19 +291,19 @@ def test_a_job_is_small_while_nobody_knows_how_long_a_task_takes(connection: Red
 def test_how_long_a_task_takes_follows_the_last_ones(
     connection: Redis, progress: Progress, project: int
 ) -> None:
-    """One slow image changes little; what needs no computing nothing."""
-    quick = [TaskProgress(task_id, "done", seconds=0.1) for task_id in range(1, 50)]
-    progress.record_many(project, VERSION, [*quick, TaskProgress(50, "empty", seconds=2.0)])
-    progress.record(project, VERSION, TaskProgress(51, "skipped"))
+    """Slow images change little; waiting for Label Studio nothing, nor what needs no computing."""
+    progress.record_many(project, VERSION, [computed(task_id, 0.1) for task_id in range(1, 50)])
+    progress.record_many(project, VERSION, [computed(50, 1.0), computed(51, 3.0)])
+    progress.record(project, VERSION, TaskProgress(52, "skipped"))
 
     pace = connection.hget(ProjectKeys(project).project, "pace")
 
-    assert float(cast("bytes", pace)) == pytest.approx(0.1 + 0.1 * 1.9)
+    assert float(cast("bytes", pace)) == pytest.approx(0.1 + 0.2 * 1.9)
 
 
 def test_few_tasks_are_spread_over_the_workers(connection: Redis, progress: Progress, project: int) -> None:
     queue = JobQueue(connection, tasks_per_job=16)
-    progress.record(project, VERSION, TaskProgress(1, "done", seconds=0.01))
+    progress.record(project, VERSION, computed(1, 0.01))
 
     queue.enqueue_tasks(project, VERSION, range(2, 25))
 
