@@ -7,7 +7,6 @@ from backend.cli.benchmark_image import image
 from backend.cli.benchmark_queue import queue
 from backend.cli.benchmark_rle import rle
 from backend.cli.benchmark_smart_tools import smart_tools
-from backend.cli.benchmark_smart_tools import smart_tools
 from backend.cli.benchmark_start import start
 from backend.cli.benchmark_web import web
 from backend.cli.benchmark_worker import worker
@@ -25,7 +24,6 @@ benchmark.add_command(encoder)
 benchmark.add_command(image)
 benchmark.add_command(queue)
 benchmark.add_command(rle)
-benchmark.add_command(smart_tools)
 benchmark.add_command(smart_tools)
 benchmark.add_command(start)
 benchmark.add_command(web)
