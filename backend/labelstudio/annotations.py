@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,19 @@ _MOST_AT_ONCE = 16  # tasks; annotations may be large
 
 @dataclass(frozen=True)
 class AnnotatedTask:
-    """A task, the ids of its annotations, and how many of them count: all that a list of tasks tells."""
+    """What a list of tasks tells of an annotated one.
+
+    Attributes:
+        id: the task's.
+        annotation_ids: of its annotations.
+        count: how many of them count.
+        versions: of its predictions.
+    """
 
     id: int
     annotation_ids: str
     count: int
+    versions: frozenset[str] = frozenset()
 
 
 class ProjectAnnotations:
@@ -32,6 +41,18 @@ class ProjectAnnotations:
         self._client = client
         self._project_id = project_id
         self._accepted: set[AnnotatedTask] = set()
+        self._listed: tuple[AnnotatedTask, ...] | None = None
+
+    def as_of_now(self) -> "ProjectAnnotations":
+        """The same annotations, listed once for all that is asked of them: the list is what costs most."""
+        fixed = copy(self)
+        fixed._listed = tuple(self._client.iter_annotated_tasks(self._project_id))  # noqa: SLF001 - its own
+        return fixed
+
+    def _tasks(self) -> Iterable[AnnotatedTask]:
+        if self._listed is not None:
+            return self._listed
+        return self._client.iter_annotated_tasks(self._project_id)
 
     def ground_truths(self) -> int:
         """How many have a ground-truth star."""
@@ -57,9 +78,9 @@ class ProjectAnnotations:
         Label Studio forgets which prediction an annotation was made from when that prediction is deleted.
 
         Args:
-            version: what the predictions' versions contain.
+            version: what the predictions' versions begin with.
         """
-        tasks = self._client.iter_annotated_tasks(self._project_id, with_version=version)
+        tasks = [task for task in self._tasks() if any(each.startswith(version) for each in task.versions)]
         return dict(sorted((int(each), task.id) for task in tasks for each in _ids(task)))
 
     def named(self, annotations: Mapping[int, int]) -> list[Annotation]:
@@ -77,13 +98,12 @@ class ProjectAnnotations:
 
     def tasks_of(self, annotation_ids: Iterable[int]) -> dict[int, int]:
         """The task of each of these annotations, in the order given; without those that are gone."""
-        tasks = self._client.iter_annotated_tasks(self._project_id)
-        by_id = {int(each): task.id for task in tasks for each in _ids(task)}
+        by_id = {int(each): task.id for task in self._tasks() for each in _ids(task)}
         return {each: by_id[each] for each in annotation_ids if each in by_id}
 
     def _index(self) -> list[tuple[int, AnnotatedTask]]:
         """Id and task of each annotation that may be a person's."""
-        tasks = set(self._client.iter_annotated_tasks(self._project_id))
+        tasks = set(self._tasks())
         self._accepted &= tasks
         index = [(int(each), task) for task in tasks - self._accepted for each in _ids(task)]
         return sorted(index, key=lambda entry: entry[0])

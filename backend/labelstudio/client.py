@@ -221,17 +221,12 @@ class LabelStudio:
             return set(task_ids)
         return {int(task["id"]) for task in self._list_tasks(project_id, query).tasks}
 
-    def iter_annotated_tasks(self, project_id: int, *, with_version: str = "") -> Iterator[AnnotatedTask]:
-        """The tasks that have an annotation, by id.
-
-        Args:
-            project_id: the project.
-            with_version: only tasks with a prediction whose version contains this; one may come twice.
-        """
-        filters = annotated() + ([with_prediction_of(with_version)] if with_version else [])
-        for task in self._iter_tasks(project_id, filters):
+    def iter_annotated_tasks(self, project_id: int) -> Iterator[AnnotatedTask]:
+        """The tasks that have an annotation, by id. Costs Label Studio as much as to read them whole."""
+        for task in self._iter_tasks(project_id, [*annotated(), without_prediction_of()]):
             yield AnnotatedTask(
-                task["id"], str(task.get("annotations_ids") or ""), task.get("total_annotations") or 0
+                *(task["id"], str(task.get("annotations_ids") or ""), task.get("total_annotations") or 0),
+                versions=_task(task).model_versions,
             )
 
     def task_page(

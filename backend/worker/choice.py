@@ -67,13 +67,13 @@ def rebuilt(context: WorkerContext, project: Project, version: str) -> Generatio
 
 def of_itself(context: WorkerContext, project_id: int, wishes: Wishes) -> Sources:
     """Give the annotations that a generation is made from when nobody wants another one."""
-    annotations = context.label_studio.annotations(project_id)
+    annotations = context.label_studio.annotations(project_id).as_of_now()
     return Sources(annotations, gathered(annotations, wishes, context.learning), wishes.excluded)
 
 
 def _of_note(context: WorkerContext, project_id: int, note: GenerationNote) -> Sources:
     """Give the annotations that a known generation was made from."""
-    annotations = context.label_studio.annotations(project_id)
+    annotations = context.label_studio.annotations(project_id).as_of_now()
     taught = annotations.named(annotations.tasks_of(dict.fromkeys(each for _, each in note.references)))
     return Sources(These(tuple(taught)), of_generation(annotations, note))
 

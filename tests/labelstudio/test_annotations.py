@@ -17,21 +17,18 @@ class OneProject:
     ids: dict[int, list[int]]
     accepted: set[int] = field(default_factory=set)
     downloads: list[list[int]] = field(default_factory=list)
+    lists: int = 0
 
     def project(self, project_id: int) -> Project:
         """As the client's."""
         return Project(project_id, "title", "<View/>", "", ground_truths=5)
 
-    def iter_annotated_tasks(
-        self,
-        project_id: int,  # noqa: ARG002
-        *,
-        with_version: str = "",
-    ) -> Iterator[AnnotatedTask]:
+    def iter_annotated_tasks(self, project_id: int) -> Iterator[AnnotatedTask]:  # noqa: ARG002
         """As the client's; the tasks of accepted predictions have a prediction of ours."""
+        self.lists += 1
         for task, ids in self.ids.items():
-            if not with_version or self.accepted & set(ids):
-                yield AnnotatedTask(task, ", ".join(map(str, ids)), len(ids))
+            versions = frozenset({"oneshot-v1" if self.accepted & set(ids) else "theirs"})
+            yield AnnotatedTask(task, ", ".join(map(str, ids)), len(ids), versions)
 
     def task_annotations(self, project_id: int, task_ids: Sequence[int]) -> list[Annotation]:  # noqa: ARG002
         """As the client's."""
@@ -124,3 +121,18 @@ def test_named_annotations_come_in_the_order_asked_for_and_without_those_that_ar
     assert tasks == {5: 2, 2: 3}
     assert [each.id for each in annotations.named({**tasks, 98: 1})] == [5, 2]
     assert project.downloads == [[2, 3, 1]]
+
+
+def test_the_list_is_read_once_for_all_that_is_asked_at_a_time() -> None:
+    """It costs Label Studio as much as to read every annotation; what is known of accepted ones is shared."""
+    project = OneProject({1: [1], 2: [3, 5], 3: [2]}, accepted={2, 3})
+    annotations = _annotations(project)
+
+    now = annotations.as_of_now()
+    asked = [each.id for each in now.in_order()], now.after_predictions("oneshot-"), now.tasks_of([5])
+    project.ids[4] = [7]
+    later = [each.id for each in annotations.in_order()]
+
+    assert asked == ([1, 5], {2: 3, 3: 2, 5: 2}, {5: 2})
+    assert later == [1, 5, 7]
+    assert project.lists == 2
