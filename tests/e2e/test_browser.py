@@ -8,21 +8,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import FloatRect, Page, expect, sync_playwright
+from playwright.sync_api import FloatRect, Page, expect
 from scipy.ndimage import binary_erosion
 
 from backend.demo.coins import DemoImage
 from backend.demo.label_studio import LabelStudioServer
 from tests.annotator import Annotator, region_mask
 from tests.e2e.conftest import CoinProject
+from tests.e2e.editor import REGION_ROW, logged_in, open_task
 from tests.mask_matching import matched_ious
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.browser]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-VIEW = {"width": 1400, "height": 900}
-REGION_ROW = ".lsf-tree__node"
 STROKE_SPACING = 6  # on the screen; the brush is wider
 COLOURED = 25  # how far the channels of a pixel of the grey photographs differ under a mask
 
@@ -30,27 +28,8 @@ COLOURED = 25  # how far the channels of a pixel of the grey photographs differ 
 @pytest.fixture(scope="module")
 def page(chromium: str, label_studio: LabelStudioServer) -> Iterator[Page]:
     """A browser page of a user who has logged in."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": VIEW["width"], "height": VIEW["height"]})
-        page.goto(f"{label_studio.url}/user/login/")
-        page.fill("input[name=email]", label_studio.email)
-        page.fill("input[name=password]", label_studio.password)
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/user/login" not in url)
+    with logged_in(chromium, label_studio) as page:
         yield page
-        browser.close()
-
-
-def open_task(page: Page, label_studio: LabelStudioServer, project: int, task: int) -> FloatRect:
-    """Open a task as a click in the data manager does; where its image lies on the screen."""
-    page.goto(f"{label_studio.url}/projects/{project}/data?task={task}")
-    overlay = page.locator("canvas[class*=overlay]")
-    overlay.wait_for(state="attached")
-    page.wait_for_timeout(2000)  # the masks are decoded and drawn after the image has come
-    box = overlay.bounding_box()
-    assert box is not None
-    return box
 
 
 def coloured(screenshot: bytes, image: NDArray[np.uint8]) -> NDArray[np.bool_]:

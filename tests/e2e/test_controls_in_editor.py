@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from backend.demo.coins import DemoImage, reference_mask
 from backend.demo.label_studio import LabelStudioServer
 from tests.annotator import Annotator, mask_to_rle
-from tests.e2e.test_browser import FLAGS, REGION_ROW, VIEW, open_task
+from tests.e2e.editor import REGION_ROW, logged_in, open_task
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.browser]
@@ -126,16 +126,8 @@ def predicted(
 @pytest.fixture(scope="module")
 def page(chromium: str, label_studio: LabelStudioServer) -> Iterator[Page]:
     """A browser page of a user who has logged in."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": VIEW["width"], "height": VIEW["height"]})
-        page.goto(f"{label_studio.url}/user/login/")
-        page.fill("input[name=email]", label_studio.email)
-        page.fill("input[name=password]", label_studio.password)
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/user/login" not in url)
+    with logged_in(chromium, label_studio) as page:
         yield page
-        browser.close()
 
 
 @pytest.mark.parametrize("name", CONTROLS)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import FloatRect, Page, expect, sync_playwright
+from playwright.sync_api import FloatRect, Page, ViewportSize, expect
 
 from backend.demo.coins import DemoImage
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.processes import Processes, free_port
 from tests.annotator import Annotator, brush_region, region_mask
-from tests.e2e.test_browser import FLAGS, REGION_ROW, open_task
+from tests.e2e.editor import REGION_ROW, logged_in, open_task
 from tests.mask_matching import matched_ious
 from tests.stack import READY_TIMEOUT_S, Stack, start_web
 
@@ -31,16 +31,8 @@ CHOSEN = 2  # the coin of the first image that no tool bar hides
 @pytest.fixture(name="page", scope="module")
 def _page(chromium: str, label_studio: LabelStudioServer) -> Iterator[Page]:
     """A browser page of a user who has logged in; high enough for image and labels."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1300})
-        page.goto(f"{label_studio.url}/user/login/")
-        page.fill("input[name=email]", label_studio.email)
-        page.fill("input[name=password]", label_studio.password)
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/user/login" not in url)
+    with logged_in(chromium, label_studio, view=ViewportSize(width=1400, height=1300)) as page:
         yield page
-        browser.close()
 
 
 @pytest.fixture(name="patient", scope="module")

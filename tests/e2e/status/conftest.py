@@ -21,8 +21,8 @@ from backend.jobs.connection import connect
 from backend.jobs.keys import WORKER, ProjectKeys
 from backend.jobs.progress import Progress, ReferenceNote, TaskProgress
 from backend.jobs.queue import JobQueue
+from tests.e2e.editor import FLAGS
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 VERSION = "oneshot-mobilesam-5b1fe8a0c2"
 LABEL_STUDIO = "http://labels.example"
 AUTH = ("ann", "correct horse")

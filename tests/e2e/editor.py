@@ -1,0 +1,38 @@
+"""Label Studio's editor in a real headless Chromium."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
+
+from backend.demo.label_studio import LabelStudioServer
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+VIEW = ViewportSize(width=1400, height=900)
+REGION_ROW = ".lsf-tree__node"
+
+
+@contextmanager
+def logged_in(chromium: str, label_studio: LabelStudioServer, *, view: ViewportSize = VIEW) -> Iterator[Page]:
+    """A browser page of a user who has logged in."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(viewport=view)
+        page.goto(f"{label_studio.url}/user/login/")
+        page.fill("input[name=email]", label_studio.email)
+        page.fill("input[name=password]", label_studio.password)
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda url: "/user/login" not in url)
+        yield page
+        browser.close()
+
+
+def open_task(page: Page, label_studio: LabelStudioServer, project: int, task: int) -> FloatRect:
+    """Open a task as a click in the data manager does; where its image lies on the screen."""
+    page.goto(f"{label_studio.url}/projects/{project}/data?task={task}")
+    overlay = page.locator("canvas[class*=overlay]")
+    overlay.wait_for(state="attached")
+    page.wait_for_timeout(2000)  # the masks are decoded and drawn after the image has come
+    box = overlay.bounding_box()
+    assert box is not None
+    return box
