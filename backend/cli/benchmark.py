@@ -8,6 +8,7 @@ from backend.cli.benchmark_queue import queue
 from backend.cli.benchmark_rle import rle
 from backend.cli.benchmark_smart_tools import smart_tools
 from backend.cli.benchmark_start import start
+from backend.cli.benchmark_vision import search
 from backend.cli.benchmark_web import web
 from backend.cli.benchmark_worker import worker
 
@@ -25,6 +26,7 @@ benchmark.add_command(image)
 benchmark.add_command(queue)
 benchmark.add_command(rle)
 benchmark.add_command(smart_tools)
+benchmark.add_command(search)
 benchmark.add_command(start)
 benchmark.add_command(web)
 benchmark.add_command(worker)

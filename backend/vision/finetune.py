@@ -37,7 +37,7 @@ def mask_weights(logits: Tensor, coverage: Tensor) -> Tensor:
 
 def mix_losses(mixes: Tensor, logits: Tensor, coverage: Tensor) -> Tensor:
     """Loss of each mix (k, 3) of masks (3, h, w) against a coverage (h, w); (k,) float."""
-    mixed = (torch.einsum("km,mhw->khw", some, logits) for some in mixes.split(MIXES_PER_PASS))
+    mixed = (torch.einsum("km,mhw->khw", some, logits) for some in torch.split(mixes, MIXES_PER_PASS))
     return torch.cat([mask_loss(one, coverage) for one in mixed])
 
 
