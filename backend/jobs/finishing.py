@@ -1,5 +1,6 @@
 """What follows a run: its generation is shown to annotators, and some time later older predictions go."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -60,7 +61,7 @@ class Finishing:
         with redis_errors():
             members = [int(each) for each in cast("list[bytes]", self._connection.zrange(PROJECTS, 0, -1))]
         queued = 0
-        for finished in filter(None, map(self.finished, members)):
+        for finished in self._finished(members):
             if not finished.is_shown:
                 queued += self._enqueue_showing(finished)
             elif not finished.is_tidied and finished.ended_s_ago >= stale_s:
@@ -80,19 +81,29 @@ class Finishing:
 
     def finished(self, project_id: int) -> Finished | None:
         """Give the current generation of a project if its run is over."""
-        keys = ProjectKeys(project_id)
+        return next(iter(self._finished([project_id])), None)
+
+    def _finished(self, project_ids: Sequence[int]) -> list[Finished]:
+        """Give the current generations of those of the projects whose run is over, in one step."""
         with redis_errors(), self._connection.pipeline(transaction=False) as pipe:
-            pipe.hmget(keys.project, "model_version", _SHOWN, _TIDIED)
-            pipe.hmget(keys.run, "state", "ended_at")
+            for project_id in project_ids:
+                keys = ProjectKeys(project_id)
+                pipe.hmget(keys.project, "model_version", _SHOWN, _TIDIED)
+                pipe.hmget(keys.run, "state", "ended_at")
             pipe.time()
-            (version, shown, tidied), (state, ended_at), (seconds, microseconds) = pipe.execute()
-        if not version or state != b"finished" or not ended_at:
-            return None
-        return Finished(
-            *(project_id, version.decode(), shown == version, tidied == version),
-            ended_at=float(ended_at),
-            ended_s_ago=seconds + microseconds / 1e6 - float(ended_at),
-        )
+            *found, (seconds, microseconds) = pipe.execute()
+        now_s = seconds + microseconds / 1e6
+        return [
+            Finished(
+                *(project_id, version.decode(), shown == version, tidied == version),
+                ended_at=float(ended_at),
+                ended_s_ago=now_s - float(ended_at),
+            )
+            for project_id, (version, shown, tidied), (state, ended_at) in zip(
+                project_ids, found[::2], found[1::2], strict=True
+            )
+            if version and state == b"finished" and ended_at
+        ]
 
     def note_shown(self, project_id: int, model_version: str) -> None:
         """Note that annotators see a generation."""
