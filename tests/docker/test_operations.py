@@ -48,7 +48,7 @@ def test_what_is_said_of_times_is_true(said: str) -> None:
 
 
 def test_every_command_that_prints_a_figure_exists() -> None:
-    commands = re.findall(r"`oneshot (\w+)(?: (\w+))?", TEXT)
+    commands = re.findall(r"`oneshot (\w+)(?: (\w[\w-]*))?", TEXT)
     modules = set(re.findall(r"`python -m ([\w.]+)", TEXT))
 
     assert {name for name, _ in commands} <= set(COMMANDS)
