@@ -1,6 +1,7 @@
 """A Label Studio that answers at once: it stands in for the real one where the queue is measured."""
 
 import json
+import operator
 import re
 import threading
 import time
@@ -20,7 +21,6 @@ LABEL_CONFIG = (
     f'<BrushLabels name="label" toName="image"><Label value="{LABEL}"/></BrushLabels></View>'
 )
 IDS_A_PROJECT = 1_000_000
-Filters = Mapping[tuple[str, str], Any]
 
 
 class StandIn:
@@ -62,31 +62,27 @@ class StandIn:
         return {"created": len(items)}
 
     def listed(self, project_id: int, query: Mapping[str, Any], *, page_size: int) -> dict[str, Any]:
-        """Give the first page of the tasks that *query* of ``task_query`` asks for."""
+        """Give the first page of the tasks that a query of ``task_query`` asks for, by id."""
+        ids = self.task_ids(project_id)
+        among = range(ids.start - 1, ids.stop)
         if "selectedItems" in query:
-            found = [int(task_id) for task_id in query["selectedItems"]["included"]]
-        else:
-            items = query["filters"]["items"]
-            found = self._filtered(
-                project_id, {(each["filter"], each["operator"]): each["value"] for each in items}
-            )
+            among = query["selectedItems"]["included"]
+        filters = [(_COLUMNS[each["filter"]], each) for each in query["filters"]["items"]]
+        with self._lock:
+            found = [
+                task_id
+                for task_id in among
+                if all(
+                    _OPERATORS[each["operator"]](column(self, task_id), each["value"])
+                    for column, each in filters
+                )
+            ]
         page = [self._task(task_id) for task_id in found[:page_size]]
         return {"tasks": page, "total": len(found), "total_annotations": 0, "total_predictions": 0}
 
-    def _filtered(self, project_id: int, filters: Filters) -> list[int]:
-        after_id = int(filters["filter:tasks:id", "greater"])
-        ids = self.task_ids(project_id)
-        wanted = filters.get(("filter:tasks:predictions_model_versions", "contains"))
-        if ("filter:tasks:total_annotations", "greater") in filters:  # the annotated one has no prediction
-            return [task_id for task_id in (ids.start - 1,) if task_id > after_id and wanted is None]
-        unwanted = set(filters.get(("filter:tasks:predictions_model_versions", "not_contains"), ()))
-        with self._lock:
-            return [
-                task_id
-                for task_id in range(max(ids.start, after_id + 1), ids.stop)
-                if unwanted.isdisjoint(found := self._versions.get(task_id, ()))
-                and (wanted is None or not set(wanted).isdisjoint(found))
-            ]
+    def versions_of(self, task_id: int) -> list[str]:
+        """List the versions of a task's predictions."""
+        return self._versions.get(task_id, [])
 
     def versions(self, project_id: int) -> dict[str, int]:
         """Count the predictions by their version."""
@@ -96,7 +92,7 @@ class StandIn:
             )
 
     def _task(self, task_id: int) -> dict[str, Any]:
-        annotated = task_id % IDS_A_PROJECT == 1
+        annotated = is_annotated(task_id)
         return {
             "id": task_id,
             "data": {"image": f"/data/upload/{task_id}.jpg"},
@@ -105,6 +101,28 @@ class StandIn:
             "annotations": [{"id": task_id, "result": [_region()]}] if annotated else [],
             "predictions_model_versions": ",".join(self._versions.get(task_id, ())),
         }
+
+
+def is_annotated(task_id: int) -> bool:
+    """Whether a person has annotated a task."""
+    return task_id % IDS_A_PROJECT == 1
+
+
+_COLUMNS: Mapping[str, Callable[[StandIn, int], Any]] = {
+    "filter:tasks:id": lambda _, task_id: task_id,
+    "filter:tasks:total_annotations": lambda _, task_id: int(is_annotated(task_id)),
+    "filter:tasks:annotations_ids": lambda _, task_id: str(task_id) if is_annotated(task_id) else "",
+    "filter:tasks:draft_exists": lambda _, __: False,
+    "filter:tasks:total_predictions": lambda stand_in, task_id: len(stand_in.versions_of(task_id)),
+    "filter:tasks:predictions_model_versions": lambda stand_in, task_id: stand_in.versions_of(task_id),
+}
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "equal": operator.eq,
+    "greater": operator.gt,
+    "empty": lambda value, wanted: bool((not value) == wanted),
+    "contains": lambda value, wanted: not set(value).isdisjoint(wanted),
+    "not_contains": lambda value, wanted: set(value).isdisjoint(wanted),
+}
 
 
 @contextmanager
