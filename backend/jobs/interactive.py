@@ -96,7 +96,7 @@ class Questions:
         deadline = time.monotonic() + wait_s
         with redis_errors():
             self._redis.set(_ASKED.format(job_id), 1, px=round(wait_s * 1000))
-            self._queue.queue(INTERACTIVE_QUEUE).enqueue_many([_job(question, job_id)])
+            self._queue.queue(INTERACTIVE_QUEUE).enqueue_many([_job(question, job_id, wait_s)])
             while time.monotonic() < deadline:
                 found = cast("bytes | None", self._redis.lpop(_ANSWERED.format(job_id)))
                 if found is not None:
@@ -119,7 +119,7 @@ class Questions:
             pipe.execute()
 
 
-def _job(question: Question, job_id: str) -> Any:  # noqa: ANN401 - RQ's EnqueueData
+def _job(question: Question, job_id: str, wait_s: float) -> Any:  # noqa: ANN401 - RQ's EnqueueData
     """The job; it is not tried again, as nobody would wait for it."""
     request_id = current_request_id.get()
     return Queue.prepare_data(
@@ -127,6 +127,7 @@ def _job(question: Question, job_id: str) -> Any:  # noqa: ANN401 - RQ's Enqueue
         kwargs=question.as_kwargs(),
         job_id=job_id,
         timeout=_JOB_TIMEOUT_S,
+        ttl=round(wait_s) + _ANSWER_TTL_S,  # without workers questions must not pile up
         result_ttl=_ANSWER_TTL_S,
         failure_ttl=_ANSWER_TTL_S,
         meta={"request_id": request_id} if request_id else {},

@@ -89,6 +89,7 @@ def test_a_question_is_awaited_until_then(questions: Questions, shared_valkey: s
 def test_all_that_is_left_behind_expires(questions: Questions, queue: JobQueue, connection: Redis) -> None:
     questions.ask(QUESTION, wait_s=0.1)
     (job,) = jobs(queue)
+    assert 0 < connection.ttl(job.key) <= 61
     questions.answer(job.id, [])  # too late
 
     assert 0 < connection.ttl(f"oneshot:answered:{job.id}") <= 60
