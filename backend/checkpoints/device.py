@@ -44,7 +44,13 @@ def fast_bf16(device: torch.device, *, cpuinfo: Path = CPUINFO) -> bool:
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= AMPERE
-    return device.type == "cpu" and not BF16_FLAGS.isdisjoint(_cpu_flags(cpuinfo))
+    return device.type == "cpu" and not BF16_FLAGS.isdisjoint(_cpu_flags(cpuinfo)) and _allowed()
+
+
+def _allowed() -> bool:
+    """Whether torch's library for CPUs takes bf16; ONEDNN_MAX_CPU_ISA can forbid what the CPU can."""
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is not None and bool(supported())
 
 
 def _cpu_flags(cpuinfo: Path) -> list[str]:

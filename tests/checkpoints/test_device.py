@@ -1,10 +1,14 @@
 """Names of devices, and what they are fast with."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from backend.checkpoints import device
 from backend.checkpoints.device import fast_bf16, usable_device
 from backend.checkpoints.errors import UnusableDeviceError
 
@@ -34,10 +38,33 @@ def test_other_names_are_refused(name: str) -> None:
     ],
     ids=["avx512", "amx", "without", "another family", "nothing"],
 )
-def test_a_cpu_is_fast_with_bf16_if_it_lists_it(tmp_path: Path, text: str, fast: bool) -> None:
+def test_a_cpu_is_fast_with_bf16_if_it_lists_it(
+    tmp_path: Path, text: str, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And if the library takes it, as it does unless it is forbidden."""
+    monkeypatch.setattr(device, "_allowed", lambda: True)
     (tmp_path / "cpuinfo").write_text(text)
 
     assert fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "cpuinfo") is fast
+
+
+def test_what_the_library_is_forbidden_is_not_used(tmp_path: Path) -> None:
+    """It would refuse each image, whatever the CPU can."""
+    (tmp_path / "cpuinfo").write_text("flags\t\t: avx512_bf16 amx_bf16\n")
+    script = (
+        "import pathlib, sys, torch; from backend.checkpoints.device import fast_bf16; "
+        "print(fast_bf16(torch.device('cpu'), cpuinfo=pathlib.Path(sys.argv[1])))"
+    )
+
+    answer = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "cpuinfo")],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert answer.stdout.strip() == "False"
 
 
 def test_a_system_that_lists_nothing_is_taken_not_to_know_bf16(tmp_path: Path) -> None:
