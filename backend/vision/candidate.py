@@ -11,6 +11,7 @@ from backend.vision.refine import Mask
 from backend.vision.sam import MaskLogits
 
 HALF_COVERED = 0.5
+SURE = 0.97  # predicted IoU, and stability, of an outline that needs no other
 PART = 0.5  # a mask with more than this share of its pixels in a found instance is a part of it, or the same
 
 
@@ -41,6 +42,11 @@ class Candidate:
     def cells(self) -> Tensor:
         """Cells that it covers at least by half, (h, w) bool."""
         return self.coverage >= HALF_COVERED
+
+    @property
+    def sure(self) -> bool:
+        """True if drawing its outline again would change next to nothing."""
+        return min(self.iou, self.stability) >= SURE
 
     @property
     def area(self) -> float:

@@ -324,7 +324,9 @@ def loop_alone(
 
 
 def outlined(sam: Sam, embedding: ImageEmbedding, claim: Claim) -> Claim:
-    """The claim with the outline of its mask drawn once more."""
+    """The claim with the outline of its mask drawn once more, unless that is sure already."""
+    if claim.candidate.sure:
+        return claim
     logits = redrawn(sam, embedding, claim.candidate.logits)
     return replace(claim, candidate=replace(claim.candidate, logits=logits))
 

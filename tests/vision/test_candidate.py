@@ -95,3 +95,16 @@ def test_an_answer_of_empty_masks_gives_no_candidate() -> None:
     answer = MaskLogits(torch.full((1, 3, 8, 8), -9.0), torch.ones(1, 3))
 
     assert candidates_of(answer, side=2, finder=0) == []
+
+
+@pytest.mark.parametrize(
+    ("iou", "stable", "sure"), [(0.98, 1.0, True), (0.96, 1.0, False), (0.98, 0.9, False)]
+)
+def test_an_outline_is_sure_if_it_is_stable_and_the_decoder_says_so(
+    iou: float, stable: float, sure: bool
+) -> None:
+    """Ten rows of ten pixels, of which some lie just above zero."""
+    logits = torch.full((10, 10), 9.0)
+    logits[: round((1 - stable) * 10)] = 0.5
+
+    assert candidate(Mask(logits, iou), side=5, finder=0).sure == sure

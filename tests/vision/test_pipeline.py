@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from backend.evaluation.coins import coin_masks, coins_image
+from backend.vision.candidate import candidate
+from backend.vision.check import Claim
 from backend.vision.instance import Instance
 from backend.vision.location_map import LocationMaps
 from backend.vision.parts import PARTS, Part
@@ -17,10 +19,12 @@ from backend.vision.pipeline import (
     exemplars_of,
     find_instances,
     maps_of,
+    outlined,
     survey,
 )
 from backend.vision.reference import MAX_TILES, Reference, build_reference
-from backend.vision.sam import ImageEmbedding
+from backend.vision.refine import Mask
+from backend.vision.sam import ImageEmbedding, MaskLogits
 from backend.worker.models import load_models
 from tests.colour_sam import BLUE, LEAF, RED, ColourSam, box_mask, colour_models, drawn
 from tests.mask_matching import matched_ious
@@ -33,6 +37,21 @@ SMALL = (
     12,
 )  # 2 x 3 cells need 2 x 2 tiles of 25 x 40 pixels; they begin at rows 0 and 15, columns 0 and 24
 TINY = (8, 8)  # 2 x 2 cells would need 3 x 3
+
+
+class RedrawCounter(ColourSam):
+    """Counts outlines that are drawn again.
+
+    Attributes:
+        redraws: how many were.
+    """
+
+    redraws = 0
+
+    def decode(self, embedding: ImageEmbedding, **prompts: Any) -> MaskLogits:
+        """As ``ColourSam``, and count."""
+        self.redraws += "points_xy" not in prompts
+        return super().decode(embedding, **prompts)
 
 
 @pytest.fixture(name="colours")
@@ -144,6 +163,21 @@ def test_nothing_like_the_reference_is_an_empty_answer(colours: Models) -> None:
 
     assert find_instances(colours, [reference], drawn()).instances == ()
     assert find_instances(colours, [reference], drawn((2, 4, *LARGE, LEAF))).instances == ()
+
+
+@pytest.mark.parametrize(("iou", "redraws"), [(0.98, 0), (0.9, 1)])
+def test_only_an_outline_that_is_not_sure_is_drawn_again(iou: float, redraws: int) -> None:
+    """A box with steep edges: whether it is sure is up to its estimated IoU."""
+    sam = RedrawCounter()
+    embedding = sam.embed(drawn((8, 8, 16, 12, RED)))
+    logits = torch.full((64, 64), -9.0)
+    logits[8:24, 8:20] = 9.0
+    claim = Claim("red", candidate(Mask(logits, iou), side=16, finder=0), similarity=1.0, confidence=1.0)
+
+    again = outlined(sam, embedding, claim)
+
+    assert sam.redraws == redraws
+    assert torch.equal(again.candidate.logits, logits)
 
 
 def test_a_survey_measures_and_decides_nothing(colours: Models) -> None:
