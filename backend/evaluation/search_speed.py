@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
-from transformers import SamModel as PeerModel
+from transformers import SamModel
 
 from backend.checkpoints.sam import open_sam
 from backend.evaluation.cascade_peer import looped
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from backend.vision.sam import ImageEmbedding, Sam
 
+PeerModel: TypeAlias = SamModel
 SIDE = 1024  # pixels of the scenes in which only the number of things grows
 THINGS = 10  # in the scenes in which only the pixels grow
 LABEL = "coin"
@@ -125,7 +126,7 @@ def peer_model(sam: str, *, cache_dir: Path, device: str) -> PeerModel | None:
         CheckpointError: weights that cannot be had or used, or a device that is not there.
     """
     model = open_sam(sam, cache_dir=cache_dir, device=device).model
-    usable = isinstance(model, PeerModel) and next(model.parameters()).device.type == "cpu"
+    usable = isinstance(model, SamModel) and next(model.parameters()).device.type == "cpu"
     return cast("PeerModel", model.eval()) if usable else None
 
 
