@@ -46,6 +46,7 @@ class Pushes:
         self._lock = threading.Lock()
         self._under_way: list[Future[None]] = []
         self._ended = False
+        self._hurry = threading.Event()
         self._next_at = time.monotonic() + PAUSE_S
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="push")
 
@@ -55,6 +56,7 @@ class Pushes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._hurry.set()
         self._under_way.append(self._thread.submit(self._push_all))
         self._thread.shutdown(wait=True)
         if kind is None:
@@ -73,7 +75,9 @@ class Pushes:
         pushed = self._thread.submit(self._push_all if crowded else self._push_when_due)
         self._under_way.append(pushed)
         if crowded:
+            self._hurry.set()
             pushed.exception()
+            self._hurry.clear()
         self._raise_ended()
 
     def _raise_ended(self) -> None:
@@ -83,8 +87,8 @@ class Pushes:
             each.result()
 
     def _push_when_due(self) -> None:
-        if time.monotonic() >= self._next_at:
-            self._push_batch()
+        self._hurry.wait(max(0.0, self._next_at - time.monotonic()))
+        self._push_batch()
 
     def _push_all(self) -> None:
         while self._push_batch():
