@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from flask import request
 
 from backend.labelstudio.brush_rle import decode_rle
 from backend.vision.instance import Instance, mask_window
@@ -139,25 +140,29 @@ def test_a_task_without_an_image_says_so(
 def test_label_studio_failing_for_a_moment_is_tried_again(
     full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
-    """It fails while task 2 is pushed: task 3 goes on, and after a pause only task 2 is done again."""
-    pushes: list[str] = []
+    """It fails whatever holds task 2: task 3 goes on, and after a pause only task 2 is done again."""
+    pushed: list[set[int]] = []
+    failing = True
 
-    def fail_first_push(path: str) -> int | None:
+    def fail_with_task_2(path: str) -> int | None:
         if not path.endswith("import/predictions"):
             return None
-        pushes.append(path)
-        return 503 if len(pushes) == 1 else None
+        pushed.append({item["task"] for item in request.get_json()})
+        return 503 if failing and 2 in pushed[-1] else None
 
-    fake.broken = fail_first_push
+    fake.broken = fail_with_task_2
     full_context.queue.enqueue_sync(PROJECT)
     between = run_jobs(jobs=3)
     assert states(between)[2] == "queued"
     assert "503" in str(reasons(between)[2])
+    assert fake.predicted() == [3]
+    failing = False
+    pushed.clear()
     project = run_jobs(jobs=1)
 
+    assert pushed == [{2}]
     assert fake.predicted() == [2, 3]
     assert set(states(project).values()) <= FINISHED
-    assert len(pushes) == 3
 
 
 def test_what_label_studio_refuses_is_not_tried_again(
