@@ -41,54 +41,40 @@ class PredictTasks:
 
 
 @dataclass(frozen=True)
-class ListTasks:
+class OfGeneration:
+    """Something about a project's generation as a whole."""
+
+    project_id: int
+    model_version: str
+
+    def __post_init__(self) -> None:
+        require_id("project_id", self.project_id)
+        require_name("model_version", self.model_version)
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Give the arguments of the job's function as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ListTasks(OfGeneration):
     """Read the next page of a project's unfinished tasks."""
 
-    project_id: int
-    model_version: str
-
-    def __post_init__(self) -> None:
-        require_id("project_id", self.project_id)
-        require_name("model_version", self.model_version)
-
-    def as_kwargs(self) -> dict[str, Any]:
-        """Give the arguments of ``list_tasks`` as plain JSON values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class ShowGeneration:
+class ShowGeneration(OfGeneration):
     """Show annotators the predictions of a generation whose run is over."""
 
-    project_id: int
-    model_version: str
-
-    def __post_init__(self) -> None:
-        require_id("project_id", self.project_id)
-        require_name("model_version", self.model_version)
-
-    def as_kwargs(self) -> dict[str, Any]:
-        """Give the arguments of ``show_generation`` as plain JSON values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Tidy:
+class Tidy(OfGeneration):
     """Remove predictions older than a generation from the next few tasks behind *after_id*."""
 
-    project_id: int
-    model_version: str
     after_id: int
 
     def __post_init__(self) -> None:
-        require_id("project_id", self.project_id)
-        require_name("model_version", self.model_version)
-        if self.after_id != 0:
-            require_id("after_id", self.after_id)
-
-    def as_kwargs(self) -> dict[str, Any]:
-        """Give the arguments of ``tidy`` as plain JSON values."""
-        return asdict(self)
+        super().__post_init__()
+        require_place("after_id", self.after_id)
 
 
 @dataclass(frozen=True)
@@ -102,12 +88,17 @@ class WarmUp:
     def __post_init__(self) -> None:
         require_id("project_id", self.project_id)
         require_name("token", self.token)
-        if self.after_id != 0:
-            require_id("after_id", self.after_id)
+        require_place("after_id", self.after_id)
 
     def as_kwargs(self) -> dict[str, Any]:
         """Give the arguments of ``warm_up`` as plain JSON values."""
         return asdict(self)
+
+
+def require_place(name: str, value: object) -> None:
+    """Raise ``PayloadError`` unless *value*, called *name*, is the id of a task, or 0: before all of them."""
+    if value != 0:
+        require_id(name, value)
 
 
 def require_id(name: str, value: object) -> None:
