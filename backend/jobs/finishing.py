@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from redis import Redis
 
 from backend.jobs.connection import redis_errors
-from backend.jobs.keys import PROJECTS, SECONDS_TO_LIVE, ProjectKeys
+from backend.jobs.keys import SECONDS_TO_LIVE, ProjectKeys
 from backend.jobs.payloads import ShowGeneration, Tidy
 from backend.jobs.queue import SYNC_QUEUE, WARM_UP_QUEUE, JobQueue
 
@@ -58,10 +57,8 @@ class Finishing:
         Returns:
             How many jobs were queued.
         """
-        with redis_errors():
-            members = [int(each) for each in cast("list[bytes]", self._connection.zrange(PROJECTS, 0, -1))]
         queued = 0
-        for finished in self._finished(members):
+        for finished in self._finished(self._queue.project_ids()):
             if not finished.is_shown:
                 queued += self._enqueue_showing(finished)
             elif not finished.is_tidied and finished.ended_s_ago >= stale_s:

@@ -229,10 +229,15 @@ class JobQueue:
             )
         return len(jobs) + bool(list_job)
 
+    def project_ids(self) -> list[int]:
+        """List the projects that are known, the one that changed longest ago first."""
+        with redis_errors():
+            return [int(each) for each in cast("list[bytes]", self.connection.zrange(PROJECTS, 0, -1))]
+
     def feed_all(self) -> None:
         """Feed every project that has tasks left: some job's end was missed, or its worker is gone."""
         with redis_errors():
-            members = [int(each) for each in cast("list[bytes]", self.connection.zrange(PROJECTS, 0, -1))]
+            members = self.project_ids()
             with self.connection.pipeline(transaction=False) as pipe:
                 for project_id in members:
                     keys = ProjectKeys(project_id)
@@ -319,14 +324,14 @@ class JobQueue:
     def depths(self) -> dict[str, int]:
         """Count the jobs that wait by queue, in all, those that wait to be tried again; and pending tasks."""
         with redis_errors():
-            members = cast("list[bytes]", self.connection.zrange(PROJECTS, 0, -1))
+            members = self.project_ids()
             with self.connection.pipeline(transaction=False) as pipe:
                 for queue in self.queues():
                     pipe.llen(queue.key)
                 for name in QUEUE_NAMES:
                     pipe.zcard(ScheduledJobRegistry.key_template.format(name))
                 for member in members:
-                    pipe.llen(ProjectKeys(int(member)).pending)
+                    pipe.llen(ProjectKeys(member).pending)
                 numbers = pipe.execute()
         waiting, retrying = numbers[: len(QUEUE_NAMES)], numbers[len(QUEUE_NAMES) : 2 * len(QUEUE_NAMES)]
         by_queue = {

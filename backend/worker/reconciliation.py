@@ -4,7 +4,7 @@ import logging
 from typing import Any, cast
 
 from backend.jobs.connection import redis_errors
-from backend.jobs.keys import OTHERS, OTHERS_SECONDS_TO_LIVE, PROJECTS
+from backend.jobs.keys import OTHERS, OTHERS_SECONDS_TO_LIVE
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import PermanentError
 from backend.worker.context import JobContext, WorkerContext, current_job
@@ -46,8 +46,8 @@ def _our_projects(context: WorkerContext) -> list[int]:
     To ask makes Label Studio call every ML backend of a project, so others' projects are left alone for a
     day. One that is connected to us meanwhile tells us so itself.
     """
+    known = set(context.queue.project_ids())
     with redis_errors():
-        known = {int(each) for each in cast("list[bytes]", context.connection.zrange(PROJECTS, 0, -1))}
         others = {int(each) for each in cast("set[bytes]", context.connection.smembers(OTHERS))}
     unknown = [each for each in context.label_studio.project_ids() if each not in known | others]
     ours = [each for each in unknown if _is_ours(context.label_studio, each)]
