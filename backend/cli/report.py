@@ -80,23 +80,12 @@ def _read(
 
 def _size_of(settings: Settings, client: LabelStudio) -> SizeOf:
     """Give a function that fetches an image for its height and width."""
-    from backend.labelstudio.fetch import ImageFetcher
-    from backend.labelstudio.images import ImageLimits, decode_image
+    from backend.worker.images import image_fetcher
 
-    limits = ImageLimits(
-        max_bytes=settings.oneshot_max_image_bytes,
-        max_side=settings.oneshot_max_image_side,
-        max_pixels=settings.oneshot_max_image_pixels,
-    )
-    fetcher = ImageFetcher(
-        settings.label_studio_url,
-        client.authorisation,
-        limits=limits,
-        timeout_s=settings.oneshot_fetch_timeout_s,
-    )
+    fetcher = image_fetcher(settings, client.authorisation)
 
     def size_of(address: str, task_id: int) -> tuple[int, int]:
-        height, width, _ = decode_image(fetcher.fetch(address, task_id=task_id), limits=limits).shape
+        height, width, _ = fetcher.image(address, task_id=task_id).shape
         return height, width
 
     return size_of

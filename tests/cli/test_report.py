@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backend.cli.main import main
+from tests.labelstudio.loopback import Answer, loopback
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
-from tests.worker.fake_label_studio import PROJECT, TOKEN, FakeLabelStudio, region, serve
+from tests.worker.fake_label_studio import PROJECT, TOKEN, FakeLabelStudio, png, region, serve
 
 VERSION = "oneshot-tiny-0a1b"
 
@@ -82,6 +83,22 @@ def test_only_reviewed_masks_are_written(fake: FakeLabelStudio, tmp_path: Path) 
     with (tmp_path / "masks.csv").open() as file:
         assert [(line["task"], line["label"]) for line in csv.DictReader(file)] == [("1", "Coin")]
     assert "1 masks of 2 images" in result.output
+
+
+def test_a_bare_image_on_a_private_server_that_was_named_is_measured(
+    fake: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the worker does, which has predicted it from there."""
+    monkeypatch.setenv("ONESHOT_PRIVATE_HOSTS", "127.0.0.1")
+    review(fake, 1, found=False, kept=False)
+    with loopback() as bucket:
+        bucket.answers["/a.png"] = Answer(png(disc()))
+        fake.tasks[1]["image"] = f"{bucket.url}/a.png"
+        result = run("--project", PROJECT, "--coco", tmp_path / "coco.json")
+
+    assert result.exit_code == 0, result.output
+    (image,) = json.loads((tmp_path / "coco.json").read_text())["images"]
+    assert (image["height"], image["width"]) == SIZE_HW
 
 
 @pytest.mark.usefixtures("fake")
