@@ -9,7 +9,6 @@ from backend.doctor.examination import Notes, Trouble
 from backend.labelstudio.client import LabelStudio, Project
 from backend.labelstudio.errors import LabelConfigError, LabelStudioError
 from backend.labelstudio.fetch import ImageFetcher
-from backend.labelstudio.images import ImageLimits, decode_image
 from backend.labelstudio.label_config import Control, all_labels, image_controls
 from backend.labelstudio.references import PickedReference, PickedReferences, pick_references
 from backend.settings import Settings
@@ -23,12 +22,10 @@ class Images:
     """Fetches and decodes images as the workers do; gives (height, width).
 
     Attributes:
-        fetcher: gets the bytes.
-        limits: bounds on what is decoded.
+        fetcher: gets them.
     """
 
     fetcher: ImageFetcher
-    limits: ImageLimits
 
     def size_hw(self, uri: str, task_id: int) -> tuple[int, int]:
         """Height and width of the image at *uri*.
@@ -36,15 +33,15 @@ class Images:
         Raises:
             LabelStudioError: it cannot be had, or is no image that can be used.
         """
-        image = decode_image(self.fetcher.fetch(uri, task_id=task_id), limits=self.limits)
-        return image.shape[0], image.shape[1]
+        height, width, _ = self.fetcher.image(uri, task_id=task_id).shape
+        return height, width
 
 
 def images_of(settings: Settings, authorise: Callable[[], str]) -> Images:
     """Build it from the settings that the workers have."""
-    from backend.worker.images import image_fetcher, image_limits
+    from backend.worker.images import image_fetcher
 
-    return Images(image_fetcher(settings, authorise), image_limits(settings))
+    return Images(image_fetcher(settings, authorise))
 
 
 def look_at_config(notes: Notes, project: Project) -> tuple[Control, ...]:

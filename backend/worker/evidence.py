@@ -14,7 +14,6 @@ from backend.jobs.generations import GenerationNote, Wishes
 from backend.labelstudio.annotations import ProjectAnnotations
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, RegionError, RleError
 from backend.labelstudio.fetch import ImageFetcher
-from backend.labelstudio.images import ImageLimits, decode_image
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import is_merged
 from backend.labelstudio.references import Annotation
@@ -91,14 +90,12 @@ class Images:
     """Gets the images of reviewed tasks.
 
     Attributes:
-        fetcher: gets the bytes.
-        limits: bounds on what is decoded.
+        fetcher: gets them.
         key: of the image's address in a task's data.
         to_name: name of the Image that is predicted.
     """
 
     fetcher: ImageFetcher
-    limits: ImageLimits
     key: str
     to_name: str
 
@@ -115,7 +112,7 @@ class Images:
             raise FetchRefusedError(
                 f"expected the address of an image under {self.key!r} in the task's data, got {uri!r}"
             )
-        return decode_image(self.fetcher.fetch(uri, task_id=annotation.task_id), limits=self.limits)
+        return self.fetcher.image(uri, task_id=annotation.task_id)
 
 
 def reviewed_images(

@@ -10,7 +10,6 @@ from typing import Any
 from backend.jobs.interactive import Question, Questions
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelStudioError, NotFoundError, RegionError, RleError
-from backend.labelstudio.images import decode_image
 from backend.labelstudio.interactive import PointedThing, Pointing, answer_control, pointing
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.regions import ScoredMask, drawn_regions, prediction
@@ -117,7 +116,7 @@ def _asked(context: WorkerContext, question: Question) -> _Asked:
 
 
 def _opened(context: WorkerContext, task: Task, uri: str) -> OpenImage:
-    image = decode_image(context.fetcher.fetch(uri, task_id=task.id), limits=context.limits)
+    image = context.fetcher.image(uri, task_id=task.id)
     return OpenImage(image, context.models.sam.embed(image))
 
 

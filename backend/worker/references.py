@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from backend.labelstudio.client import Project
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
-from backend.labelstudio.images import decode_image
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.references import Annotations, PickedReference, PickedReferences, pick_references
 from backend.vision.errors import LearnedError, VisionError
@@ -274,8 +273,7 @@ def _embedded_image(
 ) -> tuple[NDArray[np.uint8], ImageEmbedding]:
     """Get an image and its embedding; only the last few are kept, they may be large."""
     if picked.task_id not in attempt.images:
-        data = context.fetcher.fetch(picked.image_uri, task_id=picked.task_id)
-        image = decode_image(data, limits=context.limits)
+        image = context.fetcher.image(picked.image_uri, task_id=picked.task_id)
         while len(attempt.images) >= _IMAGES_KEPT:
             attempt.images.pop(next(iter(attempt.images)))
         attempt.images[picked.task_id] = image, context.models.sam.embed(image)

@@ -35,7 +35,7 @@ def refit(
         TransientError: an image's server does not answer now.
     """
     image = picked[0].control
-    images = Images(context.fetcher, context.limits, key=image.image_key, to_name=image.to_name)
+    images = Images(context.fetcher, key=image.image_key, to_name=image.to_name)
 
     def own(task_id: int) -> frozenset[int]:
         return frozenset(number for number, each in enumerate(picked) if each.task_id == task_id)

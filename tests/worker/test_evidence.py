@@ -120,7 +120,7 @@ def images(fake: FakeLabelStudio) -> Images:
     """Gets what the fake Label Studio holds."""
     limits = ImageLimits(max_side=4000)
     fetcher = ImageFetcher(fake.url, lambda: f"Token {TOKEN}", limits=limits, timeout_s=5)
-    return Images(fetcher, limits, key="image", to_name="image")
+    return Images(fetcher, key="image", to_name="image")
 
 
 def test_one_bad_image_is_told_and_stops_nothing(fake: FakeLabelStudio, images: Images) -> None:
