@@ -15,6 +15,7 @@ from backend.labelstudio.client import Project
 from backend.labelstudio.connections import MlBackend
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import PickedReferences
+from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
 from backend.settings import Settings
 
 
@@ -50,7 +51,7 @@ def look_at_versions(
     expected = expected_version(settings, picked, controls)
     noted = Progress(connection).model_version(project.id)
     said = [backend.model_version for backend in backends if backend.is_connected]
-    strange = [version for version in said if not version.startswith("oneshot-")]
+    strange = [version for version in said if not version.startswith(OUR_VERSIONS)]
     if strange:
         notes.wrong(
             f"/setup of the connected model says {strange[0]!r}: it is not this backend",

@@ -7,10 +7,9 @@ from backend.jobs.connection import redis_errors
 from backend.jobs.keys import OTHERS, OTHERS_SECONDS_TO_LIVE
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import PermanentError
+from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
 from backend.worker.context import JobContext, WorkerContext, current_job
 from backend.worker.surplus import remove_surplus
-
-_OUR_VERSIONS = "oneshot-"
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ def _leave_alone(context: WorkerContext, project_ids: set[int]) -> None:
 def _is_ours(label_studio: LabelStudio, project_id: int) -> bool:
     """Whether an ML backend of the project names versions as we do."""
     try:
-        return any(version.startswith(_OUR_VERSIONS) for version in label_studio.backend_versions(project_id))
+        return any(version.startswith(OUR_VERSIONS) for version in label_studio.backend_versions(project_id))
     except PermanentError as exc:
         logger.warning("%s", exc)
         return False
