@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.labelstudio.shapes import bounding_rectangle
+
 
 @dataclass(frozen=True, eq=False)
 class MaskCut:
@@ -27,13 +29,12 @@ class MaskCut:
 
 def cut(mask: NDArray[np.bool_]) -> MaskCut:
     """Cut the mask, (H, W) bool, to its bounding box."""
-    height, width = mask.shape
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return MaskCut((height, width), 0, 0, np.zeros((0, 0), np.bool_), 0)
-    top, left = int(rows[0]), int(columns[0])
-    pixels = mask[top : rows[-1] + 1, left : columns[-1] + 1].copy()
-    return MaskCut((height, width), top, left, pixels, int(np.count_nonzero(pixels)))
+    size_hw = (mask.shape[0], mask.shape[1])
+    if not mask.any():
+        return MaskCut(size_hw, 0, 0, np.zeros((0, 0), np.bool_), 0)
+    left, top, width, height = bounding_rectangle(mask)
+    pixels = mask[top : top + height, left : left + width].copy()
+    return MaskCut(size_hw, top, left, pixels, int(np.count_nonzero(pixels)))
 
 
 def cut_iou(one: MaskCut, other: MaskCut) -> float:
