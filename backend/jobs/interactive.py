@@ -18,7 +18,7 @@ from backend.jobs.connection import redis_errors
 from backend.jobs.errors import PayloadError
 from backend.jobs.payloads import require_id
 from backend.jobs.queue import INTERACTIVE_QUEUE, JobQueue
-from backend.jobs.request_id import current_request_id
+from backend.jobs.request_id import request_meta
 
 MOST_BYTES = 4 * 2**20  # of the regions as JSON: a painted one of a large image has some 100 kB
 ANSWER = "backend.worker.interactive.answer"
@@ -121,7 +121,6 @@ class Questions:
 
 def _job(question: Question, job_id: str, wait_s: float) -> Any:  # noqa: ANN401 - RQ's EnqueueData
     """The job; it is not tried again, as nobody would wait for it."""
-    request_id = current_request_id.get()
     return Queue.prepare_data(
         ANSWER,
         kwargs=question.as_kwargs(),
@@ -130,5 +129,5 @@ def _job(question: Question, job_id: str, wait_s: float) -> Any:  # noqa: ANN401
         ttl=round(wait_s) + _ANSWER_TTL_S,  # without workers questions must not pile up
         result_ttl=_ANSWER_TTL_S,
         failure_ttl=_ANSWER_TTL_S,
-        meta={"request_id": request_id} if request_id else {},
+        meta=request_meta(),
     )

@@ -26,7 +26,7 @@ from backend.jobs.connection import redis_errors
 from backend.jobs.errors import SyncBusyError
 from backend.jobs.keys import PROJECTS, RECONCILED, SECONDS_TO_LIVE, ProjectKeys
 from backend.jobs.payloads import ListTasks, PredictTasks, SyncProject, WarmUp
-from backend.jobs.request_id import current_request_id
+from backend.jobs.request_id import request_meta
 
 INTERACTIVE_QUEUE = "oneshot-interactive"
 OPENED_QUEUE = "oneshot-opened"
@@ -373,7 +373,6 @@ class JobQueue:
 
 
 def _job(path: str, kwargs: dict[str, Any], job_id: str, timeout_s: int) -> EnqueueData:
-    request_id = current_request_id.get()
     return Queue.prepare_data(
         path,
         kwargs=kwargs,
@@ -382,7 +381,7 @@ def _job(path: str, kwargs: dict[str, Any], job_id: str, timeout_s: int) -> Enqu
         result_ttl=_RESULT_TTL_S,
         failure_ttl=_FAILURE_TTL_S,
         description=job_id,
-        meta={"request_id": request_id} if request_id else {},
+        meta=request_meta(),
         retry=Retry(max=ATTEMPTS_LEFT, interval=_USUAL_PAUSE_S),
     )
 
