@@ -93,14 +93,15 @@ def sync(context: WorkerContext, project_id: int, *, job_id: str = "") -> SyncOu
             context.progress.set_no_reference(project_id, lesson.reason)
             if context.warm_up:
                 context.warm_ups.start(project_id, once=True)
-            note_agreement(context, project)
-            return SyncOutcome(None, reason=lesson.reason)
-        _note(context, lesson.generation, lesson)
-        if wishes.asked:
-            context.known.note_learned(project_id, wishes, lesson.reviewed)
-        context.runs.begin_listing(project_id, lesson.generation.model_version)
+            outcome = SyncOutcome(None, reason=lesson.reason)
+        else:
+            _note(context, lesson.generation, lesson)
+            if wishes.asked:
+                context.known.note_learned(project_id, wishes, lesson.reviewed)
+            context.runs.begin_listing(project_id, lesson.generation.model_version)
+            outcome = SyncOutcome(lesson.generation.model_version, len(lesson.generation.references))
         note_agreement(context, project)
-    return SyncOutcome(lesson.generation.model_version, len(lesson.generation.references))
+    return outcome
 
 
 def _look_after_webhook(context: WorkerContext, project_id: int) -> None:
