@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backend.cli.benchmark_figures import print_figures
 from backend.cli.benchmark_label_studio import IDS_A_PROJECT, LABEL, SIZE_HW, TOKEN, StandIn, serve
 from backend.cli.benchmark_web import percentile, two_cores
 
@@ -55,16 +56,7 @@ def smart_tools(*, tasks: int, as_json: bool) -> None:
 
     Example: oneshot benchmark smart-tools --tasks 20
     """
-    figures = smart_tools_figures(tasks=tasks)
-    missed = [name for name, target in TARGETS.items() if figures[name] > target]
-    if as_json:
-        click.echo(json.dumps({**figures, "targets": TARGETS, "missed": missed}))
-    else:
-        for name, value in figures.items():
-            target = f"at most {TARGETS[name]:g}" if name in TARGETS else ""
-            click.echo(f"{name:20} {value:8.2f}   {target}{'   MISSED' if name in missed else ''}")
-    if missed:
-        raise click.exceptions.Exit(1)
+    print_figures(smart_tools_figures(tasks=tasks), TARGETS, as_json=as_json)
 
 
 def smart_tools_figures(*, tasks: int) -> dict[str, float]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from backend.cli.benchmark_figures import print_figures
+
 if TYPE_CHECKING:
     from backend.demo.processes import Child, Processes
 
@@ -60,16 +62,7 @@ def web(*, requests: int, as_json: bool) -> None:
 
     Example: oneshot benchmark web --requests 1000
     """
-    figures = web_figures(requests=requests)
-    missed = [name for name, target in TARGETS.items() if figures[name] > target]
-    if as_json:
-        click.echo(json.dumps({**figures, "targets": TARGETS, "missed": missed}))
-    else:
-        for name, value in figures.items():
-            target = f"at most {TARGETS[name]:g}" if name in TARGETS else ""
-            click.echo(f"{name:28} {value:9.2f}   {target}{'   MISSED' if name in missed else ''}")
-    if missed:
-        raise click.exceptions.Exit(1)
+    print_figures(web_figures(requests=requests), TARGETS, as_json=as_json)
 
 
 def web_figures(*, requests: int) -> dict[str, float]:
