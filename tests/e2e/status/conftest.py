@@ -28,6 +28,12 @@ LABEL_STUDIO = "http://labels.example"
 AUTH = ("ann", "correct horse")
 GONE = "net::ERR_CONNECTION_REFUSED"  # the browser's word when a test takes the backend away
 DESKTOP, PHONE = ViewportSize(width=1200, height=900), ViewportSize(width=390, height=844)
+LOOKS = [  # name, dark, view
+    ("light", False, DESKTOP),
+    ("dark", True, DESKTOP),
+    ("phone", False, PHONE),
+    ("phone-dark", True, PHONE),
+]
 BRIGHTNESS_LIGHT, BRIGHTNESS_DARK = 700, 200  # sums of the background's channels
 
 

@@ -11,7 +11,7 @@ from backend.jobs.agreement import Agreement, Agreements, Cursor, GenerationAgre
 from backend.jobs.generations import Generations
 from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import ReferenceNote
-from tests.e2e.status.conftest import DESKTOP, PHONE, Scene, no_wider_than_the_screen
+from tests.e2e.status.conftest import LOOKS, Scene, no_wider_than_the_screen
 
 pytestmark = pytest.mark.browser
 VERSIONS = [
@@ -53,15 +53,7 @@ def learned(scene: Scene) -> Scene:
     return scene
 
 
-@pytest.mark.parametrize(
-    ("name", "dark", "view"),
-    [
-        ("light", False, DESKTOP),
-        ("dark", True, DESKTOP),
-        ("phone", False, PHONE),
-        ("phone-dark", True, PHONE),
-    ],
-)
+@pytest.mark.parametrize(("name", "dark", "view"), LOOKS)
 @pytest.mark.usefixtures("learned")
 def test_learning_is_readable_everywhere(
     open_page: Callable[..., Page], artefacts: Path, name: str, dark: bool, view: ViewportSize

@@ -24,8 +24,8 @@ from tests.e2e.status.conftest import (
     AUTH,
     BRIGHTNESS_DARK,
     BRIGHTNESS_LIGHT,
-    DESKTOP,
     LABEL_STUDIO,
+    LOOKS,
     PHONE,
     VERSION,
     Scene,
@@ -108,15 +108,7 @@ def test_an_empty_backend_says_what_to_do(open_page: Callable[..., Page], artefa
     expect(page.get_by_text("No worker is running")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("name", "dark", "view"),
-    [
-        ("light", False, DESKTOP),
-        ("dark", True, DESKTOP),
-        ("phone", False, PHONE),
-        ("phone-dark", True, PHONE),
-    ],
-)
+@pytest.mark.parametrize(("name", "dark", "view"), LOOKS)
 @pytest.mark.usefixtures("running")
 def test_a_run_is_readable_everywhere(
     open_page: Callable[..., Page], artefacts: Path, name: str, dark: bool, view: ViewportSize
