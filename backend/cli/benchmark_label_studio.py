@@ -111,7 +111,7 @@ def is_annotated(task_id: int) -> bool:
 _COLUMNS: Mapping[str, Callable[[StandIn, int], Any]] = {
     "filter:tasks:id": lambda _, task_id: task_id,
     "filter:tasks:total_annotations": lambda _, task_id: int(is_annotated(task_id)),
-    "filter:tasks:annotations_ids": lambda _, task_id: str(task_id) if is_annotated(task_id) else "",
+    "filter:tasks:annotations_ids": lambda _, task_id: [str(task_id)] if is_annotated(task_id) else [],
     "filter:tasks:draft_exists": lambda _, __: False,
     "filter:tasks:total_predictions": lambda stand_in, task_id: len(stand_in.versions_of(task_id)),
     "filter:tasks:predictions_model_versions": lambda stand_in, task_id: stand_in.versions_of(task_id),
@@ -119,7 +119,6 @@ _COLUMNS: Mapping[str, Callable[[StandIn, int], Any]] = {
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "equal": operator.eq,
     "greater": operator.gt,
-    "empty": lambda value, wanted: bool((not value) == wanted),
     "contains": lambda value, wanted: not set(value).isdisjoint(wanted),
     "not_contains": lambda value, wanted: set(value).isdisjoint(wanted),
 }

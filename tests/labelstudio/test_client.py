@@ -136,6 +136,24 @@ def test_tasks_come_with_their_raw_addresses(client: LabelStudio, annotator: Ann
     assert client.tasks(project, []) == []
 
 
+def test_a_project_without_tasks_has_none_that_are_annotated(client: LabelStudio, project: int) -> None:
+    """Label Studio's own filter for annotations that exist fails there, with status 500."""
+    assert list(client.iter_annotated_tasks(project)) == []
+
+
+def test_annotated_tasks_come_with_the_ids_of_their_annotations(
+    client: LabelStudio, annotator: Annotator, project: int
+) -> None:
+    twice, _, skipped = _upload(annotator, project, 3)
+    ids = [annotator.annotate(twice, [brush_region(MASK)]) for _ in range(2)]
+    annotator.annotate(skipped, [], was_cancelled=True)
+
+    (found,) = client.iter_annotated_tasks(project)
+
+    assert (found.id, found.count) == (twice, 2)
+    assert sorted(int(each) for each in found.annotation_ids.split(",")) == ids
+
+
 def test_a_project_has_other_projects_tasks_not(
     client: LabelStudio, annotator: Annotator, project: int
 ) -> None:

@@ -288,8 +288,6 @@ def _passes(row: Mapping[str, Any], each: Mapping[str, Any]) -> bool:
             return bool(value > wanted)
         case "greater_or_equal":
             return bool(value >= wanted)
-        case "empty":
-            return bool((not value) == wanted)
         case "contains":
             return any(version in value for version in wanted)
         case "not_contains":
