@@ -6,7 +6,8 @@ What `make setup` installs must be there: a test that needs it fails without it,
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,26 +44,41 @@ def local_files_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("local-files")
 
 
+NewLabelStudio = Callable[[str], AbstractContextManager[LabelStudioServer]]
+
+
 @pytest.fixture(scope="session")
-def label_studio(
+def new_label_studio(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, local_files_root: Path
-) -> Iterator[LabelStudioServer]:
-    """The real Label Studio, one for the session, on data of its own; it has one user and no project."""
-    try:
-        template = migrated_data_dir(
-            pytestconfig.cache.mkdir("label-studio"), environment=LABEL_STUDIO_ENVIRONMENT
-        )
-    except DemoError as exc:
-        pytest.fail(str(exc))
-    data_dir = tmp_path_factory.mktemp("label-studio") / "data"
-    copy_data_dir(template, data_dir)
-    with Processes(ARTEFACTS / "logs") as processes:
-        yield start_label_studio(
-            processes,
-            environment=LABEL_STUDIO_ENVIRONMENT,
-            data_dir=data_dir,
-            local_files_root=local_files_root,
-        )
+) -> NewLabelStudio:
+    """Starts the real Label Studio on data of its own, with one user and no project; takes its log's folder."""
+
+    @contextmanager
+    def serve(logs: str) -> Iterator[LabelStudioServer]:
+        try:
+            template = migrated_data_dir(
+                pytestconfig.cache.mkdir("label-studio"), environment=LABEL_STUDIO_ENVIRONMENT
+            )
+        except DemoError as exc:
+            pytest.fail(str(exc))
+        data_dir = tmp_path_factory.mktemp("label-studio") / "data"
+        copy_data_dir(template, data_dir)
+        with Processes(ARTEFACTS / logs) as processes:
+            yield start_label_studio(
+                processes,
+                environment=LABEL_STUDIO_ENVIRONMENT,
+                data_dir=data_dir,
+                local_files_root=local_files_root,
+            )
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def label_studio(new_label_studio: NewLabelStudio) -> Iterator[LabelStudioServer]:
+    """The real Label Studio that most tests share; each makes projects of its own there."""
+    with new_label_studio("logs") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,20 @@ from backend.demo.label_studio import LabelStudioServer
 from backend.demo.processes import Processes
 from backend.demo.valkey import start_valkey
 from tests.annotator import Annotator, annotator_at
+from tests.conftest import NewLabelStudio
 from tests.proof.project import ProofProject
 from tests.stack import Stack, stack_environment, start_stack
 from tests.tiny_sam import tiny_sam_model
 
 Environment = Callable[..., dict[str, str]]
 NewProject = Callable[..., ProofProject]
+
+
+@pytest.fixture(scope="session")
+def label_studio(new_label_studio: NewLabelStudio) -> Iterator[LabelStudioServer]:
+    """One for the proofs alone: reconciliation would look at the projects that other tests left, too."""
+    with new_label_studio("logs/proof") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
