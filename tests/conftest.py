@@ -51,7 +51,7 @@ NewLabelStudio = Callable[[str], AbstractContextManager[LabelStudioServer]]
 def new_label_studio(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, local_files_root: Path
 ) -> NewLabelStudio:
-    """Starts the real Label Studio on data of its own, with one user and no project; takes its log's folder."""
+    """Starts a real Label Studio that has one user and no project; takes the folder for its logs."""
 
     @contextmanager
     def serve(logs: str) -> Iterator[LabelStudioServer]:

@@ -94,11 +94,11 @@ def test_a_worker_predicts_and_ends_when_asked(
 def test_a_killed_worker_loses_nothing(
     start: Start, fake: FakeLabelStudio, connection: Redis, tmp_path: Path
 ) -> None:
-    """Killed in the middle of a push; when its time to live is over, another worker does the rest."""
+    """Killed while it pushes task 2 and fetches the image of 3; in the end another worker does the rest."""
     stuck = True
 
     def hang(path: str) -> int | None:
-        while stuck and path.endswith("import/predictions"):
+        while stuck and path.endswith(("import/predictions", "/3.png")):
             time.sleep(0.05)
         return None
 
