@@ -61,7 +61,7 @@ def persam_f(
     target = mean([(one.reference.target + one.peak) / 2 for one in exemplars])
     valid = scene.embedding.valid
     prior = location_prior(similarity_map(scene.embedding.features, target, valid), valid)
-    weights = mean([one.reference.mask_weights for one in exemplars])
+    weights = mean([each for one in exemplars if (each := one.reference.mask_weights) is not None])
     mask = segment_weighted(models.sam, scene.embedding, prior, weights=weights)
     return decoded_instance(models.sam, scene, label, mask.logits, iou=mask.iou, similarity=prior.similarity)
 

@@ -109,6 +109,7 @@ def similar_instances(
         label=label,
         embedding=embedding,
         max_tiles=options.max_tiles,
+        fine_tuned=options.fine_tuned,
     )
     found = find_instances(models, [reference], image, options=options, embedding=embedding).instances
     taken = [*map(mask_window, shown), *known]

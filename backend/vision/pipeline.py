@@ -292,7 +292,7 @@ def looped(
         finder=finder,
         guidance=options.guidance,
         max_instances=options.max_instances,
-        fine_tuned=options.fine_tuned,
+        mask_weights=reference.mask_weights if options.fine_tuned else None,
     )
 
 

@@ -49,7 +49,7 @@ class Reference:
         label: the annotator's name for the thing.
         target: target embedding, the mean over all annotated objects, (C,) float.
         location: cosines with *target*, on the object and beside it: when the loop ends.
-        mask_weights: PerSAM-F's shares of part, whole and more, (3,) float.
+        mask_weights: PerSAM-F's shares of part, whole and more, (3,) float; None where they were not fitted.
         whole: what the whole image says, for the check.
         tiles: what tiles around the objects say, where these are small; else none.
         wanted_scale: tiles along a side that would show the object well; more than there are where a bound
@@ -59,7 +59,7 @@ class Reference:
     label: str
     target: Tensor
     location: LocationLevels
-    mask_weights: Tensor
+    mask_weights: Tensor | None
     whole: Prototype
     tiles: tuple[Prototype, ...] = ()
     wanted_scale: int = 1
@@ -89,6 +89,7 @@ def build_reference(
     label: str,
     embedding: ImageEmbedding | None = None,
     max_tiles: int = MAX_TILES,
+    fine_tuned: bool = True,
 ) -> Reference:
     """Turn the annotated objects of one label in one image into a reference.
 
@@ -100,6 +101,7 @@ def build_reference(
         label: the annotator's name for the thing.
         embedding: of *image*, where the caller has it.
         max_tiles: bound on the tiles of an image with small objects.
+        fine_tuned: fit PerSAM-F's weights, for searches that predict as it does.
 
     Raises:
         EmptyReferenceMaskError: no mask, or one with no object.
@@ -115,15 +117,14 @@ def build_reference(
     targets = [target_embedding(embedding.features, to_grid(mask, embedding)) for mask in objects]
     target = torch.stack(targets).mean(dim=0)
     similarity = similarity_map(embedding.features, target, embedding.valid)
+    logits = [reference_logits(mask, embedding) for mask in objects] if fine_tuned else []
     wanted = scale_for(float(together.sum()) / len(objects))
     scale = min(wanted, math.isqrt(max_tiles))
     return Reference(
         label=label,
         target=target,
         location=location_levels(similarity, together, embedding.valid),
-        mask_weights=fitted_weights(
-            sam, embedding, similarity, [reference_logits(m, embedding) for m in objects]
-        ),
+        mask_weights=fitted_weights(sam, embedding, similarity, logits) if fine_tuned else None,
         whole=build_prototype(semantic_encoder, image, objects, embedding, scale=1),
         tiles=tuple(tiled(sam, semantic_encoder, image, objects, scale)) if scale > 1 else (),
         wanted_scale=wanted,

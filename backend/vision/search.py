@@ -19,7 +19,7 @@ def search_instances(
     finder: int,
     guidance: GuidanceMode,
     max_instances: int,
-    fine_tuned: bool,
+    mask_weights: Tensor | None,
 ) -> list[Candidate]:
     """Find every place that looks like the reference, one after the other, in one embedding.
 
@@ -34,7 +34,7 @@ def search_instances(
         finder: index of the reference, for the candidates.
         guidance: how the target guides the first prediction.
         max_instances: bound on the rounds.
-        fine_tuned: predict as PerSAM-F does, with the mask weights fitted on the reference.
+        mask_weights: predict as PerSAM-F does, with these weights, (3,) float; None: as PerSAM does.
 
     Returns:
         Candidates in the order they were found; they may overlap.
@@ -47,8 +47,8 @@ def search_instances(
         prior = location_prior(left, valid)
         if prior.similarity <= least:
             break
-        if fine_tuned:
-            mask = segment_weighted(sam, embedding, prior, weights=reference.mask_weights)
+        if mask_weights is not None:
+            mask = segment_weighted(sam, embedding, prior, weights=mask_weights)
         else:
             guide = target_guidance(guidance, left, valid, reference.target)
             mask = segment_target(sam, embedding, prior, guidance=guide)

@@ -260,3 +260,16 @@ def test_levels_lie_on_the_object_and_beside_it() -> None:
 def test_a_checked_mask_is_bool() -> None:
     """Whatever came in."""
     assert reference_mask(square().astype(np.float64), SIZE).dtype == np.bool_
+
+
+def test_the_weights_of_persam_f_are_fitted_only_where_they_are_wanted() -> None:
+    """What else a reference says is the same without."""
+    fitted, plain = (
+        build_reference(tiny_sam(), ENCODER, IMAGE, [square()], label="coin", fine_tuned=each)
+        for each in (True, False)
+    )
+
+    assert fitted.mask_weights is not None
+    assert fitted.mask_weights.sum().item() == pytest.approx(1)
+    assert plain.mask_weights is None
+    assert torch.equal(fitted.target, plain.target)

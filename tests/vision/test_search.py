@@ -36,7 +36,7 @@ def test_the_loop_ends_when_nothing_left_is_similar() -> None:
     """No cell is above a cosine of 1: not one round."""
     found = search_instances(
         tiny_sam(), seen(), reference(ground=1, thing=1), finder=0, guidance="none", max_instances=9,
-        fine_tuned=False,
+        mask_weights=None,
     )  # fmt: skip
 
     assert found == []
@@ -44,10 +44,11 @@ def test_the_loop_ends_when_nothing_left_is_similar() -> None:
 
 def test_the_loop_goes_on_while_anything_is_similar() -> None:
     """Every cell is above a cosine of -1, so only the bound ends it; each guidance and PerSAM-F can do it."""
-    for guidance, fine_tuned in (("none", False), ("hf", False), ("exact", False), ("none", True)):
+    weights = torch.tensor([0.2, 0.5, 0.3])
+    for guidance, mask_weights in (("none", None), ("hf", None), ("exact", None), ("none", weights)):
         found = search_instances(
             tiny_sam(), seen(), reference(ground=-1, thing=-1), finder=3, guidance=guidance,  # type: ignore[arg-type]
-            max_instances=3, fine_tuned=fine_tuned,
+            max_instances=3, mask_weights=mask_weights,
         )  # fmt: skip
 
         assert [one.finder for one in found] == [3, 3, 3]
@@ -57,7 +58,7 @@ def test_the_loop_visits_every_cell_at_most_once() -> None:
     """5 x 8 cells show the image; a round takes at least one of them."""
     found = search_instances(
         tiny_sam(), seen(), reference(ground=-1, thing=-1), finder=0, guidance="none", max_instances=999,
-        fine_tuned=False,
+        mask_weights=None,
     )  # fmt: skip
 
     assert 0 < len(found) <= 40
