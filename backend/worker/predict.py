@@ -14,10 +14,10 @@ from backend.labelstudio.images import decode_image
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import output_controls, region_plan
 from backend.labelstudio.regions import ScoredMask, prediction
+from backend.vision.score import prediction_score
 from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation
 from backend.worker.prefetch import Loaded, Prefetch
-from backend.worker.score import prediction_score
 
 _RUN_LENGTH_BYTES, _POINT_BYTES = 4, 40  # as JSON: up to three digits, comma and space; two long numbers
 

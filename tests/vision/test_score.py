@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.worker.score import prediction_score
+from backend.vision.score import prediction_score
 
 CONFIDENCES = st.lists(st.floats(0, 1), max_size=20)
 MISSED = st.floats(0, 50)
