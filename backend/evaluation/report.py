@@ -8,6 +8,7 @@ from typing import Any
 from backend.evaluation.average_precision import Scored, average_precision
 from backend.evaluation.metrics import Scores, Tally, scores, total
 from backend.evaluation.run import ImageRun
+from backend.evaluation.trust import Trust, trust
 
 STAGES = ("encode", "search", "check")
 
@@ -37,6 +38,7 @@ class MethodReport:
         overall: figures over all of them.
         seconds: per image, by stage.
         images: images searched.
+        trust: how far its confidences and scores can be trusted.
     """
 
     method: str
@@ -44,6 +46,7 @@ class MethodReport:
     overall: Figures
     seconds: dict[str, float]
     images: int
+    trust: Trust
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def _method_report(method: str, runs: Sequence[ImageRun]) -> MethodReport:
     overall = Figures(counts, scores(counts), fmean(precision.values()) if precision else 0.0)
     images = len({run.image for run in runs})
     seconds = {stage: sum(run.seconds[stage] for run in runs) / images for stage in STAGES}
-    return MethodReport(method, classes, overall, seconds, images)
+    return MethodReport(method, classes, overall, seconds, images, trust(runs))
 
 
 def _class_figures(
@@ -125,6 +128,7 @@ def _dataset_json(report: DatasetReport) -> dict[str, Any]:
                 **_figures_json(method.overall),
                 "images_searched": method.images,
                 "seconds_per_image": _rounded(method.seconds),
+                "trust": asdict(method.trust),
                 "classes": [
                     {"group": group, "class": label, **_figures_json(figures)}
                     for (group, label), figures in method.classes.items()

@@ -15,6 +15,7 @@ from backend.evaluation.rle import Rle, encode, iou_matrix
 from backend.evaluation.scene import Scene
 from backend.vision.pipeline import Models, SearchOptions, Segmentation
 from backend.vision.sam import ImageEmbedding
+from backend.vision.score import prediction_score
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class ImageRun:
         method: name of the method.
         outcomes: one per judged class.
         seconds: by stage: encode, search, check.
+        score: of all that was found, as Label Studio would be told.
     """
 
     image: str
     method: str
     outcomes: tuple[Outcome, ...]
     seconds: dict[str, float]
+    score: float
 
 
 def run_searches(
@@ -118,7 +121,8 @@ def _image_run(
         "search": segmentation.seconds.search,
         "check": segmentation.seconds.check,
     }
-    return ImageRun(image, method, outcomes, seconds)
+    score = prediction_score([one.confidence for one in found], segmentation.missed)
+    return ImageRun(image, method, outcomes, seconds, score)
 
 
 def outcome(episode: Episode, found: tuple[Found, ...], true: tuple[Rle, ...]) -> Outcome:

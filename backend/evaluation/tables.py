@@ -20,6 +20,8 @@ def print_reports(console: Console, reports: Sequence[DatasetReport]) -> None:
     for report in reports:
         console.print(_class_table(report))
     console.print(_summary_table(reports))
+    if any(method.method == WHOLE for method in reports[0].methods):
+        console.print(_trust_table(reports))
 
 
 def print_ablation(console: Console, reports: Sequence[DatasetReport]) -> None:
@@ -81,6 +83,22 @@ def _summary_table(reports: Sequence[DatasetReport]) -> Table:
             cells = [f"{mean[score]:.3f}" for score in SCORES]
             absent = _absent(total(_counts(reports, method.method)))
             table.add_row("mean", method.method, *cells, absent, *(f"{mean[stage]:.2f}" for stage in STAGES))
+    return table
+
+
+def _trust_table(reports: Sequence[DatasetReport]) -> Table:
+    """How far what the pipeline says of itself can be trusted, a row per data set."""
+    title = "trust: does a confidence come true, are the least sure images those with most left to do?"
+    table = Table(title=title, title_style="bold", title_justify="left")
+    table.add_column("data set", overflow="fold")
+    _number_columns(table, ("instances", "calibration error", "images", "least sure first"))
+    for report in reports:
+        one = next(method.trust for method in report.methods if method.method == WHOLE)
+        error, first = (
+            "-" if value is None else f"{value:.3f}"
+            for value in (one.calibration_error, one.least_sure_first)
+        )
+        table.add_row(report.dataset, str(one.instances), error, str(one.images), first)
     return table
 
 

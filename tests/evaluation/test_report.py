@@ -32,7 +32,7 @@ def outcome(label: str, found: tuple[Rle, ...], true: tuple[Rle, ...]) -> Outcom
 
 def run(image: str, method: str, *outcomes: Outcome, encode_s: float = 1.0) -> ImageRun:
     """One search."""
-    return ImageRun(image, method, outcomes, {"encode": encode_s, "search": 2.0, "check": 0.5})
+    return ImageRun(image, method, outcomes, {"encode": encode_s, "search": 2.0, "check": 0.5}, 0.9)
 
 
 @pytest.fixture
@@ -130,3 +130,17 @@ def test_an_ablation_has_a_row_per_part_and_a_column_per_data_set_and_the_mean_l
         ["pipeline", "0.000", "0.000", "0.000"],
         ["without colour", "0.500", "0.000", "0.250"],
     ]
+
+
+def test_the_pipelines_trust_is_told(report: DatasetReport) -> None:
+    """All of 6 instances have a confidence of 0.9, and 5 are right; both images have one score."""
+    pipeline, _ = report.methods
+    written = io.StringIO()
+
+    print_reports(Console(file=written, width=200), [report])
+
+    assert pipeline.trust.instances == 6
+    assert pipeline.trust.calibration_error == pytest.approx(0.9 - 5 / 6)
+    assert pipeline.trust.least_sure_first == 0.5
+    (row,) = [line for line in written.getvalue().split("trust:")[1].splitlines() if "fruits" in line]
+    assert [cell.strip() for cell in row.strip("│ ").split("│")] == ["fruits", "6", "0.067", "2", "0.500"]

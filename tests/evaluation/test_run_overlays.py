@@ -43,7 +43,7 @@ def run(search: Search, *found: NDArray[np.bool_]) -> ImageRun:
     """One run that found these as figs."""
     instances = tuple(Found("fig", encode(mask), 0.9, 0.8) for mask in found)
     true = tuple(encode(mask) for mask in search.image.masks("fig").values())
-    return ImageRun(search.image.name, "loop", (outcome(search.judged[0], instances, true),), SECONDS)
+    return ImageRun(search.image.name, "loop", (outcome(search.judged[0], instances, true),), SECONDS, 1.0)
 
 
 def reference_pixels(sheet: Path) -> int:
@@ -62,7 +62,7 @@ def test_found_lies_above_false_and_small_above_large() -> None:
     search = planned()[0]
     first, second = run(search, box(0, 20), box(0, 60), box(50, 55)), run(search, box(30, 40), box(0, 50))
 
-    marks = run_marks(ImageRun("c", "loop", (*first.outcomes, *second.outcomes), SECONDS))
+    marks = run_marks(ImageRun("c", "loop", (*first.outcomes, *second.outcomes), SECONDS, 1.0))
 
     false, found = [m for m in marks if m.colour == FALSE], [m for m in marks if m.colour == MATCHED]
     assert marks[-2:] == found
