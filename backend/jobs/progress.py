@@ -17,11 +17,7 @@ from backend.jobs.snapshot import MOST_TASKS, snapshot
 TaskState = Literal["queued", "processing", "done", "empty", "failed", "skipped"]
 Taken = Literal["taken", "stale", "elsewhere"]
 FINISHED: frozenset[TaskState] = frozenset({"done", "empty", "failed", "skipped"})
-_MOST_LOSSES = 2  # workers that one task may kill
-_SET_ASIDE = (
-    "its worker was lost twice while it worked on this task: killed, out of memory, or its machine is gone; "
-    "the task is set aside, try it again on a machine with more memory"
-)
+_MOST_BLAMED = 2  # times that one task may kill its worker, or hang
 _COMPUTING = ("encode", "search", "check")  # stages of the work
 _LONGEST_REASON = 500
 _LONGEST_TITLE = 200
@@ -75,6 +71,29 @@ class TaskProgress:
 
 
 @dataclass(frozen=True)
+class BlameReasons:
+    """What tasks of a job that took its worker with it, or hung, are told.
+
+    Attributes:
+        again: those in hand, that wait again.
+        given_up: all that are left, if the job is not tried again and no task can be blamed.
+        set_aside: the one that was blamed before.
+    """
+
+    again: str
+    given_up: str
+    set_aside: str
+
+
+@dataclass(frozen=True)
+class Blame:
+    """The task, if any, that is blamed for what happened to its job, and whether it is set aside for it."""
+
+    task_id: int | None
+    is_set_aside: bool
+
+
+@dataclass(frozen=True)
 class ProjectProgress:
     """What the last sync of a project found: a model version, or the reason why there is none."""
 
@@ -94,7 +113,7 @@ class Progress:
         self._set_project = connection.register_script(scripts.SET_PROJECT)
         self._take_task = connection.register_script(scripts.TAKE_TASK)
         self._record_tasks = connection.register_script(scripts.RECORD_TASKS)
-        self._lose_worker = connection.register_script(scripts.LOSE_WORKER)
+        self._blame = connection.register_script(scripts.BLAME)
         self._remove_tasks = connection.register_script(scripts.REMOVE_TASKS)
 
     def set_generation(
@@ -230,12 +249,15 @@ class Progress:
                 amounts[f"images:{task.state}"] = amounts.get(f"images:{task.state}", 0) + 1
             for stage, seconds in task.stages.items():
                 amounts[f"seconds:{stage}"] = amounts.get(f"seconds:{stage}", 0) + seconds
+        self._add(amounts)
+
+    def _add(self, amounts: Mapping[str, float]) -> None:
         if amounts:
             with self._connection.pipeline(transaction=False) as pipe:
                 add_counts(pipe, amounts)
                 pipe.execute()
 
-    def lose_worker(
+    def blame(
         self,
         project_id: int,
         model_version: str,
@@ -243,20 +265,20 @@ class Progress:
         *,
         job_id: str,
         tried_again: bool,
-        reason: str,
-    ) -> int | None:
-        """Note that the worker of a job was lost: its tasks wait again, or have failed if the job has.
+        reasons: BlameReasons,
+    ) -> Blame:
+        """Note that a job took its worker with it, or did not end in time: its tasks wait again.
 
-        Of the tasks in hand the last one taken is blamed. Blamed for the second time, it is set aside.
-
-        Returns:
-            The task that was set aside, or None.
+        Of the tasks in hand the last one taken is blamed. Blamed for the second time, it is set aside. Where
+        none can be blamed and the job is not tried again, its tasks have failed with it.
         """
+        told = (reasons.again, reasons.given_up, reasons.set_aside)
         args: list[str | int] = [project_id, model_version, SECONDS_TO_LIVE, job_id, int(tried_again)]
-        args += [_MOST_LOSSES, reason[:_LONGEST_REASON], reason[:_LONGEST_REASON], _SET_ASIDE, *task_ids]
+        args += [_MOST_BLAMED, *(each[:_LONGEST_REASON] for each in told), *task_ids]
         with redis_errors():
-            aside = self._lose_worker(keys=ProjectKeys(project_id).of_tasks(), args=args)
-        return int(aside) if aside else None
+            blamed, aside, failed = self._blame(keys=ProjectKeys(project_id).of_tasks(), args=args)
+            self._add({"images:failed": failed} if failed else {})
+        return Blame(int(blamed) if blamed else None, is_set_aside=bool(aside))
 
     def states(
         self, project_id: int, task_ids: Sequence[int], *, job_id: str | None = None

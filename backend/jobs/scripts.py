@@ -281,17 +281,18 @@ return 1
 """
 )
 
-# ARGV: project id, model version, seconds to live, job id, whether it is tried again (0 or 1), losses of a
-# worker after which a task is set aside, reason of the tasks that wait again, of those that have failed
-# with the job, of the one that is set aside; then the job's task ids.
-# Of the tasks in hand the last one taken is blamed for the loss of the worker.
-# Returns the id of the task that was set aside, or ''.
-LOSE_WORKER = (
+# ARGV: project id, model version, seconds to live, job id, whether it is tried again in any case (0 or 1),
+# how often a task is blamed until it is set aside, reason of the tasks that wait again, of those that have
+# failed with the job, of the one that is set aside; then the job's task ids.
+# Of the tasks in hand the last one taken is blamed for what happened to the job. Then the others wait again:
+# as each may be blamed a few times only, that ends.
+# Returns the id of the task that is blamed, or '', 1 if it was set aside, and how many tasks have failed now.
+BLAME = (
     _TASKS
     + """
-if version() ~= ARGV[2] then return '' end
+if version() ~= ARGV[2] then return {'', 0, 0} end
 local time, again, most = now(), ARGV[5] == '1', tonumber(ARGV[6])
-local blamed, blamed_at, aside = nil, -1, ''
+local blamed, blamed_at, aside, failed = nil, -1, 0, 0
 for i = 10, #ARGV do
   local entry = read(ARGV[i])
   if entry and entry.state == 'processing' and entry.job == ARGV[4] and entry.at >= blamed_at then
@@ -303,14 +304,15 @@ for i = 10, #ARGV do
   if entry and is_open(entry) and entry.job == ARGV[4] then
     local kills = (entry.kills or 0) + (ARGV[i] == blamed and 1 or 0)
     local new = {job = entry.job, at = time, kills = kills}
-    if kills >= most and ARGV[i] == blamed then new.state, new.reason, aside = 'failed', ARGV[9], ARGV[i]
-    elseif not again then new.state, new.reason = 'failed', ARGV[8]
+    if kills >= most and ARGV[i] == blamed then new.state, new.reason, aside = 'failed', ARGV[9], 1
+    elseif not again and not blamed then new.state, new.reason = 'failed', ARGV[8]
     else new.state, new.reason = 'queued', entry.state == 'processing' and ARGV[7] or entry.reason end
+    if new.state == 'failed' then failed = failed + 1 end
     set_task(ARGV[i], new, time)
   end
 end
 keep(ARGV[1], ARGV[3], time)
-return aside
+return {blamed or '', aside, failed}
 """
 )
 

@@ -10,9 +10,18 @@ from rq.timeouts import JobTimeoutException
 from backend.jobs.errors import SyncBusyError
 from backend.jobs.interactive import ANSWER
 from backend.jobs.payloads import PredictTasks
-from backend.jobs.progress import TaskProgress, TaskState
+from backend.jobs.progress import BlameReasons, TaskProgress, TaskState
 from backend.jobs.queue import PREDICT_QUEUES
 from backend.worker.context import WorkerContext
+
+_SET_ASIDE_LOST = (
+    "its worker was lost twice while it worked on this task: killed, out of memory, or its machine is gone; "
+    "the task is set aside, try it again on a machine with more memory"
+)
+_SET_ASIDE_LATE = (
+    "it did not end in time (ONESHOT_TASK_TIMEOUT_S) for the second time; the task is set aside, look at its "
+    "image or allow it more time"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -52,31 +61,41 @@ def _is_sync(kwargs: Mapping[str, object]) -> bool:
 
 def _note_tasks(context: WorkerContext, job: Job, error: BaseException, *, outage: bool) -> None:
     payload = PredictTasks(**job.kwargs)
-    reason = _reason(job, error, outage=outage)
-    if isinstance(error, AbandonedJobError):
-        aside = context.progress.lose_worker(
-            *(payload.project_id, payload.model_version, payload.task_ids),
-            job_id=job.id,
-            tried_again=_tried_again(job),
-            reason=reason,
-        )
-        if aside is not None:
-            logger.warning("job %s: task %d has lost its worker twice and is set aside", job.id, aside)
+    if isinstance(error, (AbandonedJobError, JobTimeoutException)):
+        _blame(context, job, payload, error)
         return
+    reason = _reason(job, error, outage=outage)
     states = context.progress.states(payload.project_id, payload.task_ids, job_id=job.id)
     changed = [
         TaskProgress(task_id, new_state, reason=reason)
         for task_id, state in states.items()
-        if (new_state := _new_state(job, state, error)) is not None
+        if (new_state := _new_state(job, state)) is not None
     ]
     if changed:
         context.progress.record_many(payload.project_id, payload.model_version, changed)
 
 
-def _new_state(job: Job, state: TaskState, error: BaseException) -> TaskState | None:
+def _blame(context: WorkerContext, job: Job, payload: PredictTasks, error: BaseException) -> None:
+    """Blame a task for the worker that was lost, or the time that is over; then that costs no attempt."""
+    told = explain(error)
+    blame = context.progress.blame(
+        *(payload.project_id, payload.model_version, payload.task_ids),
+        job_id=job.id,
+        tried_again=_tried_again(job),
+        reasons=BlameReasons(
+            again=f"{told}; it is tried again",
+            given_up=f"{told}; it was tried often enough",
+            set_aside=_SET_ASIDE_LATE if isinstance(error, JobTimeoutException) else _SET_ASIDE_LOST,
+        ),
+    )
+    if blame.task_id is not None:
+        job.retries_left = (job.retries_left or 0) + 1
+    if blame.is_set_aside:
+        logger.warning("job %s: task %d is set aside: %s", job.id, blame.task_id, told)
+
+
+def _new_state(job: Job, state: TaskState) -> TaskState | None:
     """Give the state that follows *state*, or None if the failed attempt does not change it."""
-    if state == "processing" and isinstance(error, JobTimeoutException):
-        return "failed"  # this task took the time; the others get another attempt
     if state not in ("queued", "processing"):
         return None
     if not _tried_again(job):

@@ -56,14 +56,26 @@ def test_without_retries_what_is_not_finished_has_failed(context: WorkerContext,
     assert states(context) == {1: ("done", None), 2: ("failed", reason), 3: ("failed", reason)}
 
 
-def test_the_task_that_took_too_long_fails_alone(context: WorkerContext, job: Job) -> None:
-    note_failure(context, job, JobTimeoutException("Task exceeded maximum timeout value (2400 seconds)"))
+def test_a_task_that_hangs_is_tried_again_and_fails_alone_the_second_time(
+    context: WorkerContext, job: Job
+) -> None:
+    """It may have hung for what is over by then; the job's attempts are kept for other trouble."""
+    late = JobTimeoutException("Task exceeded maximum timeout value (2400 seconds)")
+    note_failure(context, job, late)
+    first = states(context)
+    assert context.progress.take(7, VERSION, 2, job.id) == "taken"
+    note_failure(context, job, late)
 
+    reason = "the job took longer than it may; it is tried again"
+    assert first == {1: ("done", None), 2: ("queued", reason), 3: ("queued", None)}
     assert {task: state for task, (state, _) in states(context).items()} == {
         1: "done",
         2: "failed",
         3: "queued",
     }
+    assert "second time" in str(states(context)[2][1])
+    assert job.retries_left == 4
+    assert context.counters.read()["images:failed"] == 1
 
 
 def test_a_failed_sync_says_why_on_the_project(context: WorkerContext) -> None:
@@ -111,10 +123,28 @@ def test_of_the_tasks_in_hand_the_last_one_is_blamed_and_set_aside_the_second_ti
     assert "twice" in str(states(context)[3][1])
 
 
-def test_without_retries_the_tasks_of_a_lost_worker_have_failed(context: WorkerContext, job: Job) -> None:
+def test_a_loss_that_a_task_is_blamed_for_uses_up_no_attempt(context: WorkerContext, job: Job) -> None:
+    """Each task may be blamed twice: however many workers its job loses, no other task fails with it."""
     job.retries_left = 0
     note_failure(context, job, AbandonedJobError())
 
+    assert job.retries_left == 1  # the one that RQ takes
+    assert {task: state for task, (state, _) in states(context).items()} == {
+        1: "done",
+        2: "queued",
+        3: "queued",
+    }
+
+
+def test_without_retries_the_tasks_of_workers_lost_before_any_was_begun_have_failed(
+    context: WorkerContext, job: Job
+) -> None:
+    """Nobody tells what has lost the workers, and somewhere it must end."""
+    context.progress.record(7, VERSION, TaskProgress(2, "queued"))
+    job.retries_left = 0
+    note_failure(context, job, AbandonedJobError())
+
+    assert job.retries_left == 0
     assert {task: state for task, (state, _) in states(context).items()} == {
         1: "done",
         2: "failed",

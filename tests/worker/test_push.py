@@ -251,7 +251,7 @@ def test_a_worker_that_is_to_stop_pushes_what_it_has_and_gives_back_the_rest(
 
 
 @pytest.mark.usefixtures("version")
-def test_when_the_jobs_time_is_over_only_the_task_in_hand_has_failed(
+def test_when_the_time_is_over_only_the_task_in_hand_waits_for_another_attempt(
     fake: FakeLabelStudio, run_jobs: RunJobs, states: States
 ) -> None:
     def over() -> None:
@@ -260,7 +260,7 @@ def test_when_the_jobs_time_is_over_only_the_task_in_hand_has_failed(
     run_jobs(jobs=1, find=Find({3: over}))
 
     assert fake.predicted() == [2, 3]
-    assert states() == {2: "done", 3: "done", 4: "failed", 5: "queued"}
+    assert states() == {2: "done", 3: "done", 4: "queued", 5: "queued"}
 
 
 @pytest.mark.usefixtures("version")
