@@ -44,10 +44,14 @@ class ColourSam(Sam):
         return super().embed(image)
 
     def decode(self, embedding: ImageEmbedding, **prompts: Any) -> MaskLogits:
-        """Segment at the first point: a part (the upper half), the whole, and more (all there is)."""
+        """Segment at the first point, or a box's middle: a part (the upper half), the whole, and more."""
         if "points_xy" not in prompts:
             return MaskLogits(prompts["mask_logits"][:, None], torch.ones(1, 1))  # it is drawn well already
-        x, y = (float(value) for value in prompts["points_xy"][0][0])
+        if prompts["points_xy"] is not None:
+            x, y = (float(value) for value in prompts["points_xy"][0][0])
+        else:
+            left, top, right, bottom = (float(value) for value in prompts["boxes_xyxy"][0])
+            x, y = (left + right) / 2, (top + bottom) / 2
         self.places_xy.append((x, y))
         whole = _connected(embedding, x, y)
         part, more = np.zeros_like(whole), np.zeros_like(whole)

@@ -40,6 +40,7 @@ class Asked:
     shares: Shares
     without: tuple[Part, ...]
     ablation: bool
+    boxed: bool
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -100,6 +101,13 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
     help="References per label: one instance of each of the first images that hold it.",
 )
 @click.option(
+    "--reference-as",
+    type=click.Choice(["mask", "box"]),
+    default="mask",
+    show_default=True,
+    help="What is shown of the reference: its mask, or only the box around it, as with RectangleLabels.",
+)
+@click.option(
     "--hold-out",
     type=click.IntRange(min=1),
     help="The first images that hold a label are no test images; with 3, one reference and three are judged "
@@ -157,6 +165,7 @@ def evaluate(
     json_file: Path | None,
     overlays: Path | None,
     references: int,
+    reference_as: Literal["mask", "box"],
     hold_out: int | None,
     saved: Path | None,
     limit: int | None,
@@ -192,11 +201,13 @@ def evaluate(
         Shares(references, hold_out or references, limit),
         tuple(dict.fromkeys(without)),
         ablation,
+        reference_as == "box",
     )
     if review:
-        if methods or ablation or overlays or saved:
+        if methods or ablation or overlays or saved or asked.boxed:
             raise click.UsageError(
-                "--review measures the pipeline alone: leave out --method, --ablation, --overlays, --against"
+                "--review measures the pipeline alone, from masks: leave out --method, --ablation, "
+                "--overlays, --against, --reference-as"
             )
         _review(asked, settings, corrected, draw, json_file)
         return
@@ -234,7 +245,10 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
     for dataset, plan in zip(opened, plans, strict=True):
         folder = overlays / dataset.name if overlays else None
         reports.append(
-            dataset_report(dataset.name, _runs(dataset.name, models, plan, methods, options, folder))
+            dataset_report(
+                dataset.name,
+                _runs(dataset.name, models, plan, methods, options, folder, boxed=asked.boxed),
+            )
         )
     return reports
 
@@ -319,6 +333,8 @@ def _runs(
     methods: list[Method],
     options: SearchOptions,
     folder: Path | None,
+    *,
+    boxed: bool,
 ) -> list[ImageRun]:
     """All runs of one data set, told line by line."""
     from backend.evaluation.run import run_searches
@@ -327,7 +343,7 @@ def _runs(
     runs: list[ImageRun] = []
     with progress(name, len(plan)) as done:
         for number, (search, found) in enumerate(
-            run_searches(models, plan, methods, options=options), start=1
+            run_searches(models, plan, methods, options=options, boxed=boxed), start=1
         ):
             for run in found:
                 if folder:
@@ -374,6 +390,7 @@ def _taken_with(asked: Asked, settings: Settings) -> dict[str, Any]:
         "persam_guidance": METHODS["persam"].guided(asked.guidance).guidance,
         "checkpoint": asked.checkpoint,
         "semantics": asked.semantics,
+        "reference_as": "box" if asked.boxed else "mask",
         **asdict(asked.shares),
     }
 

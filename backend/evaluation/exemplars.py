@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from backend.evaluation.datasets import LabelledImage
 from backend.evaluation.episodes import Episode
+from backend.vision.boxed import thing_inside
 from backend.vision.pipeline import Models
 from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding, to_grid
@@ -35,9 +36,16 @@ class Exemplar:
 
 
 def exemplars(
-    models: Models, episodes: Iterable[Episode], *, max_tiles: int
+    models: Models, episodes: Iterable[Episode], *, max_tiles: int, boxed: bool = False
 ) -> dict[tuple[str, str], tuple[Exemplar, ...]]:
-    """The exemplars of each episode by (group, class); an image is encoded once for all labels."""
+    """The exemplars of each episode by (group, class); an image is encoded once for all labels.
+
+    Args:
+        models: the networks.
+        episodes: any number, also several times.
+        max_tiles: bound on the tiles of an image with small objects.
+        boxed: only the box around each annotated object is shown.
+    """
     wanted = {episode.key: episode for episode in episodes}
     masks = [(episode, one) for episode in wanted.values() for one in episode.references]
     found: dict[tuple[str, str], tuple[Exemplar, ...]] = {}
@@ -46,9 +54,9 @@ def exemplars(
         if last is None or last[0] is not one.image:
             pixels = one.image.pixels()
             last = one.image, pixels, models.sam.embed(pixels)
-        new = exemplar(
-            *(models, last[1], last[2], one.mask(episode.label), episode.label), max_tiles=max_tiles
-        )
+        mask = one.mask(episode.label)
+        shown = thing_inside(models.sam, last[2], box_around(mask)) if boxed else mask
+        new = exemplar(*(models, last[1], last[2], shown, episode.label), max_tiles=max_tiles)
         found[episode.key] = (*found.get(episode.key, ()), new)
     return found
 
@@ -74,3 +82,11 @@ def exemplar(
         ),
         embedding.features[:, inside].amax(dim=1),
     )
+
+
+def box_around(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The bounding box of a mask that is not empty, as a mask of the same size (H, W)."""
+    rows, columns = np.nonzero(mask)
+    box = np.zeros_like(mask)
+    box[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = True
+    return box

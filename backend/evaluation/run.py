@@ -59,15 +59,27 @@ class ImageRun:
 
 
 def run_searches(
-    models: Models, plan: Sequence[Search], methods: Sequence[Method], *, options: SearchOptions
+    models: Models,
+    plan: Sequence[Search],
+    methods: Sequence[Method],
+    *,
+    options: SearchOptions,
+    boxed: bool = False,
 ) -> Iterator[tuple[Search, list[ImageRun]]]:
     """Search every image with every method; one item per search, as soon as it is done.
 
     An image that is searched several times in a row is encoded once; its runs after the first have 0 s for
     encode.
+
+    Args:
+        models: the networks.
+        plan: what to search.
+        methods: how.
+        options: of the methods.
+        boxed: as references only the boxes around the annotated objects are shown.
     """
     wanted = (episode for search in plan for episode in search.episodes)
-    shown = exemplars(models, wanted, max_tiles=options.max_tiles)
+    shown = exemplars(models, wanted, max_tiles=options.max_tiles, boxed=boxed)
     last: tuple[LabelledImage, ImageEmbedding] | None = None
     for search in plan:
         image = search.image.pixels()

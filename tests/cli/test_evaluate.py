@@ -197,3 +197,17 @@ def test_review_with_what_it_does_not_bear_is_refused(dataset: Path, options: li
 
     assert told.exit_code == 2
     assert said in told.output
+
+
+@pytest.mark.weights
+def test_a_box_around_the_reference_will_do(dataset: Path, weights: Path) -> None:  # noqa: ARG001 - fetched
+    """As with RectangleLabels: nobody painted."""
+    file = dataset.parent / "boxed.json"
+    arguments = ["--method", "pipeline", "--reference-as", "box", "--json", str(file)]
+
+    run = CliRunner().invoke(main, ["evaluate", str(dataset), *arguments])
+
+    assert run.exit_code == 0, run.output
+    figures = json.loads(file.read_text())
+    assert figures["settings"]["reference_as"] == "box"
+    assert figures["datasets"][0]["methods"]["pipeline"]["f1"] == 1

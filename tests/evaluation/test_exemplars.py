@@ -5,9 +5,10 @@ import torch
 
 from backend.evaluation.datasets import LabelledImage
 from backend.evaluation.episodes import Episode, ReferenceMask
-from backend.evaluation.exemplars import exemplar, exemplars
+from backend.evaluation.exemplars import box_around, exemplar, exemplars
 from backend.vision.pipeline import Models
 from backend.vision.sam import ImageEmbedding
+from tests.colour_sam import RED, box_mask, colour_models, drawn
 
 
 def noise(name: str) -> LabelledImage:
@@ -48,3 +49,30 @@ def test_the_peak_is_taken_of_cells_that_the_mask_covers_by_half(models: Models)
     found = exemplar(models, np.zeros((20, 40, 3), np.uint8), embedding, mask, "fig", max_tiles=1)
 
     assert found.peak[:3].tolist() == [3, -4, 0]
+
+
+def test_a_box_spans_a_mask_and_all_its_holes() -> None:
+    mask = np.zeros((4, 7), dtype=np.bool_)
+    mask[1, 2] = mask[3, 5] = True
+
+    box = box_around(mask)
+
+    assert box[1:4, 2:6].all()
+    assert box.sum() == 3 * 4
+
+
+def test_of_a_boxed_reference_only_the_box_is_shown() -> None:
+    """A cross, and the square it spans: what SAM sees in the box is the square."""
+    models = colour_models()
+    image = drawn((14, 36, 24, 24, RED))
+    cross = box_mask(14, 44, 24, 8) | box_mask(22, 36, 8, 24)
+    labelled = LabelledImage("a", "g", {1: "fig"}, lambda: image, lambda: cross.astype(np.int32))
+    episode = Episode("g", "fig", (ReferenceMask(labelled, 1),), (), ())
+
+    (painted,), (boxed,) = (
+        exemplars(models, [episode], max_tiles=1, boxed=each)["g", "fig"] for each in (False, True)
+    )
+
+    square = exemplar(models, image, models.sam.embed(image), box_mask(14, 36, 24, 24), "fig", max_tiles=1)
+    assert torch.equal(boxed.reference.target, square.reference.target)
+    assert boxed.reference.whole.cells == square.reference.whole.cells > painted.reference.whole.cells
