@@ -62,28 +62,46 @@ class RegionPlan:
             yield ScoredMask(label, mask, min(1.0, sum(scores[label]) / len(scores[label])))
 
 
-def output_controls(
-    picked: Mapping[str, PickedReference], controls: Sequence[Control], wanted: str
-) -> dict[str, Control]:
-    """The control of each label's predictions: the wanted one if it has the label, else the reference's.
+@dataclass(frozen=True)
+class SearchedImage:
+    """One of the images of each task that is searched.
+
+    Attributes:
+        to_name: the Image's name.
+        key: of its address in a task's data.
+        controls: the control of each label's predictions; no other label is looked for.
+    """
+
+    to_name: str
+    key: str
+    controls: Mapping[str, Control]
+
+
+def searched_images(
+    picked: Iterable[PickedReference], controls: Sequence[Control], wanted: str
+) -> tuple[SearchedImage, ...]:
+    """The images of each task on which a control offers a label that has a reference, in the config's order.
+
+    Predictions go through the wanted control if it offers the label on that image; else through the
+    reference's, or on another image through one that draws as it does, or the first that offers the label.
 
     Args:
-        picked: the references by label.
+        picked: the references; of several of one label the first.
         controls: of the label config.
         wanted: name of a control, or a tag such as ``PolygonLabels``; empty: none.
     """
-    names = {wanted, wanted.lower()} - {""}
-    return {
-        label: next(
-            (
-                control
-                for control in controls
-                if names & {control.from_name, control.type} and _takes(control, reference)
-            ),
-            reference.control,
-        )
-        for label, reference in picked.items()
-    }
+    by_label: dict[str, PickedReference] = {}
+    for each in picked:
+        by_label.setdefault(each.label, each)
+    drawn_with = [*controls, *(each.control for each in by_label.values())]
+    found = []
+    for to_name, key in {each.to_name: each.image_key for each in drawn_with}.items():
+        on_it = [each for each in controls if each.to_name == to_name]
+        outputs = {label: _output(one, to_name, on_it, wanted) for label, one in by_label.items()}
+        offered = {label: control for label, control in outputs.items() if control is not None}
+        if offered:
+            found.append(SearchedImage(to_name, key, offered))
+    return tuple(found)
 
 
 def region_plan(
@@ -91,18 +109,21 @@ def region_plan(
     outputs: Mapping[str, Control],
     controls: Sequence[Control],
     options: OutputOptions,
+    *,
+    elsewhere: int = 0,
 ) -> RegionPlan:
-    """How a task's instances become regions without freezing the editor.
+    """How the instances on one of a task's images become regions without freezing the editor.
 
     Args:
         counts: instances by label.
-        outputs: the control of each label (``output_controls``).
+        outputs: the control of each label (``SearchedImage.controls``).
         controls: of the label config.
         options: the bound, and what to do beyond it.
+        elsewhere: brush and bitmask regions on the other images of the task.
     """
     painted = {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
-    total = sum(painted.values())
-    if total <= options.max_regions:
+    total = painted_regions(counts, outputs) + elsewhere
+    if total <= options.max_regions or not painted:
         return RegionPlan(outputs)
     polygons = {}
     if options.beyond == "polygons":
@@ -118,6 +139,11 @@ def region_plan(
     return RegionPlan({**outputs, **polygons}, merged, limit)
 
 
+def painted_regions(counts: Mapping[str, int], outputs: Mapping[str, Control]) -> int:
+    """How many of the instances are drawn with brush or bitmask, if nothing bounds them."""
+    return sum(count for label, count in counts.items() if outputs[label].geometry in _PAINTED)
+
+
 def is_merged(region: Mapping[str, Any]) -> bool:
     """Whether a region, of a prediction or of what a person made of it, holds many things in one mask."""
     meta = region.get("meta")
@@ -125,10 +151,16 @@ def is_merged(region: Mapping[str, Any]) -> bool:
     return isinstance(notes, list) and any(_ONE_MASK in str(note) for note in notes)
 
 
-def _takes(control: Control, reference: PickedReference) -> bool:
-    """Whether a prediction of the reference's label may go through *control*."""
-    same_image = control.to_name == reference.control.to_name
-    return same_image and (reference.label in control.labels or bool(control.labels_key))
+def _output(
+    reference: PickedReference, to_name: str, on_it: Sequence[Control], wanted: str
+) -> Control | None:
+    """The control of the reference's label on one image; None where there is none."""
+    names = {wanted, wanted.lower()} - {""}
+    taking = [each for each in on_it if reference.label in each.labels or each.labels_key]
+    named = [each for each in taking if names & {each.from_name, each.type}]
+    own = [reference.control] if reference.control.to_name == to_name else []
+    alike = [each for each in taking if each.geometry == reference.control.geometry]
+    return next(iter([*named, *own, *alike, *taking]), None)
 
 
 def _polygons(label: str, output: Control, controls: Sequence[Control]) -> Control | None:

@@ -89,7 +89,7 @@ def pick_references(
     """For each label the first annotation that a person made; a ground-truth star wins.
 
     Cancelled annotations, accepted predictions and empty masks do not count. Where tasks have several images,
-    all references are on the same one of them: the first that was drawn on.
+    a label's reference is on one of them: the first that it was drawn on.
 
     Args:
         annotations: those of the project.
@@ -151,26 +151,18 @@ class _Search:
     def _reference(self, annotation: Annotation, label: str) -> PickedReference | None:
         try:
             regions = mask_regions(annotation.result, self.controls, labels=[label])
-            return _picked(annotation, label, self._on_one_image(regions)) if regions else None
+            return _picked(annotation, label, _on_one_image(regions)) if regions else None
         except (RegionError, RleError) as exc:
             self.refusals[annotation.id] = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"
             return None
 
-    def _on_one_image(self, regions: list[MaskRegion]) -> list[MaskRegion]:
-        """Those on the image of the references found so far."""
-        image = (
-            next(iter(self.picked.values())).control.to_name if self.picked else regions[0].control.to_name
-        )
-        found = [region for region in regions if region.control.to_name == image]
-        if not found:
-            raise RegionError(
-                f"expected regions on the Image {image!r}, where the other references are, "
-                f"got one on {regions[0].control.to_name!r}: one image of each task is predicted"
-            )
-        return found
+
+def _on_one_image(regions: Sequence[MaskRegion]) -> list[MaskRegion]:
+    """Those on the image that the first of them is on."""
+    return [each for each in regions if each.control.to_name == regions[0].control.to_name]
 
 
-def _picked(annotation: Annotation, label: str, regions: list[MaskRegion]) -> PickedReference:
+def _picked(annotation: Annotation, label: str, regions: Sequence[MaskRegion]) -> PickedReference:
     control = regions[0].control
     sizes = {(region.mask.shape[0], region.mask.shape[1]) for region in regions}
     if len(sizes) > 1:

@@ -66,7 +66,7 @@ def compare(review: Review, controls: Sequence[Control]) -> list[RegionReview]:
 
     A region that kept its id is the same thing, whatever became of its outline. What is left is paired for
     the largest sum of IoU; a pair below 0.5 is one thing deleted and another one added. So is a region whose
-    label was changed. Where a prediction is on one of several images, the others do not count.
+    label was changed. Where tasks have several images, regions are compared image by image.
 
     Args:
         review: the annotation beside its prediction.
@@ -78,12 +78,10 @@ def compare(review: Review, controls: Sequence[Control]) -> list[RegionReview]:
     """
     predicted = _by_place(drawn_regions(review.predicted, controls, predicted=True))
     submitted = _by_place(drawn_regions(review.submitted, controls, predicted=True))
-    images = {image for image, _ in predicted}
-    places = dict.fromkeys([*predicted, *(each for each in submitted if not images or each[0] in images)])
     return [
         outcome
-        for image, label in places
-        for outcome in _compare(label, predicted.get((image, label), []), submitted.get((image, label), []))
+        for place in dict.fromkeys([*predicted, *submitted])
+        for outcome in _compare(place[1], predicted.get(place, []), submitted.get(place, []))
     ]
 
 

@@ -37,12 +37,18 @@ class Reviewed:
         own: numbers of the references that were taken from this very image: they are not asked about it, for
             anything looks like itself.
         embedding: of *image*, where the caller has it.
+        labels: those that are looked for in this image; None: all.
     """
 
     image: NDArray[np.uint8]
     masks: Mapping[str, Sequence[NDArray[np.bool_]]]
     own: frozenset[int] = frozenset()
     embedding: ImageEmbedding | None = None
+    labels: frozenset[str] | None = None
+
+    def looks_for(self, label: str) -> bool:
+        """Whether that label is looked for here."""
+        return self.labels is None or label in self.labels
 
 
 def learn(
@@ -87,12 +93,11 @@ def looked_through(
     Returns:
         Its candidates with the truth; None if no label has a reference from another image.
     """
-    others = {one.label for number, one in enumerate(references) if number not in reviewed.own}
+    numbered = [each for each in enumerate(references) if reviewed.looks_for(each[1].label)]
+    others = {one.label for number, one in numbered if number not in reviewed.own}
     if not others:
         return None
-    asked = [
-        one for number, one in enumerate(references) if number not in reviewed.own or one.label not in others
-    ]
+    asked = [one for number, one in numbered if number not in reviewed.own or one.label not in others]
     found = survey(models, asked, reviewed.image, options=options, embedding=reviewed.embedding)
     masks = {
         label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)

@@ -15,7 +15,7 @@ from backend.labelstudio.annotations import ProjectAnnotations
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, RegionError, RleError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.label_config import Control
-from backend.labelstudio.outputs import is_merged
+from backend.labelstudio.outputs import SearchedImage, is_merged
 from backend.labelstudio.references import Annotation
 from backend.labelstudio.regions import DrawnRegion, drawn_regions
 from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
@@ -87,17 +87,15 @@ def of_generation(annotations: ProjectAnnotations, note: GenerationNote) -> Evid
 
 @dataclass(frozen=True)
 class Images:
-    """Gets the images of reviewed tasks.
+    """Gets one of the images of each reviewed task.
 
     Attributes:
         fetcher: gets them.
-        key: of the image's address in a task's data.
-        to_name: name of the Image that is predicted.
+        searched: which of the images.
     """
 
     fetcher: ImageFetcher
-    key: str
-    to_name: str
+    searched: SearchedImage
 
     def image(self, annotation: Annotation) -> NDArray[np.uint8]:
         """The image of the annotation's task, RGB, (H, W, 3).
@@ -107,10 +105,11 @@ class Images:
             ImageRefusedError: it is none that can be used.
             TransientError: its server does not answer now.
         """
-        uri = annotation.task_data.get(self.key)
+        key = self.searched.key
+        uri = annotation.task_data.get(key)
         if not isinstance(uri, str) or not uri:
             raise FetchRefusedError(
-                f"expected the address of an image under {self.key!r} in the task's data, got {uri!r}"
+                f"expected the address of an image under {key!r} in the task's data, got {uri!r}"
             )
         return self.fetcher.image(uri, task_id=annotation.task_id)
 
@@ -129,15 +128,15 @@ def reviewed_images(
     Args:
         evidence: the annotations.
         controls: of the label config.
-        images: gets their images.
+        images: gets one image of each of their tasks.
         refusals: gets a sentence for each that is passed over.
-        own: gives the numbers of the references that were painted on a task's image.
+        own: gives the numbers of the references that were painted on that image of a task.
         step: called before each: the work goes on.
     """
     for annotation in evidence.annotations:
         step()
         try:
-            masks = things(annotation, controls, images.to_name)
+            masks = things(annotation, controls, images.searched.to_name)
             image = images.image(annotation)
             _check_sizes(masks, image)
         except (RegionError, RleError, FetchRefusedError, ImageRefusedError) as exc:
@@ -145,7 +144,8 @@ def reviewed_images(
                 f"annotation {annotation.id} of task {annotation.task_id} teaches no corrections: {exc}"
             )
         else:
-            yield Reviewed(image, masks, own=own(annotation.task_id))
+            labels = frozenset(images.searched.controls)
+            yield Reviewed(image, masks, own=own(annotation.task_id), labels=labels)
 
 
 def things(

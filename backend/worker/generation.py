@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.jobs.version import model_version
 from backend.labelstudio.label_config import Control
-from backend.labelstudio.outputs import OutputOptions, output_controls
+from backend.labelstudio.outputs import OutputOptions, SearchedImage, searched_images
 from backend.labelstudio.references import PickedReference
 from backend.vision.learned import NOTHING, Learned
 from backend.vision.pipeline import SearchOptions
@@ -30,7 +30,7 @@ class Generation:
         model_version: of its predictions.
         label_config: of the project.
         controls: those of the label config that hold masks.
-        picked: the annotations that teach it.
+        picked: the annotations that teach it, the one shots first.
         references: what they teach.
         pictures: JPEG files of the references for the status page, by annotation id and label.
         learned: what reviewed annotations taught.
@@ -47,10 +47,13 @@ class Generation:
     learned: Learned = NOTHING
     evidence: tuple[int, ...] = ()
 
-    @property
-    def image_key(self) -> str:
-        """The key of the address, in a task's data, of the image that is predicted."""
-        return self.picked[0].control.image_key
+    def images(self, wanted: str) -> tuple[SearchedImage, ...]:
+        """Those of each task that are searched.
+
+        Args:
+            wanted: the control that predictions are to go through, by name or tag; empty: the reference's.
+        """
+        return searched_images(self.picked, self.controls, wanted)
 
 
 class GenerationCache:
@@ -104,9 +107,12 @@ def generation_version(
     Returns:
         ``oneshot-<checkpoint>-<digest>``.
     """
-    outputs = output_controls(picked, controls, output.control)
+    images = [
+        {label: _control_content(each) for label, each in image.controls.items()}
+        for image in searched_images(picked.values(), controls, output.control)
+    ]
     content = {
-        "controls": {label: _control_content(each) for label, each in outputs.items()},
+        "controls": images[0] if len(images) == 1 else images,
         "output": asdict(output),
         "references": [_reference_content(label, picked[label]) for label in sorted(picked)],
         "search": asdict(search),

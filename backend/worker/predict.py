@@ -1,35 +1,41 @@
-"""One task: from its image to the prediction that is to be pushed."""
+"""One task: from its images to the prediction that is to be pushed."""
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backend.jobs.progress import TaskProgress
 from backend.labelstudio.client import Task
-from backend.labelstudio.errors import FetchRefusedError
+from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, PermanentError
 from backend.labelstudio.images import decode_image
-from backend.labelstudio.label_config import Control
-from backend.labelstudio.outputs import output_controls, region_plan
+from backend.labelstudio.outputs import SearchedImage, painted_regions, region_plan
 from backend.labelstudio.regions import ScoredMask, prediction
+from backend.vision.errors import VisionError
+from backend.vision.instance import Instance
+from backend.vision.pipeline import Segmentation
 from backend.vision.score import prediction_score
 from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation
-from backend.worker.prefetch import Loaded, Prefetch
+from backend.worker.prefetch import Loaded, Prefetch, TaskImage
 
 _RUN_LENGTH_BYTES, _POINT_BYTES = 4, 40  # as JSON: up to three digits, comma and space; two long numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """What was found in one task's image.
+    """What was found in one task's images.
 
     Attributes:
         item: the prediction, as Label Studio takes it.
         progress: how the task ends once that is pushed.
-        picture: a small JPEG of what was found, if one was drawn.
+        picture: a small JPEG of the first image with something found, if one was drawn.
     """
 
     item: dict[str, Any]
@@ -72,63 +78,169 @@ def image_uri(task: Task, key: str) -> str:
     return uri
 
 
-def images_of(context: WorkerContext, key: str, tasks: Sequence[Task]) -> Prefetch:
-    """Load the images of tasks ahead of their use, each from the address under *key* in its task's data."""
+def images_of(context: WorkerContext, keys: Sequence[str], tasks: Sequence[Task]) -> Prefetch[TaskImage]:
+    """Load the images of tasks ahead of their use: of each task those under *keys* in its data."""
 
-    def fetch(task: Task) -> bytes:
-        return context.fetcher.fetch(image_uri(task, key), task_id=task.id)
+    def fetch(wanted: TaskImage) -> bytes:
+        return context.fetcher.fetch(image_uri(wanted.task, wanted.key), task_id=wanted.task.id)
 
-    return Prefetch(fetch, partial(decode_image, limits=context.limits), tasks)
+    wanted = [TaskImage(task, key) for task in tasks for key in keys]
+    return Prefetch(fetch, partial(decode_image, limits=context.limits), wanted)
 
 
-def compute(context: WorkerContext, generation: Generation, task: Task, loaded: Loaded) -> Computed:
-    """Find the instances in the task's image.
+def compute(
+    context: WorkerContext, generation: Generation, task: Task, images: Iterable[Future[Loaded]]
+) -> Computed:
+    """Find the instances in the task's images.
 
-    Label Studio is given an empty prediction when nothing is found, so that it does not ask again.
+    Label Studio is given an empty prediction when nothing is found, so that it does not ask again. An image
+    that cannot be used is left out, and the task's progress says why, as long as there is another one.
+
+    Args:
+        context: of the worker.
+        generation: that is predicted with.
+        task: the task.
+        images: those of ``generation.images``, in their order; taken one by one.
 
     Raises:
-        VisionError: the models cannot work with the image.
+        PermanentError: none of the images can be used.
+        TransientError: the server of one of them does not answer now.
+        VisionError: the models cannot work with the only image.
     """
+    found: list[_Found] = []
+    troubles: dict[str, PermanentError | VisionError] = {}
+    shown: tuple[NDArray[np.uint8], Sequence[Instance]] | None = None
+    searched = generation.images(context.output.control)
+    for image, loading in zip(searched, images, strict=False):  # strict would load the next task's image
+        try:
+            loaded = loading.result()
+            found.append(_found(context, generation, task, image, loaded))
+        except (PermanentError, VisionError) as exc:
+            troubles[image.to_name] = exc
+            continue
+        instances = found[-1].instances
+        if shown is None or (instances and not shown[1]):
+            shown = loaded.image, instances
+    if shown is None:
+        raise _refusal(troubles)
+    picture = context.thumbnailer.found(*shown)
+    return _computed(context, generation, task, found, _told(troubles), picture)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was found in one of a task's images.
+
+    Attributes:
+        image: which.
+        size_hw: its height and width.
+        instances: those whose label the task may have.
+        segmentation: all that the core said.
+        fetched_s: seconds that fetching and decoding took.
+    """
+
+    image: SearchedImage
+    size_hw: tuple[int, int]
+    instances: tuple[Instance, ...]
+    segmentation: Segmentation
+    fetched_s: float
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Instances by label."""
+        return Counter(each.label for each in self.instances)
+
+
+def _found(
+    context: WorkerContext, generation: Generation, task: Task, image: SearchedImage, loaded: Loaded
+) -> _Found:
+    """Search one image for the labels that its controls offer."""
     height, width = loaded.image.shape[:2]
+    references = [each for each in generation.references if each.label in image.controls]
     segmentation = context.find(
-        *(context.models, generation.references, loaded.image),
-        options=context.search,
-        learned=generation.learned,
+        *(context.models, references, loaded.image), options=context.search, learned=generation.learned
     )
-    outputs, spent = _outputs(generation, context), segmentation.seconds
-    found = [
-        each for each in segmentation.instances if each.label in outputs[each.label].labels_of(task.data)
-    ]
-    picture = context.thumbnailer.found(loaded.image, found)
+    instances = tuple(
+        each
+        for each in segmentation.instances
+        if each.label in image.controls[each.label].labels_of(task.data)
+    )
+    return _Found(image, (height, width), instances, segmentation, loaded.seconds)
+
+
+def _computed(
+    context: WorkerContext,
+    generation: Generation,
+    task: Task,
+    found: Sequence[_Found],
+    told: str | None,
+    picture: bytes | None,
+) -> Computed:
+    """Put what was found in a task's images into one prediction."""
     started = time.perf_counter()
-    counts = Counter(each.label for each in found)
-    plan = region_plan(counts, outputs, generation.controls, context.output)
-    masks = plan.instances(ScoredMask(each.label, each.mask, each.confidence) for each in found)
-    item = prediction(
-        *(task.id, generation.model_version, plan.controls, (height, width), masks),
-        tolerance=context.output.tolerance,
-        note=plan.limit,
-    )
-    item["score"] = prediction_score([each.confidence for each in found], segmentation.missed)
+    regions, limits = _regions(context, generation, task, found)
+    confidences = [instance.confidence for each in found for instance in each.instances]
+    item = {
+        "task": task.id,
+        "model_version": generation.model_version,
+        "score": prediction_score(confidences, sum(each.segmentation.missed for each in found)),
+        "result": regions,
+    }
+    spent = [each.segmentation.seconds for each in found]
     progress = TaskProgress(
-        *(task.id, "done" if found else "empty"),
-        instances=len(found),
-        confidence=sum(each.confidence for each in found) / len(found) if found else None,
-        limits=(*segmentation.limits, *([plan.limit] if plan.limit else [])),
+        *(task.id, "done" if confidences else "empty"),
+        instances=len(confidences),
+        confidence=sum(confidences) / len(confidences) if confidences else None,
+        reason=told,
+        limits=limits,
         stages={
-            "fetch": loaded.seconds,
-            "encode": spent.encode,
-            "search": spent.search,
-            "check": spent.check,
+            "fetch": sum(each.fetched_s for each in found),
+            "encode": sum(each.encode for each in spent),
+            "search": sum(each.search for each in spent),
+            "check": sum(each.check for each in spent),
             "push": time.perf_counter() - started,
         },
     )
     return Computed(item, progress, picture)
 
 
-def _outputs(generation: Generation, context: WorkerContext) -> Mapping[str, Control]:
-    picked = {each.label: each for each in reversed(generation.picked)}  # the one shot comes first
-    return output_controls(picked, generation.controls, context.output.control)
+def _regions(
+    context: WorkerContext, generation: Generation, task: Task, found: Sequence[_Found]
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Give the regions of all images, and the bounds that were met, each once."""
+    regions: list[dict[str, Any]] = []
+    limits = [limit for each in found for limit in each.segmentation.limits]
+    painted = [painted_regions(each.counts, each.image.controls) for each in found]
+    for each, own in zip(found, painted, strict=True):
+        plan = region_plan(
+            *(each.counts, each.image.controls, generation.controls, context.output),
+            elsewhere=sum(painted) - own,
+        )
+        masks = plan.instances(ScoredMask(one.label, one.mask, one.confidence) for one in each.instances)
+        item = prediction(
+            *(task.id, generation.model_version, plan.controls, each.size_hw, masks),
+            tolerance=context.output.tolerance,
+            note=plan.limit,
+        )
+        regions += item["result"]
+        limits += [plan.limit] if plan.limit else []
+    return regions, tuple(dict.fromkeys(limits))
+
+
+def _refusal(troubles: Mapping[str, PermanentError | VisionError]) -> PermanentError | VisionError:
+    """Say why none of a task's images can be used."""
+    if len(troubles) == 1:
+        return next(iter(troubles.values()))
+    return ImageRefusedError(f"expected an image that can be used, got none: {_reasons(troubles)}")
+
+
+def _told(troubles: Mapping[str, PermanentError | VisionError]) -> str | None:
+    """Say which images were left out; None where all were searched."""
+    return f"predicted without {_reasons(troubles)}" if troubles else None
+
+
+def _reasons(troubles: Mapping[str, PermanentError | VisionError]) -> str:
+    return "; ".join(f"{name!r} ({error})" for name, error in troubles.items())
 
 
 def _size(value: Mapping[str, Any]) -> int:

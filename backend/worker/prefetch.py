@@ -1,16 +1,19 @@
-"""The images of a job's next tasks, fetched and decoded while the model works on the one before."""
+"""The images that a job needs next, fetched and decoded while the model works on the one before."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
+from itertools import groupby
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.labelstudio.client import Task
+
+Wanted = TypeVar("Wanted")
 
 FILES_AHEAD = 3
 BYTES_AHEAD = 32 * 2**20  # of files; one is fetched ahead in any case, and a few before their size is known
@@ -18,7 +21,7 @@ BYTES_AHEAD = 32 * 2**20  # of files; one is fetched ahead in any case, and a fe
 
 @dataclass(frozen=True, eq=False)
 class File:
-    """The bytes of a task's image, and how long they took to come."""
+    """The bytes of an image, and how long they took to come."""
 
     data: bytes
     seconds: float
@@ -26,38 +29,46 @@ class File:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """The pixels of a task's image, (H, W, 3) uint8 RGB, and how long fetching and decoding took."""
+    """The pixels of an image, (H, W, 3) uint8 RGB, and how long fetching and decoding took."""
 
     image: NDArray[np.uint8]
     seconds: float
 
 
-class Prefetch:
+@dataclass(frozen=True)
+class TaskImage:
+    """One image of a task, by the key of its address in the task's data."""
+
+    task: Task
+    key: str
+
+
+class Prefetch(Generic[Wanted]):
     """Loads images in threads, in order: a few files ahead, and the pixels of one image.
 
     A context manager, to be iterated over once. What is under way when it is left is not waited for.
 
     Args:
-        fetch: gives the bytes of a task's image.
+        fetch: gives the bytes of an image that is wanted.
         decode: gives their pixels.
-        tasks: in the order in which they are wanted.
+        wanted: the images, in the order in which they are wanted.
         files_ahead: bound on the files that are fetched ahead.
         bytes_ahead: bound on the bytes of these, from which on no further one is fetched.
     """
 
     def __init__(
         self,
-        fetch: Callable[[Task], bytes],
+        fetch: Callable[[Wanted], bytes],
         decode: Callable[[bytes], NDArray[np.uint8]],
-        tasks: Sequence[Task],
+        wanted: Sequence[Wanted],
         *,
         files_ahead: int = FILES_AHEAD,
         bytes_ahead: int = BYTES_AHEAD,
     ) -> None:
         self._fetch = fetch
         self._decode = decode
-        self._left = deque(tasks)
-        self._files: deque[tuple[Task, Future[File]]] = deque()
+        self._left = deque(wanted)
+        self._files: deque[tuple[Wanted, Future[File]]] = deque()
         self._files_ahead = files_ahead
         self._bytes_ahead = bytes_ahead
         self._largest = 0
@@ -69,24 +80,24 @@ class Prefetch:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def __iter__(self) -> Iterator[tuple[Task, Future[Loaded]]]:
-        """Give each task with its image; what went wrong with one is raised by its ``result``."""
+    def __iter__(self) -> Iterator[tuple[Wanted, Future[Loaded]]]:
+        """Give what is wanted with its pixels; what went wrong with one is raised by its ``result``."""
         following = self._decode_next()
         while following is not None:
             current, following = following, self._decode_next()
             yield current
 
-    def _decode_next(self) -> tuple[Task, Future[Loaded]] | None:
+    def _decode_next(self) -> tuple[Wanted, Future[Loaded]] | None:
         self._fetch_more()
         if not self._files:
             return None
-        task, file = self._files.popleft()
-        return task, self._threads.submit(self._loaded, file)
+        wanted, file = self._files.popleft()
+        return wanted, self._threads.submit(self._loaded, file)
 
     def _fetch_more(self) -> None:
         while self._left and len(self._files) < self._files_ahead and self._has_room():
-            task = self._left.popleft()
-            self._files.append((task, self._threads.submit(self._fetched, task)))
+            wanted = self._left.popleft()
+            self._files.append((wanted, self._threads.submit(self._fetched, wanted)))
 
     def _has_room(self) -> bool:
         """Whether the files ahead are few bytes; one that is still to come counts as the largest so far."""
@@ -94,9 +105,9 @@ class Prefetch:
         self._largest = max([self._largest, *(size for size in sizes if size is not None)])
         return sum(self._largest if size is None else size for size in sizes) < self._bytes_ahead
 
-    def _fetched(self, task: Task) -> File:
+    def _fetched(self, wanted: Wanted) -> File:
         started = time.perf_counter()
-        data = self._fetch(task)
+        data = self._fetch(wanted)
         return File(data, time.perf_counter() - started)
 
     def _loaded(self, file: Future[File]) -> Loaded:
@@ -104,6 +115,14 @@ class Prefetch:
         started = time.perf_counter()
         image = self._decode(fetched.data)
         return Loaded(image, fetched.seconds + time.perf_counter() - started)
+
+
+def by_task(
+    images: Iterable[tuple[TaskImage, Future[Loaded]]],
+) -> Iterator[tuple[Task, Iterator[Future[Loaded]]]]:
+    """Give each task with its images, to be taken before the next task; those not taken are passed over."""
+    for task, of_task in groupby(images, key=lambda each: each[0].task):
+        yield task, (loading for _, loading in of_task)
 
 
 def _size(file: Future[File]) -> int | None:

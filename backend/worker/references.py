@@ -69,14 +69,14 @@ class _Attempt:
         built: references by annotation id and label.
         unusable: why an annotation cannot serve, by its id.
         refusals: why others teach no corrections.
-        images: reference images with their embeddings by task id: several labels may share one.
+        images: reference images with their embeddings by task id and address: several labels may share one.
         pictures: of the references for the status page, by annotation id and label.
     """
 
     built: dict[tuple[int, str], Reference] = field(default_factory=dict)
     unusable: dict[int, str] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
-    images: dict[int, tuple[NDArray[np.uint8], ImageEmbedding]] = field(default_factory=dict)
+    images: dict[tuple[int, str], tuple[NDArray[np.uint8], ImageEmbedding]] = field(default_factory=dict)
     pictures: dict[tuple[int, str], bytes] = field(default_factory=dict)
 
 
@@ -272,12 +272,13 @@ def _embedded_image(
     context: WorkerContext, picked: PickedReference, attempt: _Attempt
 ) -> tuple[NDArray[np.uint8], ImageEmbedding]:
     """Get an image and its embedding; only the last few are kept, they may be large."""
-    if picked.task_id not in attempt.images:
+    name = (picked.task_id, picked.image_uri)
+    if name not in attempt.images:
         image = context.fetcher.image(picked.image_uri, task_id=picked.task_id)
         while len(attempt.images) >= _IMAGES_KEPT:
             attempt.images.pop(next(iter(attempt.images)))
-        attempt.images[picked.task_id] = image, context.models.sam.embed(image)
-    return attempt.images[picked.task_id]
+        attempt.images[name] = image, context.models.sam.embed(image)
+    return attempt.images[name]
 
 
 def _pictures(picked: Iterable[PickedReference], attempt: _Attempt) -> dict[tuple[int, str], bytes]:

@@ -1,10 +1,13 @@
 """What reviewed annotations teach a set of references."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from backend.labelstudio.label_config import Control
+from backend.labelstudio.outputs import SearchedImage, searched_images
 from backend.labelstudio.references import PickedReference
 from backend.vision.learned import Learned
+from backend.vision.learning import Reviewed
 from backend.vision.reference import Reference
 from backend.worker.context import WorkerContext
 from backend.worker.evidence import Evidence, Images, reviewed_images
@@ -25,7 +28,7 @@ def refit(
     Args:
         context: of the worker.
         references: what the search is done with.
-        picked: where each of them comes from.
+        picked: where each of them comes from, the one shots first.
         evidence: the reviews.
         controls: of the label config.
         refusals: gets a sentence for each review that is passed over.
@@ -34,11 +37,15 @@ def refit(
     Raises:
         TransientError: an image's server does not answer now.
     """
-    image = picked[0].control
-    images = Images(context.fetcher, key=image.image_key, to_name=image.to_name)
 
-    def own(task_id: int) -> frozenset[int]:
-        return frozenset(number for number, each in enumerate(picked) if each.task_id == task_id)
+    def reviewed(image: SearchedImage) -> Iterator[Reviewed]:
+        def own(task_id: int) -> frozenset[int]:
+            places = [(each.task_id, each.control.image_key) for each in picked]
+            return frozenset(number for number, place in enumerate(places) if place == (task_id, image.key))
 
-    reviewed = reviewed_images(evidence, controls, images, refusals, own=own, step=step)
-    return context.learn(context.models, references, reviewed, options=context.search)
+        images = Images(context.fetcher, image)
+        return reviewed_images(evidence, controls, images, refusals, own=own, step=step)
+
+    searched = searched_images(picked, controls, context.output.control)
+    everything = chain.from_iterable(map(reviewed, searched))
+    return context.learn(context.models, references, everything, options=context.search)

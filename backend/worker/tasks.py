@@ -15,6 +15,7 @@ from backend.worker.errors import TasksLeftError
 from backend.worker.generation import Generation
 from backend.worker.ledger import LEFT, Ledger
 from backend.worker.predict import compute, images_of
+from backend.worker.prefetch import by_task
 from backend.worker.preparation import ready_generation, remaining_tasks
 from backend.worker.push import Pushes
 from backend.worker.retries import GIVE_BACK
@@ -60,16 +61,17 @@ def _predict(job: JobContext, payload: PredictTasks, ledger: Ledger) -> None:
 
 def _predict_each(job: JobContext, generation: Generation, tasks: Sequence[Task], ledger: Ledger) -> None:
     """Compute one task after the other, the next images and the last predictions under way beside it."""
-    loading = images_of(job.worker, generation.image_key, tasks)
+    keys = [each.key for each in generation.images(job.worker.output.control)]
+    loading = images_of(job.worker, keys, tasks)
     with Pushes(job, generation, ledger) as pushes, loading as images:
-        for index, (task, image) in enumerate(images):
+        for index, (task, of_task) in enumerate(by_task(images)):
             if job.stopping():
                 ledger.count(_GIVEN_BACK, len(tasks) - index)
                 return
             if _is_taken(job, generation, task, ledger):
                 computed = None
                 with ledger.settling(task.id):
-                    computed = compute(job.worker, generation, task, image.result())
+                    computed = compute(job.worker, generation, task, of_task)
                 if computed is not None:
                     pushes.add(computed)
             if ledger.stale:

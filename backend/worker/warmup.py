@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from backend.vision.errors import VisionError
 from backend.vision.pipeline import Models
 from backend.worker.context import JobContext, WorkerContext, current_job
 from backend.worker.predict import images_of
+from backend.worker.prefetch import Loaded, by_task
 from backend.worker.retries import GIVE_BACK
 
 IMAGES_PER_JOB = 8
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Embedded:
-    """What became of some images: how many were embedded, how many cannot be, and what they take on disk."""
+    """What became of some tasks: how many have their images embedded, how many not one, and bytes on disk."""
 
     done: int = 0
     failed: int = 0
@@ -50,7 +52,7 @@ def warm_up(project_id: int, token: str, after_id: int) -> dict[str, int] | Retr
     if embedded is None:
         return GIVE_BACK
     logger.info(
-        "job %s: warm-up of project %d: %d images embedded, %d cannot be, in %.1f s",
+        "job %s: warm-up of project %d: images of %d tasks embedded, of %d they cannot be, in %.1f s",
         *(job.job_id, payload.project_id, embedded.done, embedded.failed, time.monotonic() - started),
     )
     return {"done": embedded.done, "failed": embedded.failed}
@@ -64,11 +66,12 @@ def _embed_page(job: JobContext, payload: WarmUp) -> Embedded | None:
     if worker.embeddings is None or not worker.embeddings.keeps:
         _end(job, payload, "no embeddings are kept (ONESHOT_CACHE_BYTES is 0)")
         return Embedded()
-    key = image_controls(worker.label_studio.project(project_id).label_config)[0].image_key
+    controls = image_controls(worker.label_studio.project(project_id).label_config)
+    keys = list(dict.fromkeys(each.image_key for each in controls))
     page = worker.label_studio.task_page(project_id, after_id=payload.after_id, limit=IMAGES_PER_JOB)
     if page.left:
         worker.warm_ups.go_on(project_id, token, after_id=page.tasks[-1].id)
-    embedded = _embed_each(job, key, page.tasks)
+    embedded = _embed_each(job, keys, page.tasks)
     if embedded is not None:
         worker.warm_ups.note(project_id, token, done=embedded.done, failed=embedded.failed, left=page.left)
         if page.left and _fills_cache(worker, project_id, embedded):
@@ -76,23 +79,30 @@ def _embed_page(job: JobContext, payload: WarmUp) -> Embedded | None:
     return embedded
 
 
-def _embed_each(job: JobContext, key: str, tasks: Sequence[Task]) -> Embedded | None:
-    done = failed = size = 0
-    with images_of(job.worker, key, tasks) as images:
-        for _, image in images:
-            if job.stopping():
-                return None
-            try:
-                size += embed(job.worker.models, image.result().image)
-            except TransientError as exc:
-                if job.label_studio_is_down(exc):
-                    raise
-                failed += 1
-            except (LabelStudioError, VisionError):
-                failed += 1  # told when its task is predicted
-            else:
-                done += 1
-    return Embedded(done, failed, size)
+def _embed_each(job: JobContext, keys: Sequence[str], tasks: Sequence[Task]) -> Embedded | None:
+    done = size = 0
+    with images_of(job.worker, keys, tasks) as images:
+        for _, of_task in by_task(images):
+            sizes = []
+            for image in of_task:
+                if job.stopping():
+                    return None
+                sizes.append(_embed_one(job, image))
+            done += any(sizes)
+            size += sum(sizes)
+    return Embedded(done, len(tasks) - done, size)
+
+
+def _embed_one(job: JobContext, image: Future[Loaded]) -> int:
+    """Give the bytes that an image's embeddings take; 0 of one that cannot be embedded."""
+    try:
+        return embed(job.worker.models, image.result().image)
+    except TransientError as exc:
+        if job.label_studio_is_down(exc):
+            raise
+    except (LabelStudioError, VisionError):
+        pass  # told when its task is predicted
+    return 0
 
 
 def embed(models: Models, image: NDArray[np.uint8]) -> int:

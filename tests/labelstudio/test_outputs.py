@@ -1,10 +1,12 @@
 """Which control predictions go through, and what becomes of too many regions."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from backend.labelstudio.label_config import Control
-from backend.labelstudio.outputs import OutputOptions, output_controls, region_plan
+from backend.labelstudio.outputs import OutputOptions, SearchedImage, region_plan, searched_images
 from backend.labelstudio.references import PickedReference
 from backend.labelstudio.regions import ScoredMask
 
@@ -21,24 +23,62 @@ def reference(label: str, control: Control = BRUSH) -> PickedReference:
     return PickedReference(label, 1, 2, "/x.png", (3, 5), ("painted1",), (MASK,), control)
 
 
-PICKED = {label: reference(label) for label in LABELS}
+PICKED = [reference(label) for label in LABELS]
 OUTPUTS = dict.fromkeys(LABELS, BRUSH)
 
 
-def test_predictions_use_the_control_that_the_reference_used() -> None:
-    picked = {"Coin": reference("Coin", POLYGON), "Nut": reference("Nut")}
+def on_photo(picked: list[PickedReference], wanted: str) -> Mapping[str, Control]:
+    """The controls of predictions on the references' image."""
+    photo, _ = searched_images(picked, CONTROLS, wanted)
+    assert (photo.to_name, photo.key) == ("photo", "image")
+    return photo.controls
 
-    assert output_controls(picked, CONTROLS, "") == {"Coin": POLYGON, "Nut": BRUSH}
+
+def test_predictions_use_the_control_that_the_reference_used() -> None:
+    picked = [reference("Coin", POLYGON), reference("Nut")]
+
+    assert on_photo(picked, "") == {"Coin": POLYGON, "Nut": BRUSH}
 
 
 @pytest.mark.parametrize("wanted", ["outline", "PolygonLabels", "polygonlabels"])
 def test_or_the_one_that_the_setting_names_where_it_has_the_label(wanted: str) -> None:
-    assert output_controls(PICKED, CONTROLS, wanted) == {"Coin": POLYGON, "Nut": BRUSH}
+    assert on_photo(PICKED, wanted) == {"Coin": POLYGON, "Nut": BRUSH}
 
 
 @pytest.mark.parametrize("wanted", ["outline-2", "unknown", "BitmaskLabels"])
 def test_a_control_of_another_image_or_of_no_project_is_passed_over(wanted: str) -> None:
-    assert output_controls(PICKED, CONTROLS, wanted) == OUTPUTS
+    assert on_photo(PICKED, wanted) == OUTPUTS
+
+
+def test_every_image_is_searched_for_the_labels_that_its_controls_offer() -> None:
+    """Nobody drew on the back; what has no reference, and an image without any label of them, is left out."""
+    left = Control("left-brush", "left", "l", ("Coin", "Bolt"))
+    right = Control("right-brush", "right", "r", ("Nut", "Coin"))
+    other = Control("other-brush", "other", "o", ("Bolt",))
+
+    found = searched_images([reference("Coin", left), reference("Nut", right)], [left, right, other], "")
+
+    assert found == (
+        SearchedImage("left", "l", {"Coin": left}),
+        SearchedImage("right", "r", {"Coin": right, "Nut": right}),
+    )
+
+
+def test_on_another_image_predictions_are_drawn_as_the_reference_is_where_a_control_draws_so() -> None:
+    box, brush = (Control(name, "back", "behind", LABELS, name) for name in ("rectangle", "brush"))
+    outline = Control("outline", "side", "aside", LABELS, "polygon")
+    controls = [BRUSH, box, brush, outline]
+
+    _, back, side = searched_images(PICKED, controls, "")
+    _, wanted, _ = searched_images(PICKED, controls, "RectangleLabels")
+
+    assert back.controls == dict.fromkeys(LABELS, brush)
+    assert side.controls == dict.fromkeys(LABELS, outline)
+    assert wanted.controls == dict.fromkeys(LABELS, box)
+
+
+def test_of_several_references_of_a_label_the_first_says_the_control() -> None:
+    assert on_photo([reference("Coin", RECTANGLE), reference("Coin")], "") == {"Coin": RECTANGLE}
 
 
 def test_up_to_the_bound_nothing_changes() -> None:
@@ -64,6 +104,17 @@ def test_merged_as_set_leaves_the_polygons_alone() -> None:
     plan = region_plan({"Coin": 3, "Nut": 3}, OUTPUTS, CONTROLS, options)
 
     assert (plan.controls, set(plan.merged)) == (OUTPUTS, {"Coin", "Nut"})
+
+
+def test_painted_regions_on_the_other_images_of_the_task_count_too() -> None:
+    """An image without a painted region has nothing that could be merged."""
+    options = OutputOptions(max_regions=5, beyond="merged")
+
+    assert region_plan({"Nut": 2}, OUTPUTS, CONTROLS, options, elsewhere=3).limit == ""
+    assert region_plan({}, OUTPUTS, CONTROLS, options, elsewhere=9).limit == ""
+    plan = region_plan({"Nut": 2}, OUTPUTS, CONTROLS, options, elsewhere=4)
+    assert plan.merged == {"Nut"}
+    assert plan.limit.startswith("6 painted regions are more than ONESHOT_MAX_REGIONS allows (5)")
 
 
 def test_shapes_are_light_and_do_not_count() -> None:

@@ -207,16 +207,34 @@ def test_any_control_teaches_and_the_reference_says_which() -> None:
     assert np.array_equal(picked["Nut"].masks[0], MASK)
 
 
-def test_all_references_are_on_the_image_that_was_drawn_on_first() -> None:
-    """With the address of that image; what is drawn on another one is refused with the reason."""
-    data = {"image": "/front.png", "behind": "/back.png"}
-    first = _annotation(1, _region("Nut", to_name="back"), task_data=data)
-    second = _annotation(2, _region("Coin"), task_data=data)
+TWO = {"image": "/front.png", "behind": "/back.png"}
 
-    references = pick_references(Stored([first, second]), [CONTROL, BEHIND])
 
-    assert [(label, each.image_uri) for label, each in references.by_label.items()] == [("Nut", "/back.png")]
-    assert "one on 'photo': one image of each task is predicted" in references.refusals[0]
+def test_each_label_is_learned_from_the_image_that_its_regions_are_on() -> None:
+    """The images are of different sizes; each reference has the address of its own."""
+    back = MASK.T.copy()
+    annotation = _annotation(1, _region("Nut", back, to_name="back"), _region("Coin"), task_data=TWO)
+
+    picked = pick_references(Stored([annotation]), [CONTROL, BEHIND]).by_label
+
+    assert {label: (each.image_uri, each.size_hw) for label, each in picked.items()} == {
+        "Coin": ("/front.png", (3, 5)),
+        "Nut": ("/back.png", (5, 3)),
+    }
+    assert np.array_equal(picked["Nut"].masks[0], back)
+    assert picked["Nut"].control == BEHIND
+
+
+def test_of_a_label_on_two_images_the_one_that_was_drawn_on_first_teaches() -> None:
+    """Masks of different sizes are never mixed."""
+    there, here = _region("Nut", MASK.T.copy(), to_name="back"), _region("Nut")
+
+    first = pick_references(Stored([_annotation(1, there, here, task_data=TWO)]), [CONTROL, BEHIND])
+    second = pick_references(Stored([_annotation(1, here, there, task_data=TWO)]), [CONTROL, BEHIND])
+
+    assert [(each.image_uri, len(each.masks)) for each in first.by_label.values()] == [("/back.png", 1)]
+    assert [(each.image_uri, len(each.masks)) for each in second.by_label.values()] == [("/front.png", 1)]
+    assert first.refusals == second.refusals == ()
 
 
 def test_labels_of_a_tasks_data_teach_and_end_the_search_some_time() -> None:

@@ -140,11 +140,20 @@ def test_masks_are_compared_whatever_they_were_drawn_with(geometry: Any) -> None
     assert iou > 0.7
 
 
-def test_only_the_image_counts_that_the_prediction_is_on() -> None:
+def test_regions_of_several_images_are_compared_image_by_image() -> None:
+    """The same box on the other image is another thing; one that nobody predicted there was added."""
     before = predicted(("Coin", box(0, 4)))
     beside = painted(box(0, 4), from_name="side", to_name="profile")
+    other = {**before[0], "from_name": "side", "to_name": "profile", "id": "predicted-1"}
 
-    assert outcomes(before, [*before, beside], BRUSH, OTHER_IMAGE) == [("Coin", "kept", "predicted-0", 1)]
+    assert outcomes(before, [*before, beside], BRUSH, OTHER_IMAGE) == [
+        ("Coin", "kept", "predicted-0", 1),
+        ("Coin", "added", "new", None),
+    ]
+    assert outcomes([*before, other], [beside], BRUSH, OTHER_IMAGE) == [
+        ("Coin", "deleted", "predicted-0", None),
+        ("Coin", "kept", "new", 1),
+    ]
 
 
 def test_an_empty_prediction_says_nothing_of_the_image() -> None:

@@ -98,6 +98,20 @@ def test_a_reference_is_not_asked_about_its_own_image() -> None:
     assert looked_through(models, [shown(models, THING)], image, OPTIONS) is None
 
 
+def test_only_the_labels_that_are_looked_for_in_an_image_teach_and_compete() -> None:
+    """Both references show the same; the one of the other label would claim what the first one does."""
+    models = colour_models()
+    references = [shown(models, THING), replace(shown(models, THING), label="fig")]
+    image = Reviewed(drawn((*THING, RED)), {"date": (box_mask(*THING),)}, labels=frozenset({"date"}))
+
+    found = looked_through(models, references, image, OPTIONS)
+
+    assert found is not None
+    assert found.counts == {"date": 1}
+    assert {label for view in found.views for label in view.labels} == {"date"}
+    assert looked_through(models, references[1:], image, OPTIONS) is None
+
+
 def test_candidates_of_a_reviewed_image_know_their_thing() -> None:
     """The red box is the thing with number 1; the first one marked is nowhere to be seen."""
     models = colour_models()

@@ -16,6 +16,7 @@ from backend.labelstudio.errors import RegionError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.labelstudio.label_config import Control
+from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
 from backend.worker.evidence import Evidence, Images, due, next_due, reviewed_images, things
 from backend.worker.learning_options import LearningOptions
@@ -120,7 +121,7 @@ def images(fake: FakeLabelStudio) -> Images:
     """Gets what the fake Label Studio holds."""
     limits = ImageLimits(max_side=4000)
     fetcher = ImageFetcher(fake.url, lambda: f"Token {TOKEN}", limits=limits, timeout_s=5)
-    return Images(fetcher, key="image", to_name="image")
+    return Images(fetcher, SearchedImage("image", "image", {"Coin": BRUSH}))
 
 
 def test_one_bad_image_is_told_and_stops_nothing(fake: FakeLabelStudio, images: Images) -> None:
@@ -142,7 +143,7 @@ def test_one_bad_image_is_told_and_stops_nothing(fake: FakeLabelStudio, images: 
         )
     )
 
-    assert [each.own for each in found] == [frozenset({2})]
+    assert [(each.own, each.labels) for each in found] == [(frozenset({2}), frozenset({"Coin"}))]
     assert np.array_equal(found[0].image, disc(SIZE_HW))
     assert (len(refusals), len(steps)) == (4, 5)
     assert all("teaches no corrections" in refusal for refusal in refusals)

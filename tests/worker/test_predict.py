@@ -1,12 +1,15 @@
 """One task's prediction; above all, that nothing that happens to the cache of embeddings changes it."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.client import Task
@@ -17,14 +20,22 @@ from backend.vision.instance import Instance, mask_window
 from backend.vision.pipeline import Segmentation
 from backend.worker.context import WorkerContext
 from backend.worker.embedding_cache import EmbeddingCache
-from backend.worker.predict import compute, image_uri
+from backend.worker.predict import Computed, compute, image_uri
 from backend.worker.prefetch import Loaded
 from backend.worker.sync import sync
 from tests.worker.cached_models import cached_models
 from tests.worker.conftest import SIZE_HW, disc
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
+from tests.worker.two_images import SIZES_HW, Core, annotate, make_two_images, painted
 
 RunJobs = Callable[..., dict[str, Any]]
+
+
+def loading(loaded: Loaded) -> Future[Loaded]:
+    """An image that has come."""
+    future: Future[Loaded] = Future()
+    future.set_result(loaded)
+    return future
 
 
 def found(fake: FakeLabelStudio) -> dict[int, list[Any]]:
@@ -93,7 +104,7 @@ def test_an_image_without_anything_gives_an_empty_prediction(full_context: Worke
     assert generation is not None
     blank = Loaded(np.full_like(disc(), 30), seconds=0.5)
 
-    computed = compute(full_context, generation, Task(2, {}), blank)
+    computed = compute(full_context, generation, Task(2, {}), [loading(blank)])
 
     assert computed.progress.state == ("done" if computed.item["result"] else "empty")
     pushed = computed.pushed(0.25)
@@ -121,7 +132,7 @@ def test_more_regions_than_the_editor_bears_become_one_and_the_page_and_the_regi
     generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
     assert generation is not None
 
-    computed = compute(context, generation, Task(2, {}), Loaded(disc(), seconds=0))
+    computed = compute(context, generation, Task(2, {}), [loading(Loaded(disc(), seconds=0))])
 
     result = computed.item["result"]
     pixels = sum(decode_rle(each["value"]["rle"], SIZE_HW).sum() for each in result)
@@ -134,6 +145,63 @@ def test_more_regions_than_the_editor_bears_become_one_and_the_page_and_the_regi
         assert limit.startswith("4 painted regions are more than ONESHOT_MAX_REGIONS allows (3)")
         assert limit.endswith("they became one mask of all 'Coin'")
         assert result[0]["meta"] == {"text": [limit]}
+
+
+@pytest.fixture
+def compute_two(full_context: WorkerContext, fake: FakeLabelStudio) -> Callable[..., Computed]:
+    """Computes a task's left and right image, given what finds and the output's settings."""
+
+    def run(core: Core, **output: Any) -> Computed:
+        make_two_images(fake)
+        annotate(fake, 1, painted("left"))
+        context = replace(full_context, find=core.find, output=OutputOptions(**output))
+        generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
+        assert generation is not None
+        images = [loading(Loaded(disc(size_hw), seconds=0.5)) for size_hw in SIZES_HW.values()]
+        return compute(context, generation, Task(2, {}), images)
+
+    return run
+
+
+def test_the_figures_of_several_images_are_those_of_the_task(compute_two: Callable[..., Computed]) -> None:
+    """Two things of confidence 0.5 and 1; a quarter of a thing may be missed in each image."""
+    computed = compute_two(Core())
+
+    progress = computed.progress
+    assert (progress.state, progress.instances, progress.confidence) == ("done", 2, 0.75)
+    assert computed.item["score"] == pytest.approx(1.5 / 2.5)
+    assert {name: progress.stages[name] for name in ("fetch", "encode", "search", "check")} == {
+        "fetch": 1,
+        "encode": 2,
+        "search": 4,
+        "check": 6,
+    }
+
+
+def test_the_bound_on_regions_is_one_for_all_images_of_a_task(compute_two: Callable[..., Computed]) -> None:
+    """Each image has one region, and together they are too many; it is told once."""
+    computed = compute_two(Core(), max_regions=1)
+
+    (limit,) = computed.progress.limits
+    assert limit.startswith("2 painted regions are more than ONESHOT_MAX_REGIONS allows (1)")
+    assert [(each["to_name"], each["meta"]) for each in computed.item["result"]] == [
+        ("left", {"text": [limit]}),
+        ("right", {"text": [limit]}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("blind", "shown"),
+    [((), "left"), (("left",), "right"), (("right",), "left"), (("left", "right"), "left")],
+)
+def test_the_picture_shows_the_first_image_with_something_found(
+    compute_two: Callable[..., Computed], blind: list[str], shown: str
+) -> None:
+    computed = compute_two(Core(blind=[SIZES_HW[name] for name in blind]))
+
+    assert computed.picture is not None
+    with Image.open(BytesIO(computed.picture)) as picture:
+        assert picture.size == SIZES_HW[shown][::-1]
 
 
 @pytest.mark.parametrize("data", [{}, {"image": ""}, {"image": 7}, {"text": "x"}])

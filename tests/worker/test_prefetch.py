@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.labelstudio.client import Task
-from backend.worker.prefetch import Prefetch
+from backend.worker.prefetch import Prefetch, TaskImage, by_task
 
 
 def tasks(count: int) -> list[Task]:
@@ -104,3 +104,31 @@ def test_leaving_waits_for_nothing() -> None:
 
     assert time.monotonic() - started < 5
     goes_on.set()
+
+
+def test_the_images_of_a_task_come_together_and_those_not_taken_are_passed_over() -> None:
+    """Of task 2 only the first is taken; nothing of a task is loaded twice."""
+    source = Source()
+    wanted = [TaskImage(task, key) for task in tasks(3) for key in ("left", "right")]
+
+    with Prefetch(lambda each: source.fetch(each.task), source.decode, wanted) as images:
+        found = {
+            task.id: [int(next(of_task).result().image[0, 0, 0]) for _ in range(2 - (task.id == 2))]
+            for task, of_task in by_task(images)
+        }
+
+    assert found == {1: [1, 1], 2: [2], 3: [3, 3]}
+    assert sorted(source.fetched) == [1, 1, 2, 2, 3, 3]
+
+
+def test_what_comes_after_a_task_is_not_waited_for_while_it_is_computed() -> None:
+    """Taking the last image of a task lets only the next image load beside it."""
+    source = Source()
+    wanted = [TaskImage(task, key) for task in tasks(9) for key in ("left", "right")]
+
+    with Prefetch(lambda each: source.fetch(each.task), source.decode, wanted) as images:
+        for task, of_task in by_task(images):
+            for _ in range(2):
+                next(of_task).result()
+            time.sleep(0.03)
+            assert len(source.decoded) <= min(18, 2 * task.id + 1)
