@@ -137,12 +137,16 @@ def look_at_images(
 
 
 def _trouble(task_id: int, data: Mapping[str, Any], keys: Sequence[str], images: Images) -> str | None:
-    """What is wrong with the first of the task's images that is there."""
-    uri = next((data[key] for key in keys if data.get(key)), None)
-    if not isinstance(uri, str):
+    """What is wrong with the first of the task's images that cannot be read, or with the lack of all."""
+    found = {key: data[key] for key in keys if data.get(key)}
+    if not found:
         return f"no image's address under {' or '.join(map(repr, keys))} in its data"
-    try:
-        images.size_hw(uri, task_id)
-    except LabelStudioError as exc:
-        return str(exc)
+    for key, uri in found.items():
+        which = f"{key!r}: " if len(keys) > 1 else ""
+        if not isinstance(uri, str):
+            return f"{which}expected an image's address, got {uri!r}"
+        try:
+            images.size_hw(uri, task_id)
+        except LabelStudioError as exc:
+            return f"{which}{exc}"
     return None

@@ -15,7 +15,7 @@ from backend.jobs.queue import PREDICT_QUEUE, QUEUE_NAMES, JobQueue
 from backend.labelstudio.webhooks import webhook_settings
 from tests.doctor.installation import Installation, checks, only
 from tests.labelstudio.loopback import Answer, loopback
-from tests.worker.fake_label_studio import PROJECT
+from tests.worker.fake_label_studio import LABEL_CONFIG, PROJECT
 
 OTHER_CONFIG = """<View><Text name="t" value="$t"/>
   <Choices name="c" toName="t"><Choice value="a"/></Choices></View>"""
@@ -232,6 +232,23 @@ def test_some_broken_images_are_a_warning(installation: Installation) -> None:
 
     assert checks(findings, "wrong") == []
     assert any("task 2: expected an image" in finding.what for finding in findings)
+
+
+def test_every_image_of_a_task_is_read(installation: Installation) -> None:
+    """The first of each can be read; task 2's second one cannot, and task 3 has only one."""
+    first, second = (LABEL_CONFIG.replace("image", name) for name in ("image", "behind"))
+    second = second.replace('"label"', '"label-2"')
+    installation.fake.label_config = f"<View>{first}{second}</View>"
+    for task_id, address in {1: "/data/upload/7/1.png", 2: "/data/upload/7/no.png"}.items():
+        installation.fake.tasks[task_id]["behind"] = address
+    installation.connect()
+    installation.sync()
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    (found,) = [each for each in findings if each.check == "images"]
+    assert found.what.startswith("1 of the first 3 of 3 cannot be read: task 2: 'behind': ")
 
 
 def test_a_project_that_shows_other_predictions_is_a_warning(installation: Installation) -> None:
