@@ -77,7 +77,7 @@ class JobQueue:
         self.connection = connection
         self._tasks_per_job = tasks_per_job
         self._fewest_per_job = min(tasks_per_job, _FEWEST_TASKS_PER_JOB)
-        self._task_timeout_s = task_timeout_s
+        self.task_timeout_s = task_timeout_s
         self._claim_sync = connection.register_script(scripts.CLAIM_SYNC)
         self._free_sync = connection.register_script(scripts.FREE_SYNC)
         self._claim_tasks = connection.register_script(scripts.CLAIM_TASKS)
@@ -262,7 +262,7 @@ class JobQueue:
         with redis_errors():
             if self.connection.exists(Job.key_for(job_id)):
                 return
-            timeout_s = self._task_timeout_s * self._tasks_per_job
+            timeout_s = self.task_timeout_s * self._tasks_per_job
             self._put(WARM_UP_QUEUE, [_job(_WARM_UP, payload.as_kwargs(), job_id, timeout_s)])
 
     def put_once(self, queue_name: str, path: str, kwargs: dict[str, Any], job_id: str) -> bool:
@@ -365,7 +365,7 @@ class JobQueue:
         self, project_id: int, model_version: str, task_ids: Sequence[int], job_id: str
     ) -> EnqueueData:
         payload = PredictTasks(project_id, model_version, tuple(task_ids))
-        return _job(_PREDICT_TASKS, payload.as_kwargs(), job_id, self._task_timeout_s * len(task_ids))
+        return _job(_PREDICT_TASKS, payload.as_kwargs(), job_id, self.task_timeout_s * len(task_ids))
 
     def _put(self, queue_name: str, jobs: Sequence[EnqueueData]) -> None:
         if jobs:

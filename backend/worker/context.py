@@ -178,7 +178,7 @@ class JobContext:
         job_id: the job's id on the queue.
         attempts_left: how often the queue tries again if this attempt raises.
         stopping: whether the job should give back what is left: the process was asked to end, or it is not
-            urgent and something more urgent waits.
+            urgent and something more urgent waits. To be asked before each task or image, whose time begins.
         request_id: of the request that the job goes back to, if it is known.
     """
 

@@ -28,6 +28,7 @@ from backend.jobs.queue import (
     INTERACTIVE_QUEUE,
     OPENED_QUEUE,
     PREDICT_QUEUE,
+    PREDICT_QUEUES,
     QUEUE_NAMES,
     SYNC_QUEUE,
     WARM_UP_QUEUE,
@@ -38,6 +39,7 @@ from backend.labelstudio.errors import LabelStudioError, TransientError
 from backend.worker import retries
 from backend.worker.background import Background
 from backend.worker.context import JobContext, WorkerContext, current_job
+from backend.worker.deadline import Deadline
 from backend.worker.errors import WorkerError
 from backend.worker.memory import most_resident_bytes, resident_bytes
 from backend.worker.outage import label_studio_is_down, probe
@@ -122,6 +124,7 @@ class OneshotWorker(SimpleWorker):
             log_job_description=False,
         )
         self._context = context
+        self._deadline = Deadline(None)
 
     @property
     def stopping(self) -> bool:
@@ -157,6 +160,8 @@ class OneshotWorker(SimpleWorker):
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run one job with its context in place; False when it raised. Then its project's next jobs come."""
         request_id = job.meta.get("request_id")
+        in_parts = queue.name in PREDICT_QUEUES or queue.name == WARM_UP_QUEUE
+        self._deadline = Deadline(self._context.queue.task_timeout_s if in_parts else None)
         context = JobContext(
             self._context, job.id, job.retries_left or 0, self._stopping_in(queue.name), request_id
         )
@@ -182,12 +187,16 @@ class OneshotWorker(SimpleWorker):
             logger.warning("%s", exc)
 
     def _stopping_in(self, queue_name: str) -> Callable[[], bool]:
-        """Give the function that tells a job of this queue whether to give back what it has not begun."""
+        """Give the function that tells a job of this queue whether to give back what it has not begun.
+
+        A job asks before it begins a task or an image, which then has its time.
+        """
         urgent = [
             self.queue_class(name, connection=self.connection).key for name in MORE_URGENT.get(queue_name, ())
         ]
 
         def stopping() -> bool:
+            self._deadline.begin_part()
             if self.stopping or not urgent:
                 return self.stopping
             try:
@@ -218,6 +227,8 @@ class OneshotWorker(SimpleWorker):
 
     def _overdue(self, job: Job) -> bool:
         """Whether the job goes on though RQ's alarm should have ended it: it hangs outside of Python."""
+        if self._deadline.overdue_s > self.heartbeat_ttl_s:
+            return True
         if not job.started_at or not job.timeout or job.timeout < 0:
             return False
         return (now() - job.started_at).total_seconds() > job.timeout + self.heartbeat_ttl_s

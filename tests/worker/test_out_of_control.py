@@ -11,7 +11,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from backend.jobs.lost_workers import note_death
-from backend.jobs.queue import ATTEMPTS_LEFT, SYNC_QUEUE, JobQueue
+from backend.jobs.queue import ATTEMPTS_LEFT, SYNC_QUEUE, WARM_UP_QUEUE, JobQueue
 from backend.worker.context import WorkerContext
 from backend.worker.process import OneshotWorker
 
@@ -23,12 +23,16 @@ from backend.jobs.progress import Progress
 from backend.jobs.queue import QUEUE_NAMES, JobQueue
 from backend.labelstudio.images import ImageLimits
 from backend.vision.pipeline import SearchOptions
-from backend.worker.context import WorkerContext
+from backend.worker.context import WorkerContext, current_job
 from backend.worker.process import OneshotWorker
 
 def hang(project_id):
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])  # as a loop in C does
     time.sleep(600)
+
+def hang_in_a_part(project_id):
+    current_job.get().stopping()
+    hang(project_id)
 
 def eat(project_id):
     eaten = b"x" * 600_000_000
@@ -38,13 +42,14 @@ def wait(project_id):
     time.sleep(600)
 
 module = types.ModuleType("jobs_of_a_test")
-module.hang, module.eat, module.wait = hang, eat, wait
+module.hang, module.hang_in_a_part, module.eat, module.wait = hang, hang_in_a_part, eat, wait
 sys.modules["jobs_of_a_test"] = module
 logging.basicConfig(level="INFO", format="%(message)s")
 connection = Redis.from_url(sys.argv[1])
 context = WorkerContext(
     label_studio=None, fetcher=None, limits=ImageLimits(), models=None, checkpoint="tiny", semantics="none",
-    search=SearchOptions(), connection=connection, queue=JobQueue(connection), progress=Progress(connection),
+    search=SearchOptions(), connection=connection,
+    queue=JobQueue(connection, task_timeout_s=1), progress=Progress(connection),
 )
 worker = OneshotWorker(QUEUE_NAMES, connection=connection, context=context)
 worker.heartbeat_s, worker.heartbeat_ttl_s = 0.2, 2
@@ -59,8 +64,8 @@ def run_worker(valkey: str, *, max_memory_bytes: int = 0) -> subprocess.Complete
     return subprocess.run(command, check=False, timeout=TIMEOUT_S, capture_output=True, text=True)
 
 
-def enqueue(connection: Redis, function: str, *, timeout_s: int = 60) -> Job:
-    queue = JobQueue(connection).queue(SYNC_QUEUE)
+def enqueue(connection: Redis, function: str, *, timeout_s: int = 60, queue_name: str = SYNC_QUEUE) -> Job:
+    queue = JobQueue(connection).queue(queue_name)
     retry = Retry(max=ATTEMPTS_LEFT)
     return queue.enqueue(
         f"jobs_of_a_test.{function}", kwargs={"project_id": 7}, job_timeout=timeout_s, retry=retry
@@ -88,6 +93,16 @@ def test_a_job_that_hangs_outside_of_python_ends_with_its_worker(
     assert ended.returncode == -9
     assert "hangs" in ended.stderr
     assert is_tried_again(job, context)
+
+
+def test_a_task_that_hangs_outside_of_python_ends_with_its_worker(valkey: str, connection: Redis) -> None:
+    """Though its job has time for many."""
+    enqueue(connection, "hang_in_a_part", timeout_s=9600, queue_name=WARM_UP_QUEUE)
+
+    ended = run_worker(valkey)
+
+    assert ended.returncode == -9
+    assert "hangs" in ended.stderr
 
 
 def test_a_job_that_eats_memory_ends_with_its_worker(

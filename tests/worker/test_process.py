@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from backend.jobs.queue import (
     QUEUE_NAMES,
     SYNC_QUEUE,
     WARM_UP_QUEUE,
+    JobQueue,
 )
 from backend.jobs.request_id import current_request_id
 from backend.worker.context import WorkerContext, current_job
@@ -119,6 +121,29 @@ def test_a_job_in_hand_outlives_the_time_to_live_of_one_heartbeat(
     worker.work(burst=True, logging_level="WARNING")
 
     assert expired == [[]]
+
+
+@pytest.mark.parametrize(("pause_s", "ended"), [(0.7, False), (5, True)])
+def test_each_task_of_a_job_has_its_time_and_none_has_that_of_all(
+    connection: Redis, context: WorkerContext, define: Define, *, pause_s: float, ended: bool
+) -> None:
+    """One second a task: three of 0.7 s are done, the first of 5 s is ended though the job has a minute."""
+    begun: list[float] = []
+
+    def compute(project_id: int) -> None:  # noqa: ARG001
+        for _ in range(3):
+            current_job.get().stopping()
+            begun.append(time.monotonic())
+            time.sleep(pause_s)
+
+    context = replace(context, queue=JobQueue(connection, task_timeout_s=1))
+    queue = context.queue.queue(WARM_UP_QUEUE)
+    job = queue.enqueue(define(compute), kwargs=PROJECT, job_timeout=60)
+    worker = OneshotWorker([WARM_UP_QUEUE], connection=connection, context=context)
+    worker.work(max_jobs=1, logging_level="CRITICAL")
+
+    assert time.monotonic() - begun[0] < 4
+    assert job.get_status(refresh=True) == (JobStatus.FAILED if ended else JobStatus.FINISHED)
 
 
 def test_the_job_of_a_lost_worker_is_tried_again(
