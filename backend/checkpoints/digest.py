@@ -4,8 +4,6 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-from transformers.utils import cached_file
-
 from backend.checkpoints import mobilesam
 from backend.checkpoints.errors import UnusableCheckpointError
 from backend.checkpoints.sam import MOBILESAM
@@ -39,6 +37,8 @@ def weights_digest(name: str, *, cache_dir: Path) -> str:
 
 
 def _folder(name: str, cache_dir: Path) -> Path:
+    from transformers.utils import cached_file
+
     try:
         config = cached_file(name, "config.json", cache_dir=str(cache_dir / "hub"), local_files_only=True)
     except OSError as exc:

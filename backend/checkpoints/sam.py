@@ -4,19 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-import transformers
-from safetensors import SafetensorError
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedModel
 
 from backend.checkpoints.device import usable_device
-from backend.checkpoints.errors import UnusableCheckpointError
-from backend.checkpoints.mobilesam import DECODER, ENCODER, fetch_mobilesam
+from backend.checkpoints.mobilesam import DECODER, DECODER_WEIGHTS, ENCODER, fetch_mobilesam
 from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
-from backend.checkpoints.progress import without_disk_progress
-from backend.checkpoints.sam_families import USABLE, Family, family_of
+from backend.checkpoints.sam_modules import SamModules, open_sam_modules
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel  # its import takes seconds, and MobileSAM needs none of it
 
 MOBILESAM = "mobilesam"
 
@@ -27,8 +25,7 @@ class SamCheckpoint:
 
     Attributes:
         name: as it was asked for.
-        model: prompt encoder and mask decoder; its vision encoder is empty where *encode_pixels* stands for
-            it.
+        model: prompt encoder and mask decoder: transformers' own, or those of MobileSAM under the same names.
         encode_pixels: normalised pixels (1, 3, input_size, input_size) float to features (1, C, h, w); where
             the family's mask decoder needs finer ones, to a sequence of both.
         input_size: side of the square, in pixels.
@@ -36,7 +33,7 @@ class SamCheckpoint:
     """
 
     name: str
-    model: PreTrainedModel
+    model: "SamModules | PreTrainedModel"
     encode_pixels: Callable[[Tensor], Tensor | Sequence[Tensor]]
     input_size: int
     numerics: str = ""
@@ -59,26 +56,11 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu") -> SamCheckpoin
     where = usable_device(device)
     if name == MOBILESAM:
         folder = fetch_mobilesam(cache_dir)
-        model, _ = _load(str(folder / DECODER), cache_dir, where)
+        modules = open_sam_modules(folder / DECODER / DECODER_WEIGHTS, where)
         encoder = MobileSamEncoder(folder / ENCODER, where)
-        return SamCheckpoint(name, model, encoder, INPUT_SIZE, encoder.numerics)
-    model, family = _load(name, cache_dir, where)
-    return SamCheckpoint(
-        name, model, partial(family.encode, model), int(model.prompt_encoder.input_image_size)
-    )
+        return SamCheckpoint(name, modules, encoder, INPUT_SIZE, encoder.numerics)
+    from backend.checkpoints.sam_transformers import open_transformers_sam
 
-
-def _load(name: str, cache_dir: Path, device: torch.device) -> tuple[PreTrainedModel, Family]:
-    """A transformers checkpoint with every weight of its own, in float32."""
-    hub = cache_dir / "hub"
-    try:
-        family = family_of(name, AutoConfig.from_pretrained(name, cache_dir=hub))
-        without_disk_progress()
-        model, report = getattr(transformers, family.class_name).from_pretrained(
-            name, cache_dir=hub, dtype=torch.float32, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as exc:
-        raise UnusableCheckpointError(f"cannot open {name!r} as a SAM checkpoint: {exc}. {USABLE}") from exc
-    if report["missing_keys"]:
-        raise UnusableCheckpointError(f"{name} lacks the weights {sorted(report['missing_keys'])[:5]}")
-    return model.to(device).eval().requires_grad_(requires_grad=False), family
+    model, family = open_transformers_sam(name, cache_dir=cache_dir, device=where)
+    side = int(model.prompt_encoder.input_image_size)
+    return SamCheckpoint(name, model, partial(family.encode, model), side)

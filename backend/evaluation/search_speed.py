@@ -12,7 +12,10 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import SamModel
 
-from backend.checkpoints.sam import open_sam
+from backend.checkpoints.device import usable_device
+from backend.checkpoints.mobilesam import DECODER, fetch_mobilesam
+from backend.checkpoints.sam import MOBILESAM
+from backend.checkpoints.sam_transformers import open_transformers_sam
 from backend.evaluation.cascade_peer import looped
 from backend.evaluation.matching import match_instances
 from backend.evaluation.metrics import scores, tally
@@ -125,9 +128,10 @@ def peer_model(sam: str, *, cache_dir: Path, device: str) -> PeerModel | None:
     Raises:
         CheckpointError: weights that cannot be had or used, or a device that is not there.
     """
-    model = open_sam(sam, cache_dir=cache_dir, device=device).model
-    usable = isinstance(model, SamModel) and next(model.parameters()).device.type == "cpu"
-    return cast("PeerModel", model.eval()) if usable else None
+    where = usable_device(device)
+    name = str(fetch_mobilesam(cache_dir) / DECODER) if sam == MOBILESAM else sam
+    model, _ = open_transformers_sam(name, cache_dir=cache_dir, device=where)
+    return cast("PeerModel", model) if isinstance(model, SamModel) and where.type == "cpu" else None
 
 
 def growing_things(models: Models, counts: Sequence[int], *, rounds: int) -> list[SearchCost]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from backend.vision.guidance import Guidance
 from backend.vision.mask_decoder import MaskDecoder
 from backend.vision.mask_decoder_hq import SamHqDecoder
 from backend.vision.mask_decoder_sam2 import Sam2Decoder
+from backend.vision.network import SamNetwork
 from backend.vision.sketch import Worth
 from backend.vision.two_way import ImageTokens
 
@@ -45,7 +45,7 @@ class Family:
         stretches: whether an image is stretched over the square; otherwise it keeps its shape and is padded.
     """
 
-    decoder: Callable[[PreTrainedModel], Decoder]
+    decoder: Callable[[SamNetwork], Decoder]
     stretches: bool
 
 
@@ -57,6 +57,6 @@ FAMILIES = {
 }
 
 
-def family_of(model: PreTrainedModel) -> Family:
-    """The family that a transformers model belongs to."""
+def family_of(model: SamNetwork) -> Family:
+    """The family that a network belongs to."""
     return FAMILIES[model.config_class.model_type]

@@ -1,17 +1,22 @@
 """SAM's mask decoder as a pure function of its inputs.
 
-The weights are transformers' own. The result is that of ``SamMaskDecoder`` up to rounding, in half the time.
+The weights are those of transformers' ``SamMaskDecoder``, or of modules with the same names. The result is
+its own up to rounding, in half the time.
 """
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
-from transformers import SamModel
-from transformers.models.sam.modeling_sam import SamMaskDecoder
 
 from backend.vision.guidance import Guidance
+from backend.vision.network import SamNetwork
 from backend.vision.sketch import COLUMN, EMPTY, ROW, Worth, doubtful
 from backend.vision.two_way import ImageTokens, cell_positions, joined, shared_tokens, two_way
+
+if TYPE_CHECKING:
+    from transformers.models.sam.modeling_sam import SamMaskDecoder
 
 
 class MaskDecoder:
@@ -21,7 +26,7 @@ class MaskDecoder:
         model: whose weights are used.
     """
 
-    def __init__(self, model: SamModel) -> None:
+    def __init__(self, model: SamNetwork) -> None:
         self._decoder: SamMaskDecoder = model.mask_decoder
         self._position = cell_positions(model)
 
@@ -69,7 +74,7 @@ class MaskDecoder:
         return torch.stack(drawn), iou
 
 
-def _drawn(decoder: SamMaskDecoder, content: Tensor, weights: Tensor, iou: Tensor, worth: Worth) -> Tensor:
+def _drawn(decoder: "SamMaskDecoder", content: Tensor, weights: Tensor, iou: Tensor, worth: Worth) -> Tensor:
     """Masks (m, 4h, 4w) of one prompt that are worth it, drawn where they may lie; EMPTY else.
 
     Args:
@@ -96,7 +101,7 @@ def _drawn(decoder: SamMaskDecoder, content: Tensor, weights: Tensor, iou: Tenso
     return masks
 
 
-def _sketched(decoder: SamMaskDecoder, content: Tensor, weights: Tensor) -> Tensor:
+def _sketched(decoder: "SamMaskDecoder", content: Tensor, weights: Tensor) -> Tensor:
     """One pixel of each cell of the masks, (m, h * w)."""
     first, second = decoder.upscale_conv1, decoder.upscale_conv2
     fine = F.linear(content, first.weight[:, :, ROW // 2, COLUMN // 2].T, first.bias)
@@ -106,20 +111,20 @@ def _sketched(decoder: SamMaskDecoder, content: Tensor, weights: Tensor) -> Tens
     return sketched
 
 
-def _masks(decoder: SamMaskDecoder, content: Tensor, weights: Tensor) -> Tensor:
+def _masks(decoder: "SamMaskDecoder", content: Tensor, weights: Tensor) -> Tensor:
     """Image tokens (n, h * w, C) at four times the resolution, weighted (n, m, C / 8) into (n, m, 4h, 4w)."""
     fine = _fine(decoder, content)
     masks: Tensor = weights @ fine.flatten(1, -2).transpose(1, 2)  # (n, m, h * w * 16)
     return _arranged(masks, int(content.shape[1] ** 0.5))[:, :, 0]
 
 
-def _fine(decoder: SamMaskDecoder, content: Tensor) -> Tensor:
+def _fine(decoder: "SamMaskDecoder", content: Tensor) -> Tensor:
     """Image tokens (..., C) at four times the resolution, halves then quarters, (..., 4, 4, C / 8)."""
     fine = decoder.activation(_normed(decoder, _upscale(decoder.upscale_conv1, content)))
     return decoder.activation(_upscale(decoder.upscale_conv2, fine))  # type: ignore[no-any-return]
 
 
-def _normed(decoder: SamMaskDecoder, fine: Tensor) -> Tensor:
+def _normed(decoder: "SamMaskDecoder", fine: Tensor) -> Tensor:
     norm = decoder.upscale_layer_norm
     return F.layer_norm(fine, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 

@@ -7,14 +7,18 @@ that went in, and swaps their rows and columns. Three masks stay in SAM's order 
 transformers sorts them by estimated IoU, because PerSAM-F gives each of them a weight.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
-from transformers import SamHQModel
-from transformers.models.sam_hq.modeling_sam_hq import SamHQMaskDecoder
 
 from backend.vision.guidance import Guidance
+from backend.vision.network import SamNetwork
 from backend.vision.sketch import Worth, without_unworthy
 from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, shared_tokens, two_way
+
+if TYPE_CHECKING:
+    from transformers.models.sam_hq.modeling_sam_hq import SamHQMaskDecoder
 
 
 class SamHqDecoder:
@@ -24,7 +28,7 @@ class SamHqDecoder:
         model: whose weights are used.
     """
 
-    def __init__(self, model: SamHQModel) -> None:
+    def __init__(self, model: SamNetwork) -> None:
         self._decoder: SamHQMaskDecoder = model.mask_decoder
         self._position = cell_positions(model)
 
@@ -72,13 +76,13 @@ class SamHqDecoder:
         return (logits if worth is None else without_unworthy(logits, iou, worth)), iou
 
 
-def _upscaled(decoder: SamHQMaskDecoder, content: Tensor) -> Tensor:
+def _upscaled(decoder: "SamHQMaskDecoder", content: Tensor) -> Tensor:
     """Image tokens (n, h * w, C) at four times the resolution, (n, C / 8, 4h, 4w)."""
     upscaled = decoder.activation(decoder.upscale_layer_norm(decoder.upscale_conv1(on_grid(content))))
     return decoder.activation(decoder.upscale_conv2(upscaled))  # type: ignore[no-any-return]
 
 
-def _sharpened(decoder: SamHQMaskDecoder, upscaled: Tensor, fine: Tensor) -> Tensor:
+def _sharpened(decoder: "SamHQMaskDecoder", upscaled: Tensor, fine: Tensor) -> Tensor:
     """The same with the image's own fine features (C / 8, 4h, 4w), (n, C / 8, 4h, 4w)."""
     sharpened = decoder.activation(decoder.mask_norm(decoder.mask_conv1(upscaled)))
     return decoder.mask_conv2(sharpened) + fine.to(upscaled)  # type: ignore[no-any-return]

@@ -5,14 +5,18 @@ that says whether there is an object (read by nobody here), in features of two f
 masks are upscaled, and in the single mask, which gives way to the best of three where it is not stable.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
-from transformers import Sam2Model
-from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder
 
 from backend.vision.guidance import Guidance
+from backend.vision.network import SamNetwork
 from backend.vision.sketch import Worth, without_unworthy
 from backend.vision.two_way import ImageTokens, cell_positions, joined, on_grid, shared_tokens, two_way
+
+if TYPE_CHECKING:
+    from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder
 
 OWN_TOKENS = 2  # object score and IoU; those of the masks follow
 
@@ -24,7 +28,7 @@ class Sam2Decoder:
         model: whose weights are used.
     """
 
-    def __init__(self, model: Sam2Model) -> None:
+    def __init__(self, model: SamNetwork) -> None:
         self._decoder: Sam2MaskDecoder = model.mask_decoder
         self._no_point: Tensor = model.prompt_encoder.not_a_point_embed.weight
         self._position = cell_positions(model)
@@ -75,14 +79,14 @@ class Sam2Decoder:
         return (logits if worth is None else without_unworthy(logits, iou, worth)), iou
 
 
-def _upscaled(decoder: Sam2MaskDecoder, content: Tensor, fine: tuple[Tensor, ...]) -> Tensor:
+def _upscaled(decoder: "Sam2MaskDecoder", content: Tensor, fine: tuple[Tensor, ...]) -> Tensor:
     """Image tokens (n, h * w, C) at four times the resolution, (n, C / 8, 4h, 4w)."""
     finest, finer = (features.to(content) for features in fine)
     upscaled = decoder.activation(decoder.upscale_layer_norm(decoder.upscale_conv1(on_grid(content)) + finer))
     return decoder.activation(decoder.upscale_conv2(upscaled) + finest)  # type: ignore[no-any-return]
 
 
-def _single(decoder: Sam2MaskDecoder, logits: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]:
+def _single(decoder: "Sam2MaskDecoder", logits: Tensor, iou: Tensor) -> tuple[Tensor, Tensor]:
     """Mask 0 of (n, 1 + m, 4h, 4w) with its IoU, or the most certain of the others where it is not stable."""
     chosen = torch.zeros_like(iou[:, 0], dtype=torch.int64)
     if decoder.dynamic_multimask_via_stability:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers.models.sam.modeling_sam import SamPromptEncoder
 
 from backend.vision.errors import PromptError
+
+if TYPE_CHECKING:
+    from transformers.models.sam.modeling_sam import SamPromptEncoder
 
 Numbers = NDArray[np.floating] | NDArray[np.integer] | Tensor
 
@@ -93,11 +96,12 @@ class Prompts:
                 *(prompt if prompt is None else prompt[start : start + size] for prompt in self._all)
             )
 
-    def tokens(self, prompt_encoder: SamPromptEncoder) -> Tensor:
+    def tokens(self, prompt_encoder: "SamPromptEncoder") -> Tensor:
         """Points and boxes embedded, (n, p', C) float; masks are not tokens.
 
         Args:
-            prompt_encoder: transformers' ``SamPromptEncoder``, or that of another family.
+            prompt_encoder: transformers' ``SamPromptEncoder``, that of another family, or one that
+                answers as they do.
         """
         if self.points_xy is None and self.boxes_xyxy is None and self.mask_logits is not None:
             return self.mask_logits.new_zeros(len(self.mask_logits), 0, prompt_encoder.hidden_size)

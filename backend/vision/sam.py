@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
-from transformers import PreTrainedModel
 
 from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError
 from backend.vision.family import family_of
 from backend.vision.guidance import Guidance
+from backend.vision.network import SamNetwork
 from backend.vision.prompts import Numbers, Prompts
 from backend.vision.sketch import Worth
 from backend.vision.two_way import ImageTokens
@@ -112,8 +112,8 @@ class Sam:
     """SAM's image encoder, prompt encoder and mask decoder as pure functions of their arguments.
 
     Args:
-        model: a transformers SAM of any family that ``family_of`` knows. Its prompt encoder and mask decoder
-            are used; its image encoder only through *encode_pixels*.
+        model: of any family that ``family_of`` knows. Its prompt encoder and mask decoder are used; its image
+            encoder only through *encode_pixels*.
         encode_pixels: normalised padded pixels (1, 3, input_size, input_size) float to (1, C, h, w), or to a
             sequence that begins with it; the rest is ``ImageEmbedding.fine``, each (1, C', h', w').
         input_size: side of the padded square, in pixels.
@@ -121,7 +121,7 @@ class Sam:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: SamNetwork,
         encode_pixels: Callable[[Tensor], Tensor | Sequence[Tensor]],
         *,
         input_size: int = 1024,

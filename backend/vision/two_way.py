@@ -1,21 +1,29 @@
 """SAM's two-way transformer as a pure function, with the target injected where PerSAM injects it.
 
-The weights are transformers' own; the computation is the published one, arranged for few prompts on one
-image, where nearly all the work lies in the 4096 image tokens. Those that come in are the same for all
-prompts without a mask, and projected once for all (``shared_tokens``). Later ones are each prompt's own:
-there the projections are folded into the handful of prompt tokens that meet them (``q . (W k) = (q W) . k``,
-likewise for values), so that they are never projected.
+The weights are those of transformers' classes, or of modules with the same names; the computation is the
+published one, arranged for few prompts on one image, where nearly all the work lies in the 4096 image tokens.
+Those that come in are the same for all prompts without a mask, and projected once for all
+(``shared_tokens``). Later ones are each prompt's own: there the projections are folded into the handful of
+prompt tokens that meet them (``q . (W k) = (q W) . k``, likewise for values), so that they are never
+projected.
 """
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
-from transformers.models.sam.modeling_sam import SamAttention, SamTwoWayAttentionBlock, SamTwoWayTransformer
 
 from backend.vision.guidance import Guidance, guided_softmax
+from backend.vision.network import SamNetwork
+
+if TYPE_CHECKING:
+    from transformers.models.sam.modeling_sam import (
+        SamAttention,
+        SamTwoWayAttentionBlock,
+        SamTwoWayTransformer,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +63,7 @@ class ImageTokens:
         return cls(content, position, content + position)
 
 
-def shared_tokens(transformer: SamTwoWayTransformer, content: Tensor, position: Tensor) -> ImageTokens:
+def shared_tokens(transformer: "SamTwoWayTransformer", content: Tensor, position: Tensor) -> ImageTokens:
     """Put content (1, h * w, C) in its place, for many prompts: it pays from the second one on."""
     image = ImageTokens.of(content, position)
     read = transformer.layers[0].cross_attn_token_to_image
@@ -74,7 +82,7 @@ def shared_tokens(transformer: SamTwoWayTransformer, content: Tensor, position: 
     return replace(image, projected=projected)
 
 
-def cell_positions(model: PreTrainedModel) -> Tensor:
+def cell_positions(model: SamNetwork) -> Tensor:
     """Positional encoding of every cell of a model's embedding, row by row, (h * w, C) float."""
     with torch.no_grad():
         position: Tensor = model.get_image_wide_positional_embeddings()[0]  # (C, h, w)
@@ -94,7 +102,7 @@ def on_grid(content: Tensor) -> Tensor:
 
 
 def two_way(
-    transformer: SamTwoWayTransformer, tokens: Tensor, image: ImageTokens, guidance: Guidance | None
+    transformer: "SamTwoWayTransformer", tokens: Tensor, image: ImageTokens, guidance: Guidance | None
 ) -> tuple[Tensor, Tensor]:
     """Prompt tokens (n, t, C) and image tokens (n, h * w, C), each informed of the other.
 
@@ -125,7 +133,7 @@ def two_way(
     return transformer.layer_norm_final_attn(queries), image.content
 
 
-def _among_tokens(layer: SamTwoWayAttentionBlock, queries: Tensor, encoding: Tensor) -> Tensor:
+def _among_tokens(layer: "SamTwoWayAttentionBlock", queries: Tensor, encoding: Tensor) -> Tensor:
     """The prompt tokens (n, t, C) after they attended to each other."""
     first = layer.skip_first_layer_pe
     placed = queries if first else queries + encoding
@@ -134,7 +142,7 @@ def _among_tokens(layer: SamTwoWayAttentionBlock, queries: Tensor, encoding: Ten
 
 
 def _read_image(
-    attention: SamAttention, queries: Tensor, image: ImageTokens, guidance: Guidance | None
+    attention: "SamAttention", queries: Tensor, image: ImageTokens, guidance: Guidance | None
 ) -> Tensor:
     """What each prompt token (n, t, C) reads from the image, (n, t, C)."""
     n, t, channels = queries.shape
@@ -152,7 +160,7 @@ def _read_image(
     return _out_proj(attention)(values.flatten(2) + attention.v_proj.bias)  # type: ignore[no-any-return]
 
 
-def _write_image(attention: SamAttention, image: ImageTokens, keys: Tensor, values: Tensor) -> Tensor:
+def _write_image(attention: "SamAttention", image: ImageTokens, keys: Tensor, values: Tensor) -> Tensor:
     """The image tokens with what each of them reads from the prompt tokens (n, t, C) added, (n, h * w, C)."""
     n, t, channels = keys.shape
     heads = attention.num_attention_heads
@@ -176,7 +184,7 @@ def _by_head(tokens: Tensor) -> Tensor:
     return tokens.flatten(0, 1).transpose(0, 1)
 
 
-def _out_proj(attention: SamAttention) -> torch.nn.Linear:
+def _out_proj(attention: "SamAttention") -> torch.nn.Linear:
     """The last projection of an attention, which SAM 2 calls otherwise."""
     return attention.out_proj if hasattr(attention, "out_proj") else attention.o_proj  # type: ignore[no-any-return]
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from transformers import SamModel
 
 from backend.checkpoints.errors import DamagedDownloadError
+from backend.checkpoints.mobilesam import DECODER
 from backend.checkpoints.mobilesam_decoder import mobilesam_decoder
 from backend.checkpoints.npm import npm_pack
-from backend.checkpoints.sam import open_sam
 
 Floats = NDArray[np.float32]
 
@@ -35,7 +36,7 @@ def test_the_converted_decoder_agrees_with_onnxruntime(
     published_onnx: Path, weights: Path, points_xy: list[list[int]], with_mask: bool
 ) -> None:
     """Low-resolution logits differ by less than a thousandth of their range: rounding in another order."""
-    model = open_sam("mobilesam", cache_dir=weights.parent).model
+    model = SamModel.from_pretrained(weights / DECODER)
     random = np.random.default_rng(0)
     features = random.normal(0, 0.3, (1, 256, 64, 64)).astype(np.float32)
     mask = random.normal(0, 5, (1, 1, 256, 256)).astype(np.float32)
