@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from backend.evaluation.rle import Rle, area, box_xywh, encode
@@ -60,7 +61,7 @@ def reviewed_image(
     Args:
         review: the annotation, beside its prediction.
         outcomes: what ``compare`` said of it.
-        controls: of the label config.
+        controls: those of the label config that draw on this image.
         size_of: height and width of the image at an address of a task: asked if no region tells them.
 
     Raises:
@@ -71,9 +72,8 @@ def reviewed_image(
         list(drawn_regions(result, controls, predicted=True))
         for result in (review.predicted, review.submitted)
     )
-    control = next((each.control for each in [*before, *after]), controls[0])
-    on_it = [each for each in [*after, *before] if each.control.to_name == control.to_name]
-    address = str(review.task_data.get(control.image_key) or "")
+    on_it = [*after, *before]
+    address = str(review.task_data.get(controls[0].image_key) or "")
     size_hw = region_size(on_it[0].region) if on_it else size_of(address, review.task_id)
     masks = tuple(_masks(after, outcomes))
     return ReviewedImage(review.task_id, review.annotation_id, address, size_hw, masks)
@@ -92,7 +92,8 @@ def _masks(regions: Iterable[DrawnRegion], outcomes: Iterable[RegionReview]) -> 
 def coco_document(images: Sequence[ReviewedImage], labels: Iterable[str], *, description: str) -> bytes:
     """COCO's ``images``, ``categories`` and ``annotations``, as JSON in UTF-8.
 
-    The id of an image is that of its task. ``outcome`` and ``iou`` say what became of the predicted mask.
+    The id of an image is that of its task; further images of a task have ids beyond those. ``outcome`` and
+    ``iou`` say what became of the predicted mask.
 
     Args:
         images: all that were reviewed.
@@ -101,10 +102,11 @@ def coco_document(images: Sequence[ReviewedImage], labels: Iterable[str], *, des
     """
     names = dict.fromkeys([*labels, *(mask.label for image in images for mask in image.masks)])
     categories = {label: number for number, label in enumerate(names, start=1)}
-    masks = [(image.task_id, mask) for image in images for mask in image.masks]
+    ids = _image_ids(images)
+    masks = [(number, mask) for number, image in zip(ids, images, strict=True) for mask in image.masks]
     document = {
         "info": {"description": description},
-        "images": [_coco_image(image) for image in images],
+        "images": [_coco_image(number, image) for number, image in zip(ids, images, strict=True)],
         "categories": [{"id": number, "name": label} for label, number in categories.items()],
         "annotations": [
             {"id": number, "image_id": image_id, **_coco_annotation(mask, categories[mask.label])}
@@ -129,13 +131,24 @@ def csv_document(images: Iterable[ReviewedImage]) -> bytes:
     return text.getvalue().encode()
 
 
-def _coco_image(image: ReviewedImage) -> dict[str, Any]:
+def _image_ids(images: Sequence[ReviewedImage]) -> list[int]:
+    beyond = count(1 + max((image.task_id for image in images), default=0))
+    taken: set[int] = set()
+    ids = []
+    for image in images:
+        ids.append(next(beyond) if image.task_id in taken else image.task_id)
+        taken.add(image.task_id)
+    return ids
+
+
+def _coco_image(number: int, image: ReviewedImage) -> dict[str, Any]:
     height, width = image.size_hw
     return {
-        "id": image.task_id,
+        "id": number,
         "file_name": image.address,
         "width": width,
         "height": height,
+        "task": image.task_id,
         "annotation": image.annotation_id,
     }
 

@@ -19,6 +19,8 @@ class Reviews:
 
     def __init__(self, controls: Sequence[Control], *, size_of: SizeOf | None = None) -> None:
         self._controls = controls
+        names = dict.fromkeys(each.to_name for each in controls)
+        self._by_image = [[each for each in controls if each.to_name == name] for name in names]
         self._size_of = size_of
         self._agreements: list[GenerationAgreement] = []
         self._problems: list[str] = []
@@ -47,10 +49,14 @@ class Reviews:
         return outcomes
 
     def _keep(self, review: Review, outcomes: list[RegionReview], size_of: SizeOf) -> None:
-        try:
-            self.images.append(reviewed_image(review, outcomes, self._controls, size_of))
-        except (PermanentError, ImageUnavailableError) as exc:
-            self._note(review, exc)
+        """Keep what is on each image of the task; where there are several, some tasks may lack one."""
+        for controls in self._by_image:
+            if len(self._by_image) > 1 and not review.task_data.get(controls[0].image_key):
+                continue
+            try:
+                self.images.append(reviewed_image(review, outcomes, controls, size_of))
+            except (PermanentError, ImageUnavailableError) as exc:
+                self._note(review, exc)
 
     def _note(self, review: Review, error: Exception) -> None:
         self._problems.append(f"annotation {review.annotation_id} of task {review.task_id}: {error}")

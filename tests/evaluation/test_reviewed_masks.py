@@ -59,8 +59,8 @@ def test_coco_holds_every_submitted_mask_and_no_other() -> None:
     document = json.loads(coco_document(images, CONTROL.labels, description="coins"))
 
     assert document["images"] == [
-        {"id": 7, "file_name": ADDRESS, "width": 10, "height": 4, "annotation": 3},
-        {"id": 8, "file_name": "bare.png", "width": 8, "height": 8, "annotation": 4},
+        {"id": 7, "file_name": ADDRESS, "width": 10, "height": 4, "task": 7, "annotation": 3},
+        {"id": 8, "file_name": "bare.png", "width": 8, "height": 8, "task": 8, "annotation": 4},
     ]
     assert document["categories"] == [{"id": 1, "name": "Coin"}, {"id": 2, "name": "Nut, M3"}]
     coin, nut = document["annotations"]
@@ -103,6 +103,64 @@ def test_of_several_reviews_of_a_task_the_last_is_exported_or_the_starred(
 
     assert [image.annotation_id for image in reviews.images] == [exported]
     assert [each.reviewed for each in reviews.agreement().generations] == [2]
+
+
+BACK = Control("scribble", "back", "behind", ("Coin",))
+
+
+def on_back(*columns: int) -> dict[str, Any]:
+    """A region on the other image, which is as wide as the first is high."""
+    mask = np.zeros(SIZE[::-1], bool)
+    mask[:, list(columns)] = True
+    (region,) = prediction(1, "v", {"Coin": BACK}, SIZE[::-1], [ScoredMask("Coin", mask, 0.5)])["result"]
+    return {**region, "id": "region-on-back"}
+
+
+def two_images(task_id: int, *submitted: dict[str, Any], **addresses: str) -> Review:
+    return Review(task_id, addresses, 10 + task_id, 2, "oneshot-v", (), submitted)
+
+
+def test_each_image_of_a_task_is_exported_with_its_own_masks_and_size() -> None:
+    """The first has the id of its task; an image that a task lacks is none, one without a mask is one."""
+    reviews = Reviews([CONTROL, BACK], size_of=lambda address, _: (len(address), 3))
+    coin = regions(("Coin", box(5, 9)))[0]
+    reviews.take([two_images(7, on_back(1), coin, image="a.png", behind="b.png")])
+    reviews.take([two_images(9, coin, image="c.png")])
+    reviews.take([two_images(8, on_back(2), image="dd.png", behind="e.png")])
+
+    document = json.loads(coco_document(reviews.images, ["Coin"], description="two"))
+
+    assert [
+        tuple(each[name] for name in ("id", "task", "file_name", "height", "width"))
+        for each in document["images"]
+    ] == [
+        (7, 7, "a.png", 4, 10),
+        (10, 7, "b.png", 10, 4),
+        (9, 9, "c.png", 4, 10),
+        (8, 8, "dd.png", 6, 3),
+        (11, 8, "e.png", 10, 4),
+    ]
+    assert [(each["image_id"], each["bbox"]) for each in document["annotations"]] == [
+        (7, [5, 0, 4, 4]),
+        (10, [1, 0, 1, 10]),
+        (9, [5, 0, 4, 4]),
+        (11, [2, 0, 1, 10]),
+    ]
+    assert [line.split(",")[2] for line in csv_document(reviews.images).decode().splitlines()[1:]] == [
+        *("a.png", "b.png", "c.png", "e.png")
+    ]
+
+
+def test_an_image_that_cannot_be_measured_costs_no_other_of_the_task() -> None:
+    def size_of(_address: str, _task_id: int) -> tuple[int, int]:
+        raise ImageRefusedError("broken")
+
+    reviews = Reviews([CONTROL, BACK], size_of=size_of)
+
+    reviews.take([two_images(7, on_back(1), image="a.png", behind="b.png")])
+
+    assert [image.address for image in reviews.images] == ["b.png"]
+    assert reviews.agreement().problems == ("annotation 17 of task 7: broken",)
 
 
 def test_what_cannot_be_compared_is_left_out_and_told() -> None:
