@@ -125,6 +125,7 @@ return 0
 # (0 or 1), time at which Label Studio was seen without a prediction of these tasks (or ''), first part of the
 # new job ids ('' for a bulk run, whose tasks become pending), tasks per job, task ids.
 # A bulk run leaves alone what is on its way; anything more urgent takes over what a bulk run has not begun.
+# A page of the task list that was under way when the run was cancelled queues nothing.
 # Returns the claimed task ids.
 CLAIM_TASKS = (
     _TASKS
@@ -134,6 +135,7 @@ local project_id, ttl, prefix, retry_failed, first = ARGV[1], ARGV[2], ARGV[4], 
 local seen_at, tasks_per_job = tonumber(ARGV[6]), tonumber(ARGV[8])
 local bulk = first == ''
 if version() ~= ARGV[3] then return {} end
+if seen_at and redis.call('HGET', RUN, 'state') == 'cancelled' then return {} end
 local time = now()
 local function is_free(entry)
   if entry.state == 'failed' then return retry_failed end

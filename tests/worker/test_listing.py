@@ -61,6 +61,24 @@ def test_a_cancelled_list_is_not_read_on(
     assert fake.predicted() == []
 
 
+def test_a_page_that_is_on_its_way_when_the_run_is_cancelled_queues_nothing(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    full_context.queue.enqueue_sync(PROJECT)
+    run_jobs(jobs=1)
+
+    def cancel(path: str) -> None:
+        if path == "/api/tasks/":
+            full_context.runs.cancel(PROJECT)
+
+    fake.broken = cancel
+    run_jobs(jobs=1)
+
+    run = full_context.runs.run(PROJECT)
+    assert run is not None
+    assert (run.state, run.counts) == ("cancelled", {})
+
+
 def test_new_tasks_join_the_run(
     full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
