@@ -1,0 +1,215 @@
+"""Tasks with a left and a right image in the real Label Studio: a mask on each, predictions, a correction.
+
+The networks see nothing but colour, so that a reader can tell what is to be found; all else is real.
+"""
+
+import io
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from PIL import Image
+from redis import Redis
+
+from backend.cli.main import main
+from backend.demo.label_studio import LabelStudioServer
+from backend.jobs.progress import Progress
+from backend.jobs.queue import QUEUE_NAMES, JobQueue
+from backend.labelstudio.client import LabelStudio
+from backend.labelstudio.fetch import ImageFetcher
+from backend.labelstudio.images import ImageLimits
+from backend.vision.pipeline import SearchOptions
+from backend.worker.context import WorkerContext
+from backend.worker.process import OneshotWorker
+from tests.annotator import Annotator, brush_region, region_mask
+from tests.colour_sam import BLUE, RED, box_mask, colour_models, drawn
+from tests.stack import Stack
+
+pytestmark = pytest.mark.label_studio
+SIZES_HW = {"left": (40, 64), "right": (64, 48)}
+LABEL_CONFIG = """<View>
+  <Image name="left" value="$left"/>
+  <BrushLabels name="left-brush" toName="left"><Label value="Coin"/></BrushLabels>
+  <Image name="right" value="$right"/>
+  <BrushLabels name="right-brush" toName="right"><Label value="Coin"/><Label value="Nut"/></BrushLabels>
+</View>"""
+COLOURS = {"Coin": RED, "Nut": BLUE}
+Things = dict[str, tuple[int, int, int, int]]  # a box by label: top, left, height, width
+TASKS: list[dict[str, Things]] = [
+    {"left": {"Coin": (4, 4, 16, 20)}, "right": {"Nut": (40, 8, 20, 16)}},
+    {"left": {"Coin": (20, 36, 16, 20), "Nut": (2, 4, 16, 20)}, "right": {"Coin": (8, 20, 16, 20)}},
+    {"left": {"Nut": (2, 4, 16, 20)}, "right": {"Coin": (4, 4, 16, 20), "Nut": (36, 20, 20, 16)}},
+    {"left": {"Coin": (12, 12, 16, 20)}},
+]
+
+
+def png(name: str, things: Things) -> bytes:
+    """A left or right image that shows these things in their colours."""
+    boxes = [(*box, COLOURS[label]) for label, box in things.items()]
+    file = io.BytesIO()
+    Image.fromarray(drawn(*boxes, size_hw=SIZES_HW[name])).save(file, "PNG")
+    return file.getvalue()
+
+
+def mask(name: str, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    """The mask of a thing on a left or right image."""
+    return box_mask(*box, size_hw=SIZES_HW[name])
+
+
+def painted(name: str, label: str, box: tuple[int, int, int, int], **extra: Any) -> dict[str, Any]:
+    """A person's region."""
+    where = {"from_name": f"{name}-brush", "to_name": name}
+    return brush_region(mask(name, box), label=label, region_id=f"{name}-{label}", **where, **extra)
+
+
+@dataclass
+class Pairs:
+    """A connected project of pairs of images, and a worker that runs when it is told to.
+
+    Attributes:
+        id: the project's.
+        tasks: those of ``TASKS``; the right image of the last one is gone.
+        annotator: the person.
+        context: the worker's.
+    """
+
+    id: int
+    tasks: list[int]
+    annotator: Annotator
+    context: WorkerContext
+
+    def run_until(self, ready: Callable[[], object]) -> None:
+        """Run what waits, time and again."""
+        deadline = time.monotonic() + 60
+        while not ready():
+            assert time.monotonic() < deadline, "not after 60 s"
+            worker = OneshotWorker(QUEUE_NAMES, connection=self.context.connection, context=self.context)
+            worker.work(burst=True, logging_level="CRITICAL")
+            time.sleep(0.2)
+
+    def predictions(self) -> dict[int, list[dict[str, Any]]]:
+        """The predictions of each task, counted from 1."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        for each in self.annotator.predictions(self.id):
+            found.setdefault(self.tasks.index(each["task"]) + 1, []).append(each)
+        return found
+
+
+@pytest.fixture(scope="module")
+def web(start_web: Callable[..., Stack]) -> Stack:
+    """A web process on a queue of its own."""
+    return start_web("several-images")
+
+
+@pytest.fixture
+def pairs(
+    web: Stack, annotator: Annotator, label_studio: LabelStudioServer, local_files_root: Path
+) -> Iterator[Pairs]:
+    """The first task's left coin and right nut are painted, and the worker has predicted the others."""
+    torch.set_num_threads(1)
+    limits = ImageLimits(max_side=1000)
+    folder = local_files_root / "pairs"
+    folder.mkdir()
+    data = []
+    for number, images in enumerate(TASKS, start=1):
+        for name, things in images.items():
+            (folder / f"{number}-{name}.png").write_bytes(png(name, things))
+        data.append({name: f"/data/local-files/?d=pairs/{number}-{name}.png" for name in SIZES_HW})
+    with LabelStudio(label_studio.url, label_studio.token) as client, Redis.from_url(web.redis_url) as redis:
+        context = WorkerContext(
+            label_studio=client,
+            fetcher=ImageFetcher(label_studio.url, client.authorisation, limits=limits, timeout_s=10),
+            limits=limits,
+            models=colour_models(),
+            checkpoint="tiny",
+            semantics="colours",
+            search=SearchOptions(min_similarity=0.9),  # colours are alike or they are not
+            connection=redis,
+            queue=JobQueue(redis),
+            progress=Progress(redis),
+        )
+        project = annotator.create_project("Pairs", label_config=LABEL_CONFIG)
+        storage = {"project": project, "path": str(folder), "use_blob_urls": True}
+        annotator.request("POST", "/api/storages/localfiles", json=storage)
+        path = f"/api/projects/{project}/import?return_task_ids=true"
+        tasks = annotator.request("POST", path, json=[{"data": each} for each in data])["task_ids"]
+        made = Pairs(project, tasks, annotator, context)
+        annotator.connect(project, web.url)
+        boxes = TASKS[0]
+        annotator.annotate(
+            tasks[0],
+            [painted("left", "Coin", boxes["left"]["Coin"]), painted("right", "Nut", boxes["right"]["Nut"])],
+        )
+        made.run_until(lambda: len(made.predictions()) == len(TASKS) - 1)
+        yield made
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_from_a_mask_on_each_image_to_predictions_on_both_and_to_what_was_corrected(
+    pairs: Pairs, web: Stack, label_studio: LabelStudioServer, tmp_path: Path
+) -> None:
+    """The coin painted on the left is found on both; the nut only on the right, whose control offers it.
+
+    Then somebody deletes the coin that was predicted on the right of task 2, and paints a nut there.
+    """
+    predictions = pairs.predictions()
+    rows = web.tasks(pairs.id)
+    (kept, deleted) = predictions[2][0]["result"]
+    added = painted("right", "Nut", (40, 4, 16, 20))
+    pairs.annotator.annotate(pairs.tasks[1], [kept, added], parent_prediction=predictions[2][0]["id"])
+    pairs.run_until(lambda: web.project(pairs.id)["learning"]["agreement"])
+    exported = report(pairs, label_studio, tmp_path)
+
+    assert {task: len(some) for task, some in predictions.items()} == {2: 1, 3: 1, 4: 1}
+    assert [found(predictions[task][0]) for task in (2, 3, 4)] == [
+        {("left", "Coin"), ("right", "Coin")},
+        {("right", "Coin"), ("right", "Nut")},
+        {("left", "Coin")},
+    ]
+    for task in (2, 3, 4):
+        check_masks(task, predictions[task][0])
+    assert [rows[task]["instances"] for task in pairs.tasks[1:]] == [2, 2, 1]
+    assert [rows[task]["reason"] for task in pairs.tasks[1:3]] == [None, None]
+    assert rows[pairs.tasks[3]]["reason"].startswith("predicted without 'right' (")
+    assert deleted["to_name"] == "right"
+    (agreement,) = web.project(pairs.id)["learning"]["agreement"]
+    told = {name: agreement["overall"][name] for name in ("kept", "redrawn", "deleted", "added")}
+    assert told == {"kept": 1, "redrawn": 0, "deleted": 1, "added": 1}
+    assert [(each["file_name"][-11:], each["height"], each["width"]) for each in exported["images"]] == [
+        ("/2-left.png", 40, 64),
+        ("2-right.png", 64, 48),
+    ]
+    assert [each["bbox"] for each in exported["annotations"]] == [[36, 20, 20, 16], [4, 40, 20, 16]]
+
+
+def found(prediction: dict[str, Any]) -> set[tuple[str, str]]:
+    """Image and label of each region."""
+    return {(each["to_name"], each["value"]["brushlabels"][0]) for each in prediction["result"]}
+
+
+def check_masks(task: int, prediction: dict[str, Any]) -> None:
+    """Each region is in its image's control, of its image's size, and on the thing to the pixel."""
+    for each in prediction["result"]:
+        name, (label,) = each["to_name"], each["value"]["brushlabels"]
+        assert each["from_name"] == f"{name}-brush"
+        assert (each["original_height"], each["original_width"]) == SIZES_HW[name]
+        assert np.array_equal(region_mask(each), mask(name, TASKS[task - 1][name][label]))
+
+
+def report(pairs: Pairs, label_studio: LabelStudioServer, folder: Path) -> Any:
+    """What ``oneshot report`` exports of the corrected task."""
+    file = folder / "reviewed.json"
+    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+    result = CliRunner(env=settings).invoke(main, ["report", "--project", str(pairs.id), "--coco", str(file)])
+    assert result.exit_code == 0, result.output
+    return json.loads(file.read_text())
