@@ -47,6 +47,11 @@ class Control:
         """The ``type`` of its regions, which is also the key of its own labels."""
         return self.geometry if self.labels_name else f"{self.geometry}labels"
 
+    @property
+    def surrounds(self) -> bool:
+        """Whether its regions are drawn around things; else they show the things themselves."""
+        return self.geometry in ("rectangle", "ellipse")
+
     def labels_of(self, task_data: Mapping[str, Any]) -> tuple[str, ...]:
         """All labels that a region of a task may have, those from the task's data last."""
         more = task_data.get(self.labels_key) if self.labels_key else ()

@@ -49,9 +49,18 @@ class Annotations(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PickedReference:
-    """The annotation that teaches one label: a mask (H, W) bool per instance, all of one size.
+    """The annotation that teaches one label.
 
-    ``control`` is the one that the first of them was drawn with.
+    Attributes:
+        label: the label.
+        task_id: of the annotation.
+        annotation_id: its id.
+        image_uri: the address of the image that was drawn on.
+        size_hw: of that image.
+        region_ids: one per instance.
+        masks: (H, W) bool, one per instance.
+        control: that the first of them was drawn with.
+        surrounding: for each mask, whether it was drawn around the thing, as boxes are; none for no mask.
     """
 
     label: str
@@ -62,6 +71,7 @@ class PickedReference:
     region_ids: tuple[str, ...]
     masks: tuple[NDArray[np.bool_], ...]
     control: Control
+    surrounding: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +191,7 @@ def _picked(annotation: Annotation, label: str, regions: Sequence[MaskRegion]) -
         region_ids=tuple(region.region_id for region in regions),
         masks=tuple(region.mask for region in regions),
         control=control,
+        surrounding=tuple(region.control.surrounds for region in regions),
     )
 
 

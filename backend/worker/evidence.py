@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,12 @@ from backend.labelstudio.outputs import SearchedImage, is_merged
 from backend.labelstudio.references import Annotation
 from backend.labelstudio.regions import DrawnRegion, drawn_regions
 from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
+from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
 from backend.vision.learning import Reviewed
+from backend.vision.sam import Sam
 from backend.worker.learning_options import LearningOptions
 
-_OUTLINES = ("brush", "bitmask", "polygon")  # what says where a thing ends; boxes do not
 _GEOMETRY = ("type", "from_name", "to_name", "original_width", "original_height", "image_rotation", "value")
 
 
@@ -92,10 +94,12 @@ class Images:
     Attributes:
         fetcher: gets them.
         searched: which of the images.
+        sam: segments what was drawn around.
     """
 
     fetcher: ImageFetcher
     searched: SearchedImage
+    sam: Sam
 
     def image(self, annotation: Annotation) -> NDArray[np.uint8]:
         """The image of the annotation's task, RGB, (H, W, 3).
@@ -136,9 +140,9 @@ def reviewed_images(
     for annotation in evidence.annotations:
         step()
         try:
-            masks = things(annotation, controls, images.searched.to_name)
+            regions = list(drawn_things(annotation, controls, images.searched.to_name))
             image = images.image(annotation)
-            _check_sizes(masks, image)
+            masks = things(regions, image, images.sam)
         except (RegionError, RleError, FetchRefusedError, ImageRefusedError) as exc:
             refusals.append(
                 f"annotation {annotation.id} of task {annotation.task_id} teaches no corrections: {exc}"
@@ -149,42 +153,44 @@ def reviewed_images(
 
 
 def things(
-    annotation: Annotation, controls: Sequence[Control], to_name: str
+    regions: Iterable[DrawnRegion], image: NDArray[np.uint8], sam: Sam
 ) -> dict[str, tuple[NDArray[np.bool_], ...]]:
     """Every thing that a person left or drew on an image, by label, (H, W) bool each.
 
+    Args:
+        regions: on the image; of a box or an ellipse the thing inside counts.
+        image: RGB, (H, W, 3) uint8.
+        sam: segments that.
+
     Raises:
-        RegionError: one of them is no outline of one thing, or cannot be read.
+        RegionError: one of them has another size than the image, or cannot be read.
         RleError: one of them cannot be decoded.
     """
+    embedded = cache(lambda: sam.embed(image))
     found: dict[str, list[NDArray[np.bool_]]] = defaultdict(list)
-    for region in outlines(annotation, controls, to_name):
+    for region in regions:
         mask = region.mask()
+        if mask.shape != image.shape[:2]:
+            raise RegionError(f"expected masks of the image's {image.shape[:2]}, got {mask.shape}")
+        if region.control.surrounds and mask.any():
+            mask = thing_inside(sam, embedded(), mask)
         for label in region.labels if mask.any() else ():
             found[label].append(mask)
     return {label: tuple(masks) for label, masks in found.items()}
 
 
-def outlines(annotation: Annotation, controls: Sequence[Control], to_name: str) -> Iterator[DrawnRegion]:
-    """Give the regions on an image, each of which outlines one thing.
+def drawn_things(annotation: Annotation, controls: Sequence[Control], to_name: str) -> Iterator[DrawnRegion]:
+    """Give the regions on an image, each of which shows one thing.
 
     Raises:
-        RegionError: one of them does not.
+        RegionError: one of them shows many.
     """
     for region in drawn_regions(annotation.result, controls, predicted=True):
         if region.control.to_name != to_name:
             continue
-        if region.control.geometry not in _OUTLINES:
-            raise RegionError(f"expected outlines, got a region of the {region.control.geometry} kind")
         if is_merged(region.region):
             raise RegionError("expected one region for each thing, got one that holds many")
         yield region
-
-
-def _check_sizes(masks: Mapping[str, Sequence[NDArray[np.bool_]]], image: NDArray[np.uint8]) -> None:
-    for mask in (mask for some in masks.values() for mask in some):
-        if mask.shape != image.shape[:2]:
-            raise RegionError(f"expected masks of the image's {image.shape[:2]}, got {mask.shape}")
 
 
 def _digest(annotation: Annotation) -> str:

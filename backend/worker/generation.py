@@ -130,4 +130,5 @@ def _control_content(control: Control) -> list[str]:
 
 def _reference_content(label: str, picked: PickedReference) -> list[Any]:
     masks = sorted(hashlib.sha256(np.packbits(mask).tobytes()).hexdigest() for mask in picked.masks)
-    return [label, picked.task_id, picked.annotation_id, picked.image_uri, list(picked.size_hw), masks]
+    content = [label, picked.task_id, picked.annotation_id, picked.image_uri, list(picked.size_hw), masks]
+    return [*content, list(picked.surrounding)] if any(picked.surrounding) else content

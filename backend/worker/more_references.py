@@ -7,7 +7,7 @@ from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, PickedReference
 from backend.vision.coverage import chosen
 from backend.vision.reference import Reference
-from backend.worker.evidence import Evidence, outlines
+from backend.worker.evidence import Evidence, drawn_things
 
 _TRIED = 4  # reviews for each reference that is wanted: the most recent ones
 Build = Callable[[PickedReference], Reference | None]
@@ -67,19 +67,20 @@ def of_review(
     if review.id == one_shot.annotation_id or not isinstance(uri, str) or not uri:
         return
     try:
-        regions = outlines(review, controls, control.to_name)
-        drawn = [(each.id, each.mask()) for each in regions if one_shot.label in each.labels]
+        regions = drawn_things(review, controls, control.to_name)
+        drawn = [(each, each.mask()) for each in regions if one_shot.label in each.labels]
     except (RegionError, RleError):
         return  # told where it is learned from
-    things = [(region_id, mask) for region_id, mask in drawn if mask.any()]
+    things = [(each, mask) for each, mask in drawn if mask.any()]
     sizes = {mask.shape for _, mask in things}
     if len(sizes) == 1:
         height, width = sizes.pop()
         yield PickedReference(
             *(one_shot.label, review.task_id, review.id, uri, (height, width)),
-            region_ids=tuple(region_id for region_id, _ in things),
+            region_ids=tuple(each.id for each, _ in things),
             masks=tuple(mask for _, mask in things),
             control=control,
+            surrounding=tuple(each.control.surrounds for each, _ in things),
         )
 
 

@@ -11,6 +11,7 @@ from backend.labelstudio.client import Project
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.references import Annotations, PickedReference, PickedReferences, pick_references
+from backend.vision.boxed import thing_inside
 from backend.vision.errors import LearnedError, VisionError
 from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding
@@ -253,8 +254,9 @@ def _kept(context: WorkerContext, project_id: int, name: str) -> Taught | None:
 def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -> None:
     try:
         image, embedding = _embedded_image(context, picked, attempt)
+        masks = _shown(context, picked, embedding)
         built = build_reference(
-            *(context.models.sam, context.models.semantic, image, picked.masks),
+            *(context.models.sam, context.models.semantic, image, masks),
             label=picked.label,
             embedding=embedding,
             max_tiles=context.search.max_tiles,
@@ -265,7 +267,20 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
         )
     else:
         attempt.built[picked.annotation_id, picked.label] = built
-        attempt.pictures[picked.annotation_id, picked.label] = reference_picture(image, picked.masks)
+        attempt.pictures[picked.annotation_id, picked.label] = reference_picture(image, masks)
+
+
+def _shown(
+    context: WorkerContext, picked: PickedReference, embedding: ImageEmbedding
+) -> list[NDArray[np.bool_]]:
+    """Give the masks of what is shown: of what was drawn around, the thing inside."""
+    if picked.size_hw != embedding.size_hw:
+        return list(picked.masks)  # what is made of them says why not
+    around = picked.surrounding or (False,) * len(picked.masks)
+    return [
+        thing_inside(context.models.sam, embedding, mask) if surrounds else mask
+        for mask, surrounds in zip(picked.masks, around, strict=True)
+    ]
 
 
 def _embedded_image(

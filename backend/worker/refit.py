@@ -43,7 +43,7 @@ def refit(
             places = [(each.task_id, each.control.image_key) for each in picked]
             return frozenset(number for number, place in enumerate(places) if place == (task_id, image.key))
 
-        images = Images(context.fetcher, image)
+        images = Images(context.fetcher, image, context.models.sam)
         return reviewed_images(evidence, controls, images, refusals, own=own, step=step)
 
     searched = searched_images(picked, controls, context.output.control)

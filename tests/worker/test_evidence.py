@@ -1,7 +1,7 @@
 """Which reviews teach, and what they show."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,13 +18,23 @@ from backend.labelstudio.images import ImageLimits
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
-from backend.worker.evidence import Evidence, Images, due, next_due, reviewed_images, things
+from backend.worker.evidence import (
+    Evidence,
+    Images,
+    drawn_things,
+    due,
+    next_due,
+    reviewed_images,
+    things,
+)
 from backend.worker.learning_options import LearningOptions
+from tests.colour_sam import RED, box_mask, colour_models, drawn
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
 from tests.worker.fake_label_studio import TOKEN, FakeLabelStudio, region
 
 BRUSH = Control("label", "image", "image", ("Coin", "Nut"))
 BOXES = Control("boxes", "image", "image", ("Coin",), "rectangle")
+ROUND = Control("round", "image", "image", ("Coin",), "ellipse")
 BEHIND = Control("label", "behind", "behind", ("Coin",))
 AUTO, MANUAL, NEVER = (LearningOptions(mode=mode) for mode in ("auto", "manual", "never"))
 
@@ -37,6 +47,11 @@ def painted(mask: NDArray[np.bool_] | None = None, **extra: Any) -> dict[str, An
 def review(*regions: Mapping[str, Any], task: int = 1, data: Mapping[str, Any] | None = None) -> Annotation:
     """An annotation made from a prediction."""
     return Annotation(7, task, data or {"image": "/data/upload/7/1.png"}, tuple(regions), parent_prediction=3)
+
+
+def shown(annotation: Annotation, controls: Sequence[Control]) -> dict[str, tuple[NDArray[np.bool_], ...]]:
+    """What it shows on the image."""
+    return things(drawn_things(annotation, controls, "image"), disc(SIZE_HW), colour_models().sam)
 
 
 def test_one_review_teaches_then_two_four_and_eight() -> None:
@@ -73,7 +88,7 @@ def test_what_was_left_and_what_was_drawn_are_things_of_their_labels() -> None:
     drawn = region(other)
     drawn["value"]["brushlabels"] = ["Nut"]
 
-    found = things(review(painted(), drawn), [BRUSH], "image")
+    found = shown(review(painted(), drawn), [BRUSH])
 
     assert {label: [mask.sum() for mask in masks] for label, masks in found.items()} == {
         "Coin": [disc_mask().sum()],
@@ -82,11 +97,11 @@ def test_what_was_left_and_what_was_drawn_are_things_of_their_labels() -> None:
 
 
 def test_an_image_that_a_person_left_empty_shows_nothing() -> None:
-    assert things(review(), [BRUSH], "image") == {}
+    assert shown(review(), [BRUSH]) == {}
 
 
 def test_things_on_another_image_of_the_task_are_none_of_this_one() -> None:
-    assert things(review(painted(to_name="behind")), [BEHIND], "image") == {}
+    assert shown(review(painted(to_name="behind")), [BEHIND]) == {}
 
 
 @pytest.mark.parametrize(
@@ -97,23 +112,37 @@ def test_things_on_another_image_of_the_task_are_none_of_this_one() -> None:
             [BRUSH],
             "many",
         ),
-        (
-            painted(
-                type="rectanglelabels",
-                from_name="boxes",
-                value={"x": 1, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["Coin"]},
-            ),
-            [BOXES],
-            "outlines",
-        ),
         (painted(image_rotation=90), [BRUSH], "turned"),
+        (painted(disc_mask((20, 20))), [BRUSH], "masks of the image's"),
     ],
 )
-def test_what_is_no_outline_of_one_thing_teaches_nothing(
+def test_what_does_not_show_one_thing_of_the_image_teaches_nothing(
     drawn: dict[str, Any], controls: list[Control], why: str
 ) -> None:
     with pytest.raises(RegionError, match=why):
-        things(review(drawn), controls, "image")
+        shown(review(drawn), controls)
+
+
+@pytest.mark.parametrize(
+    ("control", "value"),
+    [
+        (BOXES, {"x": 25, "y": 10, "width": 50, "height": 80}),
+        (ROUND, {"x": 50, "y": 50, "radiusX": 40, "radiusY": 45}),
+    ],
+)
+def test_of_a_box_or_an_ellipse_the_thing_inside_counts(control: Control, value: dict[str, float]) -> None:
+    """What was drawn around it is larger; the image is 40 x 64."""
+    thing = (8, 20, 24, 24)
+    drawn_around = painted(
+        np.ones((40, 64), np.bool_), type=control.type, from_name=control.from_name,
+        value={**value, "rotation": 0, control.type: ["Coin"]},
+    )  # fmt: skip
+
+    found = things(
+        drawn_things(review(drawn_around), [control], "image"), drawn((*thing, RED)), colour_models().sam
+    )
+
+    assert np.array_equal(found["Coin"][0], box_mask(*thing))
 
 
 @pytest.fixture
@@ -121,7 +150,7 @@ def images(fake: FakeLabelStudio) -> Images:
     """Gets what the fake Label Studio holds."""
     limits = ImageLimits(max_side=4000)
     fetcher = ImageFetcher(fake.url, lambda: f"Token {TOKEN}", limits=limits, timeout_s=5)
-    return Images(fetcher, SearchedImage("image", "image", {"Coin": BRUSH}))
+    return Images(fetcher, SearchedImage("image", "image", {"Coin": BRUSH}), colour_models().sam)
 
 
 def test_one_bad_image_is_told_and_stops_nothing(fake: FakeLabelStudio, images: Images) -> None:

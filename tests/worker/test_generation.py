@@ -61,6 +61,7 @@ def test_the_same_reference_and_settings_give_the_same_version() -> None:
         version(replace(REFERENCE, masks=(MASK[:, ::-1],))),
         version(replace(REFERENCE, masks=(MASK, MASK[::-1]))),
         version(replace(REFERENCE, annotation_id=6)),
+        version(replace(REFERENCE, surrounding=(True,))),
         version(replace(REFERENCE, image_uri="/data/upload/1/other.png")),
         version(replace(REFERENCE, label="Nut")),
         version(replace(REFERENCE, control=replace(CONTROL, from_name="brush"))),
