@@ -74,7 +74,7 @@ class ProjectKeys:
 
     @property
     def warm_up(self) -> str:
-        """Hash: token, state, done, failed, left."""
+        """Hash: token, job, state, done, failed, left."""
         return f"oneshot:warmup:{self.project_id}"
 
     @property

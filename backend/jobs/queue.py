@@ -252,18 +252,21 @@ class JobQueue:
         payload = ListTasks(project_id, model_version)
         self._put(SYNC_QUEUE, [_job(_LIST_TASKS, payload.as_kwargs(), job_id, _LIST_TIMEOUT_S)])
 
-    def enqueue_warm_up(self, project_id: int, token: str, *, after_id: int) -> None:
+    def enqueue_warm_up(self, project_id: int, token: str, *, after_id: int) -> str:
         """Queue the embedding of the next few images of a project.
 
         Twice is harmless: the job's id follows from *after_id*, and one that exists is left alone.
+
+        Returns:
+            The job's id.
         """
         payload = WarmUp(project_id, token, after_id)
         job_id = f"warmup-{project_id}-{token}-{after_id}"
         with redis_errors():
-            if self.connection.exists(Job.key_for(job_id)):
-                return
-            timeout_s = self.task_timeout_s * self._tasks_per_job
-            self._put(WARM_UP_QUEUE, [_job(_WARM_UP, payload.as_kwargs(), job_id, timeout_s)])
+            if not self.connection.exists(Job.key_for(job_id)):
+                timeout_s = self.task_timeout_s * self._tasks_per_job
+                self._put(WARM_UP_QUEUE, [_job(_WARM_UP, payload.as_kwargs(), job_id, timeout_s)])
+        return job_id
 
     def put_once(self, queue_name: str, path: str, kwargs: dict[str, Any], job_id: str) -> bool:
         """Queue a job that reads or changes a page of Label Studio, unless one of that id is there."""

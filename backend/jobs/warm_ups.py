@@ -5,6 +5,7 @@ from typing import Literal, cast
 from uuid import uuid4
 
 from redis import Redis
+from rq.job import Job
 
 from backend.jobs.connection import redis_errors
 from backend.jobs.keys import SECONDS_TO_LIVE, ProjectKeys
@@ -48,7 +49,8 @@ class WarmUps:
         key = ProjectKeys(project_id).warm_up
         with redis_errors():
             state = cast("bytes | None", self._connection.hget(key, "state"))
-            if state == b"running" or (once and state is not None):
+            is_lost = state == b"running" and self._is_lost(project_id)
+            if (state == b"running" or (once and state is not None)) and not is_lost:
                 return False
             token = uuid4().hex[:12]
             with self._connection.pipeline() as pipe:
@@ -58,7 +60,7 @@ class WarmUps:
                 )
                 pipe.expire(key, SECONDS_TO_LIVE)
                 pipe.execute()
-        self._queue.enqueue_warm_up(project_id, token, after_id=0)
+        self._enqueue(project_id, token, after_id=0)
         return True
 
     def cancel(self, project_id: int) -> None:
@@ -76,8 +78,23 @@ class WarmUps:
         """
         if not self.is_wanted(project_id, token):
             return False
-        self._queue.enqueue_warm_up(project_id, token, after_id=after_id)
+        self._enqueue(project_id, token, after_id=after_id)
         return True
+
+    def _enqueue(self, project_id: int, token: str, *, after_id: int) -> None:
+        job_id = self._queue.enqueue_warm_up(project_id, token, after_id=after_id)
+        with redis_errors():
+            self._connection.hset(ProjectKeys(project_id).warm_up, "job", job_id)
+
+    def _is_lost(self, project_id: int) -> bool:
+        """Whether the job of the last page that was queued is not there any more, so that nobody goes on."""
+        job_id = cast("bytes | None", self._connection.hget(ProjectKeys(project_id).warm_up, "job"))
+        return job_id is not None and not self._connection.exists(Job.key_for(job_id.decode()))
+
+    def give_up(self, project_id: int, token: str) -> None:
+        """End the warm-up of this token, if it goes on: its job was tried often enough."""
+        if self.is_wanted(project_id, token):
+            self.cancel(project_id)
 
     def note(self, project_id: int, token: str, *, done: int, failed: int, left: int) -> bool:
         """Add images to those that are done, and note how many the task list still holds; 0 ends it.

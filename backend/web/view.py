@@ -20,7 +20,8 @@ class ProjectView:
         name: what people call it.
         mood: of its headline, for the colour.
         headline: what it is up to.
-        is_open: whether there is a run to be cancelled.
+        is_open: whether there is a run that has not ended.
+        can_cancel: whether there is a run or a warm-up to be cancelled.
         goes_on: whether it goes on at this moment, so that its rate says something.
         can_warm_up: whether it helps to embed the images now.
         run_button: what the button that starts a run says; None while one goes on.
@@ -34,6 +35,7 @@ class ProjectView:
     mood: Mood
     headline: str
     is_open: bool
+    can_cancel: bool
     goes_on: bool
     can_warm_up: bool
     run_button: str | None
@@ -65,6 +67,7 @@ def project_view(project: Mapping[str, Any], snapshot: Mapping[str, Any]) -> Pro
         mood=mood,
         headline=headline,
         is_open=is_open,
+        can_cancel=is_open or _warms_up(project),
         goes_on=is_open and mood == "busy",
         can_warm_up=_can_warm_up(project),
         run_button=None if is_open else _run_button(run),
@@ -108,9 +111,13 @@ def _run_button(run: Mapping[str, Any] | None) -> str:
 
 def _can_warm_up(project: Mapping[str, Any]) -> bool:
     """Whether a warm-up is of use: none goes on, and no run embeds or has embedded the images."""
-    run, warm_up = project["run"], project["warm_up"]
+    run = project["run"]
     embedded = run and run["state"] in ("listing", "running", "finished")
-    return not embedded and not (warm_up and warm_up["state"] == "running")
+    return not embedded and not _warms_up(project)
+
+
+def _warms_up(project: Mapping[str, Any]) -> bool:
+    return bool(project["warm_up"]) and project["warm_up"]["state"] == "running"
 
 
 def _segments(counts: Mapping[str, int], total: int) -> tuple[tuple[str, float, float], ...]:

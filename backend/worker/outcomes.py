@@ -11,7 +11,7 @@ from backend.jobs.errors import SyncBusyError
 from backend.jobs.interactive import ANSWER
 from backend.jobs.payloads import PredictTasks
 from backend.jobs.progress import BlameReasons, TaskProgress, TaskState
-from backend.jobs.queue import PREDICT_QUEUES
+from backend.jobs.queue import PREDICT_QUEUES, WARM_UP_QUEUE
 from backend.worker.context import WorkerContext
 
 _SET_ASIDE_LOST = (
@@ -53,6 +53,8 @@ def _note_project(context: WorkerContext, job: Job, error: BaseException, *, out
         context.progress.set_error(project_id, _reason(job, error, outage=outage))
     if _is_sync(job.kwargs) and not _tried_again(job):
         context.runs.fail(project_id, _reason(job, error, outage=outage))
+    if job.origin == WARM_UP_QUEUE and "token" in job.kwargs and not _tried_again(job):
+        context.warm_ups.give_up(project_id, str(job.kwargs["token"]))
 
 
 def _is_sync(kwargs: Mapping[str, object]) -> bool:

@@ -67,3 +67,33 @@ def test_a_project_is_warmed_up_by_itself_once_and_again_on_request(warm_ups: Wa
 
     assert not warm_ups.start(7, once=True)
     assert warm_ups.start(7)
+
+
+def test_a_warm_up_whose_job_is_lost_is_started_again(
+    warm_ups: WarmUps, queue: JobQueue, connection: Redis
+) -> None:
+    """Redis lost its last second with the job: nobody would ever go on, and the button would do nothing."""
+    warm_ups.start(7)
+    warm_ups.go_on(7, token_of(connection), after_id=8)
+    for job in queue.queue(WARM_UP_QUEUE).get_jobs():
+        job.delete()
+
+    assert warm_ups.start(7, once=True)
+
+    assert [job.kwargs["after_id"] for job in queue.queue(WARM_UP_QUEUE).get_jobs()] == [0]
+    assert not warm_ups.start(7, once=True)
+
+
+def test_a_warm_up_that_was_given_up_ends(warm_ups: WarmUps, connection: Redis) -> None:
+    """Not to begin again by itself: whatever ended it may end it again. A person may start another."""
+    warm_ups.start(7)
+    first = token_of(connection)
+    warm_ups.give_up(7, first)
+    state = warm_ups.progress(7)
+    assert state is not None
+    assert state.state == "cancelled"
+
+    assert not warm_ups.start(7, once=True)
+    assert warm_ups.start(7)
+    warm_ups.give_up(7, first)
+    assert warm_ups.is_wanted(7, token_of(connection))

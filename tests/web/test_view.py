@@ -87,3 +87,10 @@ def test_the_buttons_are_those_that_help(
 def test_a_warm_up_that_goes_on_is_not_started_again() -> None:
     assert not project_view(project(warm_up={"state": "running"}), BUSY).can_warm_up
     assert project_view(project(warm_up={"state": "finished"}), BUSY).can_warm_up
+
+
+def test_a_warm_up_can_be_cancelled_where_there_is_no_run_yet() -> None:
+    """It is the usual case: warm-ups come before the first mask."""
+    assert project_view(project(warm_up={"state": "running"}), BUSY).can_cancel
+    assert not project_view(project(warm_up={"state": "finished"}), BUSY).can_cancel
+    assert project_view(project("running"), BUSY).can_cancel

@@ -10,7 +10,7 @@ from rq.timeouts import JobTimeoutException
 
 from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import TaskProgress
-from backend.jobs.queue import PREDICT_QUEUE, SYNC_QUEUE
+from backend.jobs.queue import PREDICT_QUEUE, SYNC_QUEUE, WARM_UP_QUEUE
 from backend.labelstudio.errors import LabelStudioUnavailableError
 from backend.worker.context import WorkerContext
 from backend.worker.outcomes import explain, note_failure
@@ -158,6 +158,21 @@ def test_what_another_job_carries_by_now_is_left_alone(context: WorkerContext, j
     note_failure(context, job, AWAY)
 
     assert states(context)[3] == ("queued", None)
+
+
+def test_a_warm_up_whose_job_was_tried_often_enough_ends_and_says_why(context: WorkerContext) -> None:
+    context.warm_ups.start(7)
+    (job,) = context.queue.queue(WARM_UP_QUEUE).get_jobs()
+    note_failure(context, job, AbandonedJobError())
+    before = context.warm_ups.progress(7)
+    job.retries_left = 0
+    note_failure(context, job, AbandonedJobError())
+
+    after = context.warm_ups.progress(7)
+    assert before is not None
+    assert after is not None
+    assert (before.state, after.state) == ("running", "cancelled")
+    assert "often enough" in str(context.progress.project(7).error)
 
 
 def test_a_run_that_cannot_start_says_why(context: WorkerContext) -> None:
