@@ -88,6 +88,37 @@ def test_a_click_brings_the_mask_of_the_thing_under_it(ask: Callable[..., Any]) 
     assert (region["original_height"], region["original_width"]) == SIZE_HW
 
 
+def test_of_several_images_the_one_is_seen_that_was_clicked_on(
+    ask: Callable[..., Any], fake: FakeLabelStudio
+) -> None:
+    """Each has its own control, size and thing; the clicks come one after the other."""
+    size_hw = (64, 48)
+    fake.label_config = CONFIG.replace(
+        "</View>",
+        """<Image name="other" value="$o"/>
+        <BrushLabels name="label-2" toName="other"><Label value="Coin"/></BrushLabels>
+        <KeyPointLabels name="kp-2" toName="other" smart="true"><Label value="Coin"/></KeyPointLabels>
+        </View>""",
+    )
+    added = fake.add_task(drawn((30, 8, 20, 24, RED), size_hw=size_hw))
+    fake.tasks[4]["o"] = fake.tasks.pop(added)["image"]
+    size = {"original_width": size_hw[1], "original_height": size_hw[0], "to_name": "other"}
+    there = click(0, 0, **size, id="there", from_name="kp-2")
+    there["value"] |= {"x": 20 / size_hw[1] * 100, "y": 40 / size_hw[0] * 100}
+
+    (left,), (right,) = ask(ON_SECOND), ask(there)
+
+    assert [left[key] for key in ("from_name", "to_name", "original_height")] == [
+        "label",
+        "image",
+        SIZE_HW[0],
+    ]
+    assert [right[key] for key in ("from_name", "to_name", "original_height")] == ["label-2", "other", 64]
+    assert np.array_equal(mask_of(left), box_mask(*SECOND))
+    found = decode_rle(right["value"]["rle"], size_hw)
+    assert np.array_equal(found, box_mask(30, 8, 20, 24, size_hw=size_hw))
+
+
 def test_the_answer_goes_through_the_control_that_the_settings_name(ask: Callable[..., Any]) -> None:
     (region,) = ask(ON_SECOND, output=OutputOptions(control="PolygonLabels"))
 
