@@ -18,6 +18,7 @@ import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import expect
 from redis import Redis
 
 from backend.cli.main import main
@@ -32,6 +33,7 @@ from backend.worker.context import WorkerContext
 from backend.worker.process import OneshotWorker
 from tests.annotator import Annotator, brush_region, region_mask
 from tests.colour_sam import BLUE, RED, box_mask, colour_models, drawn
+from tests.e2e.editor import REGION_ROW, logged_in
 from tests.stack import Stack
 
 pytestmark = pytest.mark.label_studio
@@ -110,7 +112,7 @@ def web(start_web: Callable[..., Stack]) -> Stack:
     return start_web("several-images")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pairs(
     web: Stack, annotator: Annotator, label_studio: LabelStudioServer, local_files_root: Path
 ) -> Iterator[Pairs]:
@@ -190,6 +192,19 @@ def test_from_a_mask_on_each_image_to_predictions_on_both_and_to_what_was_correc
         ("2-right.png", 64, 48),
     ]
     assert [each["bbox"] for each in exported["annotations"]] == [[36, 20, 20, 16], [4, 40, 20, 16]]
+
+
+@pytest.mark.browser
+def test_the_editor_shows_the_regions_of_both_images(
+    pairs: Pairs, chromium: str, label_studio: LabelStudioServer, artefacts: Path
+) -> None:
+    """Of task 3: a coin and a nut on the right; the left image beside it has none."""
+    with logged_in(chromium, label_studio) as page:
+        page.goto(f"{label_studio.url}/projects/{pairs.id}/data?task={pairs.tasks[2]}")
+        expect(page.locator(REGION_ROW)).to_have_count(2, timeout=30_000)
+        expect(page.locator("canvas[class*=overlay]")).to_have_count(2)
+        page.wait_for_timeout(2000)  # the masks are decoded and drawn after the images have come
+        page.screenshot(path=artefacts / "several-images.png")
 
 
 def found(prediction: dict[str, Any]) -> set[tuple[str, str]]:
