@@ -210,7 +210,7 @@ def _hindrance(queue: JobQueue) -> str:
 
 
 def _settled(run: RunProgress) -> int:
-    return sum(run.counts.get(state, 0) for state in SETTLED)
+    return run.before + sum(run.counts.get(state, 0) for state in SETTLED)
 
 
 def _outcome(queue: JobQueue, project_id: int, end: End, seconds: float) -> dict[str, Any]:
@@ -225,6 +225,7 @@ def _outcome(queue: JobQueue, project_id: int, end: End, seconds: float) -> dict
         "model_version": end.run.model_version if end.run else None,
         "total": end.run.total if end.run else 0,
         "counts": end.run.counts if end.run else {},
+        "predicted_before": end.run.before if end.run else 0,
         "failures": found["failures"] if found else [],
         "warnings": found["warnings"] if found else [],
         "seconds": round(seconds, 1),
@@ -233,7 +234,9 @@ def _outcome(queue: JobQueue, project_id: int, end: End, seconds: float) -> dict
 
 def _tell(outcome: dict[str, Any]) -> None:
     """Say the outcome: one line, then the warnings and the failures by reason."""
-    counts = ", ".join(f"{count} {state}" for state, count in outcome["counts"].items()) or "nothing to do"
+    found = [f"{count} {state}" for state, count in outcome["counts"].items()]
+    found += [f"{outcome['predicted_before']} predicted before"] if outcome["predicted_before"] else []
+    counts = ", ".join(found) or "nothing to do"
     told = outcome["reason"] or f"{counts} ({outcome['model_version']})"
     click.echo(f"project {outcome['project']}: {outcome['state']}: {told}")
     for warning in outcome["warnings"]:

@@ -69,7 +69,7 @@ class ProjectKeys:
 
     @property
     def run(self) -> str:
-        """Hash: state, reason, asked_at, started_at, ended_at, listing, cursor, left, again, job, job_at."""
+        """Hash: state, reason, asked_at, started_at, ended_at, and how far its list is read: the scripts."""
         return f"oneshot:run:{self.project_id}"
 
     @property

@@ -30,6 +30,8 @@ class RunProgress:
         total: tasks of the run, as far as they are counted yet.
         counts: tasks by state.
         left: tasks that the task list still holds.
+        before: tasks that had their prediction before the run: it began again after Redis came back empty, or
+            the generation is one that was current before.
         asked_s_ago: seconds since a person asked for it, if one did.
         started_s_ago: seconds since it began.
         ended_s_ago: seconds since it ended.
@@ -43,6 +45,7 @@ class RunProgress:
     total: int
     counts: dict[str, int]
     left: int
+    before: int
     asked_s_ago: float | None
     started_s_ago: float | None
     ended_s_ago: float | None
@@ -61,6 +64,7 @@ class Runs:
         self._ask = queue.connection.register_script(scripts.ASK_FOR_RUN)
         self._begin = queue.connection.register_script(scripts.BEGIN_LISTING)
         self._page = queue.connection.register_script(scripts.NOTE_PAGE)
+        self._stored = queue.connection.register_script(scripts.NOTE_STORED)
         self._end = queue.connection.register_script(scripts.END_RUN)
 
     def start(self, project_id: int) -> bool:
@@ -150,6 +154,15 @@ class Runs:
             version, (listing, cursor) = pipe.execute()
         return int(cursor or 0) if version == model_version.encode() and listing == b"1" else None
 
+    def note_stored(self, project_id: int, model_version: str, stored: int) -> None:
+        """Note how many tasks have a prediction of the generation, as the list begins to be read.
+
+        Those that the run did not make itself were there before. While tasks are worked on nobody can tell.
+        """
+        args: list[str | int] = [project_id, SECONDS_TO_LIVE, model_version, stored]
+        with redis_errors():
+            self._stored(keys=ProjectKeys(project_id).of_tasks(), args=args)
+
     def note_page(
         self, project_id: int, model_version: str, *, cursor: int, next_cursor: int, left: int
     ) -> bool:
@@ -188,16 +201,17 @@ def run_progress(connection: Redis, project_id: int) -> RunProgress | None:
         return None
     now_s = seconds + microseconds / 1e6
     counts = {state.decode(): int(count) for state, count in sorted(counted.items()) if int(count) > 0}
-    left = max(0, int(fields.get(b"left", 0)))
+    left, before = (max(0, int(fields.get(name, 0))) for name in (b"left", b"before"))
     state = cast("RunState", fields[b"state"].decode())
     rate = _rate_per_minute([at for _, at in recent], now_s) if state in ("listing", "running") else None
     todo = left + sum(counts.get(each, 0) for each in _OPEN)
     return RunProgress(
         state=state,
         model_version=version.decode() if version else None,
-        total=sum(counts.values()) + left,
+        total=sum(counts.values()) + left + before,
         counts=counts,
         left=left,
+        before=before,
         asked_s_ago=_ago_s(fields, b"asked_at", now_s),
         started_s_ago=_ago_s(fields, b"started_at", now_s),
         ended_s_ago=_ago_s(fields, b"ended_at", now_s),

@@ -379,6 +379,18 @@ return 1
 """
 )
 
+# ARGV: project id, seconds to live, model version, tasks that have a prediction of it.
+NOTE_STORED = (
+    _TASKS
+    + """
+if version() ~= ARGV[3] or count('processing') > 0 then return 0 end
+local before = tonumber(ARGV[4]) - count('done') - count('empty')
+redis.call('HSET', RUN, 'before', math.max(0, before))
+keep(ARGV[1], ARGV[2], now())
+return 1
+"""
+)
+
 # ARGV: project id, seconds to live, model version, cursor before the page, cursor after it, tasks behind it.
 # Returns 1, or 0 if the page no longer matters.
 NOTE_PAGE = (

@@ -57,7 +57,8 @@ def project_view(project: Mapping[str, Any], snapshot: Mapping[str, Any]) -> Pro
         project: one of the snapshot.
         snapshot: all of it, see ``backend.jobs.snapshot``.
     """
-    run, counts = project["run"], project["counts"]
+    run, before = project["run"], project["run"]["before"] if project["run"] else 0
+    counts = project["counts"] | {"done": project["counts"].get("done", 0) + before}
     total = run["total"] if run else sum(counts.values())
     mood, headline = _headline(project, snapshot)
     is_open = bool(run) and run["state"] in _OPEN

@@ -33,6 +33,9 @@ def list_tasks(project_id: int, model_version: str) -> dict[str, Any]:
 
 def _list_page(job: JobContext, payload: ListTasks, cursor: int) -> dict[str, Any]:
     worker, project_id, version = job.worker, payload.project_id, payload.model_version
+    if cursor == 0:
+        stored = worker.label_studio.prediction_versions(project_id)
+        worker.runs.note_stored(project_id, version, stored.get(version, 0))
     seen_at = worker.runs.now_s()
     page = worker.label_studio.task_page(project_id, after_id=cursor, without_version=version)
     queued = worker.queue.enqueue_tasks(

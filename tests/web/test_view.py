@@ -13,7 +13,11 @@ BUSY = {"workers": [{"name": "one"}], "label_studio": UP}
 def project(state: str | None = None, **fields: Any) -> dict[str, Any]:
     """A project as the snapshot has it, with a run in that state."""
     counts = fields.pop("counts", {})
-    run = {"state": state, "total": sum(counts.values()) + fields.pop("left", 0)} if state else None
+    run = (
+        {"state": state, "total": sum(counts.values()) + fields.pop("left", 0), "before": 0}
+        if state
+        else None
+    )
     usual: dict[str, Any] = {
         "id": 2,
         "title": None,
@@ -56,6 +60,16 @@ def test_the_bar_has_a_part_for_each_state() -> None:
 
     assert list(view.segments) == [("done", 0, 25), ("empty", 25, 12.5), ("failed", 37.5, 12)]
     assert [view.settled, view.total, view.percent] == [99, 200, 49]
+
+
+def test_what_was_predicted_before_belongs_to_what_is_done() -> None:
+    shown = project("running", counts={"done": 20, "queued": 20})
+    shown["run"] |= {"total": 100, "before": 60}
+
+    view = project_view(shown, BUSY)
+
+    assert list(view.segments) == [("done", 0, 80)]
+    assert [view.settled, view.total, view.percent] == [80, 100, 80]
 
 
 @pytest.mark.parametrize(("queued", "percent"), [(1, 99), (0, 100)])

@@ -6,7 +6,7 @@ from typing import Any
 from backend.jobs.keys import RECONCILED
 from backend.jobs.push_locks import PushLocks
 from backend.worker.context import WorkerContext
-from tests.worker.conftest import disc_mask
+from tests.worker.conftest import disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
 
 RunJobs = Callable[..., dict[str, Any]]
@@ -28,6 +28,44 @@ def test_a_redis_that_came_back_empty_is_filled_again(
     assert project["model_version"] == version
     assert fake.predicted() == [2, 3]
     assert project["counts"].get("queued", 0) == 0
+
+
+def test_what_was_predicted_before_redis_came_back_empty_counts_as_done(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """Else the run of a project of thousands would be one of the few that were left; no task counts twice."""
+    for _ in range(7):
+        fake.add_task(disc())
+    full_context.queue.enqueue_sync(PROJECT)
+    fake.backend_versions = [run_jobs()["model_version"]]
+    fake.predictions[:] = [each for each in fake.predictions if each["task"] not in (4, 5)]
+    full_context.connection.flushall()
+
+    full_context.queue.enqueue_reconciliation(pause_s=60)
+    run_jobs()
+
+    run = full_context.runs.run(PROJECT)
+    assert run is not None
+    assert (run.state, run.total, run.before, sum(run.counts.values())) == ("finished", 9, 7, 2)
+    fake.predictions[:] = [each for each in fake.predictions if each["task"] != 6]
+    full_context.queue.enqueue_sync(PROJECT)
+    run_jobs()
+    again = full_context.runs.run(PROJECT)
+    assert again is not None
+    assert (again.total, again.before, sum(again.counts.values())) == (9, 6, 3)
+
+
+def test_what_the_run_did_itself_was_not_there_before(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    for deleted in ((), (3,), ()):
+        fake.predictions[:] = [each for each in fake.predictions if each["task"] not in deleted]
+        full_context.queue.enqueue_sync(PROJECT)
+        run_jobs()
+
+        run = full_context.runs.run(PROJECT)
+        assert run is not None
+        assert (run.total, run.before) == (2, 0)
 
 
 def test_a_project_of_another_backend_is_left_alone(
