@@ -265,6 +265,19 @@ def test_the_page_tells_which_searches_a_bound_stopped(backend: Backend) -> None
     assert 'title="300 &#34;places&#34;"' in page
 
 
+def test_a_task_at_a_bound_tells_its_reason_too(backend: Backend) -> None:
+    """Such as the one image of several that could not be read."""
+    backend.synced(2)
+    reason = "predicted without 'right'"
+    backend.progress.record(
+        2, VERSION, TaskProgress(5, "done", reason=reason, instances=9, limits=("9 places",))
+    )
+
+    page = backend.client.get("/status", headers={"Accept": "text/html"}).text
+
+    assert page.count("done at a bound: predicted without &#39;right&#39;</td>") == 1
+
+
 def test_a_browser_at_the_root_gets_the_status(client: FlaskClient) -> None:
     response = client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
 
