@@ -1,10 +1,12 @@
 """The composition of checkpoints and vision: weights from the disk into the core."""
 
 import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from backend.checkpoints.device import usable_device
 from backend.checkpoints.digest import weights_digest
@@ -13,9 +15,12 @@ from backend.checkpoints.semantic import EFFICIENTNET_LITE0, open_semantic
 from backend.vision.pipeline import Models
 from backend.vision.sam import Sam
 from backend.vision.semantics import CropEncoder, SamSemantics, SemanticEncoder, Words
+from backend.worker.allocator import give_back_freed
 from backend.worker.embedding_cache import CachedNetwork, EmbeddingCache
 
 SAM_SEMANTICS = "sam"
+
+Encode = Callable[[Tensor], Tensor | Sequence[Tensor]]
 
 
 def load_models(
@@ -49,9 +54,19 @@ def load_models(
         digest = f"{weights_digest(sam, cache_dir=cache_dir)} {checkpoint.numerics}".strip()
         encode = CachedNetwork(encode, cache, digest)
     return Models(
-        sam=Sam(checkpoint.model, encode, input_size=checkpoint.input_size),
+        sam=Sam(checkpoint.model, _tidied(encode), input_size=checkpoint.input_size),
         semantic=semantic_encoder(semantics, cache_dir=cache_dir, device=device, cache=cache),
     )
+
+
+def _tidied(encode: Encode) -> Encode:
+    """The same, and what images before this one left behind is given back first."""
+
+    def tidied(pixels: Tensor) -> Tensor | Sequence[Tensor]:
+        give_back_freed()
+        return encode(pixels)
+
+    return tidied
 
 
 def semantic_encoder(
