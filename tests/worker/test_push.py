@@ -15,6 +15,7 @@ from rq.timeouts import JobTimeoutException
 
 from backend.jobs.pictures import Pictures
 from backend.jobs.progress import TaskProgress
+from backend.jobs.queue import JobQueue
 from backend.labelstudio.client import LabelStudio
 from backend.vision.clock import StageSeconds
 from backend.vision.instance import Instance, mask_window
@@ -261,6 +262,23 @@ def test_when_the_time_is_over_only_the_task_in_hand_waits_for_another_attempt(
 
     assert fake.predicted() == [2, 3]
     assert states() == {2: "done", 3: "done", 4: "queued", 5: "queued"}
+
+
+@pytest.mark.usefixtures("version")
+def test_the_last_push_does_not_take_the_time_of_the_last_task(
+    connection: Redis, fake: FakeLabelStudio, run_jobs: RunJobs, states: States
+) -> None:
+    """Two seconds a task; the last one takes 1.5, and so does Label Studio then."""
+
+    def slow(path: str) -> None:
+        if path.endswith("import/predictions"):
+            time.sleep(1.5)
+
+    fake.broken = slow
+    find = Find({4: partial(time.sleep, 1.5)})
+    run_jobs(jobs=1, find=find, queue=JobQueue(connection, task_timeout_s=2))
+
+    assert set(states().values()) == {"done"}
 
 
 @pytest.mark.usefixtures("version")
