@@ -23,7 +23,7 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio]
 
-AWAY_S = 5.0
+AWAY_S = 60.0
 SHARE = 0.2  # of the requests go wrong
 TIMES = 3  # that each of the faults happens
 FETCH_TIMEOUT_S = "2"  # shorter than the proxy hangs
