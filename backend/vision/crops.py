@@ -59,8 +59,14 @@ def window(image: NDArray[np.uint8], left: int, top: int, side: int, *, fill: Co
     """Square of an image, *fill* where it reaches beyond the edges, (3, side, side) uint8."""
     inside = image[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
     height, width = inside.shape[:2]
-    pixels = np.full((side, side, 3), fill, dtype=np.uint8)
-    pixels[max(-top, 0) :, max(-left, 0) :][:height, :width] = inside
+    if (height, width) == (side, side):
+        pixels = inside.copy()
+    else:
+        pixels = np.empty((side, side, 3), dtype=np.uint8)
+        pixels[:] = np.tile(
+            np.array(fill, dtype=np.uint8), (side, 1)
+        )  # row by row: much faster than by pixel
+        pixels[max(-top, 0) :, max(-left, 0) :][:height, :width] = inside
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
