@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from backend.evaluation.exemplars import Exemplar
 from backend.evaluation.rle import Rle
-from backend.vision.instance import Instance, mask_window
+from backend.vision.drawing import object_window
+from backend.vision.instance import Instance
 from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding, Sam
 
@@ -60,8 +61,7 @@ def decoded_instance(
         iou: the mask decoder's own estimate, the confidence.
         similarity: cosine at the place that it was found at.
     """
-    mask = (sam.upscale(logits, scene.embedding) > 0).cpu().numpy()
-    if not mask.any():
+    window = object_window(sam, logits, scene.embedding)
+    if not window.area:
         return None
-    window = mask_window(mask)
     return Instance(label, window, min(max(iou, 0.0), 1.0), min(max(similarity, -1.0), 1.0))

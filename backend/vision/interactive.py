@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from backend.vision.candidate import PART
+from backend.vision.drawing import object_window
 from backend.vision.errors import PromptError
 from backend.vision.instance import Instance, MaskWindow, mask_window
 from backend.vision.location_prior import NEGATIVE, POSITIVE
@@ -72,8 +73,7 @@ def segment_shown(sam: Sam, embedding: ImageEmbedding, prompt: Prompt) -> Shown:
         MaskSizeError: the stroke has another size than the image.
     """
     mask = _decoded(sam, embedding, prompt)
-    pixels = (sam.upscale(mask.logits, embedding) > 0).cpu().numpy()
-    return Shown(pixels, min(max(mask.iou, 0.0), 1.0))
+    return Shown(object_window(sam, mask.logits, embedding).mask, min(max(mask.iou, 0.0), 1.0))
 
 
 def similar_instances(

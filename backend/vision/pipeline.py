@@ -12,9 +12,10 @@ from torch import Tensor
 from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
 from backend.vision.clock import Clock, StageSeconds
+from backend.vision.drawing import object_window
 from backend.vision.evidence import ENOUGH, FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
-from backend.vision.instance import Instance, mask_window, without_repeats
+from backend.vision.instance import Instance, without_repeats
 from backend.vision.learned import NOTHING, Learned
 from backend.vision.location_map import LocationMaps, mean_maps
 from backend.vision.parts import Part
@@ -333,8 +334,8 @@ def outlined(sam: Sam, embedding: ImageEmbedding, claim: Claim) -> Claim:
 
 def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim) -> Instance:
     """Bring a claim to the size and the frame of the image."""
-    mask = (sam.upscale(claim.candidate.logits, embedding) > 0).cpu().numpy()
-    window = mask_window(mask).placed(view.top, view.left, view.image_hw)
+    drawn = object_window(sam, claim.candidate.logits, embedding)
+    window = drawn.placed(view.top, view.left, view.image_hw)
     return Instance(claim.label, window, claim.confidence, claim.similarity)
 
 

@@ -234,13 +234,28 @@ class Sam:
         Returns:
             Logits without the padding, (..., H, W) float.
         """
+        frame = self.framed(logits, embedding)
+        shown = frame.reshape(-1, 1, *frame.shape[-2:])
+        image = F.interpolate(shown, embedding.size_hw, mode="bilinear")
+        return image.reshape(*logits.shape[:-2], *embedding.size_hw)
+
+    @torch.no_grad()
+    def framed(self, logits: Tensor, embedding: ImageEmbedding) -> Tensor:
+        """Logits of what the square shows of the image: one linear step short of the image's own size.
+
+        Args:
+            logits: low-resolution logits, (..., 4h, 4w) float.
+            embedding: the image they belong to.
+
+        Returns:
+            Logits without the padding, (..., n, m) float.
+        """
+        if self._family.stretches:
+            return logits
         height, width = embedding.resized_hw
         square = logits.reshape(-1, 1, *logits.shape[-2:])
-        if not self._family.stretches:
-            square = F.interpolate(square, (embedding.input_size,) * 2, mode="bilinear")
-            square = square[..., :height, :width]
-        image = F.interpolate(square, embedding.size_hw, mode="bilinear")
-        return image.reshape(*logits.shape[:-2], *embedding.size_hw)
+        square = F.interpolate(square, (embedding.input_size,) * 2, mode="bilinear")
+        return square[..., :height, :width].reshape(*logits.shape[:-2], height, width)
 
 
 def resized_size(height: int, width: int, input_size: int) -> tuple[int, int]:
