@@ -60,13 +60,24 @@ def inverted_bottleneck(features: Tensor, block: nn.Module) -> Tensor:
 def convolved(features: Tensor, layer: nn.Conv2d, *, bounded: bool) -> Tensor:
     """A convolution as the package's own, then ReLU6 where *bounded*, on a CPU in one step.
 
-    Padding that is the same on all sides is left to the convolution, which needs no padded copy for it.
+    Padding is left to the convolution, which needs no padded copy for it. It pads both sides alike; where the
+    network pads them differently, it gets a step more before, and what comes of that is cut off.
     """
-    around = cast("nn.Module", layer.static_padding)
-    left, right, top, bottom = getattr(around, "padding", (0, 0, 0, 0))
-    even = left == right == top == bottom
-    features = features if even else around(features)
-    padding = (left, left) if even else (0, 0)
+    left, right, top, bottom = getattr(layer.static_padding, "padding", (0, 0, 0, 0))
+    if (left, top) == (right, bottom):
+        return _convolved(features, layer, (top, left), bounded=bounded)
+    result = _convolved(features, layer, (top + layer.stride[0], left + layer.stride[1]), bounded=bounded)
+    rows, columns = (
+        (size + sum(around) - kernel) // step
+        for size, around, kernel, step in zip(
+            features.shape[2:], ((top, bottom), (left, right)), layer.kernel_size, layer.stride, strict=True
+        )
+    )
+    return result[:, :, 1 : rows + 2, 1 : columns + 2]
+
+
+def _convolved(features: Tensor, layer: nn.Conv2d, padding: tuple[int, int], *, bounded: bool) -> Tensor:
+    """The same, with *padding* rows above and below, and columns left and right."""
     result: Tensor
     if features.device.type == "cpu":
         result = torch.ops.mkldnn._convolution_pointwise(  # noqa: SLF001 - has no other name
