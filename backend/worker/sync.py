@@ -46,7 +46,7 @@ class SyncOutcome:
 def sync_project(project_id: int) -> dict[str, Any]:
     """Find the project's references, and have its unfinished tasks predicted."""
     job, payload, started = current_job.get(), SyncProject(project_id), time.monotonic()
-    logger.info("job %s: sync of project %d starts", job.job_id, payload.project_id)
+    logger.debug("job %s: sync of project %d starts", job.job_id, payload.project_id)
     outcome = _sync_or_explain(job, payload)
     logger.info(
         "job %s: sync of project %d: %s, %d labels in %.1f s",

@@ -30,7 +30,7 @@ def predict_tasks(project_id: int, model_version: str, task_ids: Sequence[int]) 
     job, started = current_job.get(), time.monotonic()
     payload = PredictTasks(project_id, model_version, tuple(task_ids))
     ledger = Ledger(job, payload)
-    logger.info("job %s: %d tasks of project %d start", job.job_id, len(payload.task_ids), project_id)
+    logger.debug("job %s: %d tasks of project %d start", job.job_id, len(payload.task_ids), project_id)
     try:
         _predict(job, payload, ledger)
     finally:
