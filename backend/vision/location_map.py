@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d, normalize
 
 from backend.vision.parts import Part
+from backend.vision.similarity import lengths, unit_cells
 from backend.vision.target import cell_weights
 
 LEAST_SPAN = 1e-3  # cosines that differ by less are rounding
@@ -138,7 +139,7 @@ def contrast(features: Tensor, coverage: Tensor, valid: Tensor) -> Contrast:
         coverage: share of each cell that annotated objects cover, (h, w) float.
         valid: cells that show some of the image, (h, w) bool.
     """
-    cells = normalize(features, dim=0)
+    cells = unit_cells(features)
     weights = cell_weights(coverage)
     thing = normalize(torch.einsum("chw,hw->c", cells, weights), dim=0)
     beside = valid & (coverage == 0)
@@ -202,6 +203,5 @@ def widened(cells: Tensor, by: int) -> Tensor:
 
 def difference(features: Tensor, thing: Tensor, ground: Tensor) -> Tensor:
     """Cosine with the thing less cosine with the ground, (h, w) float."""
-    lengths = features.norm(dim=0).clamp_min(1e-12)
-    cosines: Tensor = torch.einsum("chw,c->hw", features, thing - ground) / lengths
+    cosines: Tensor = torch.einsum("chw,c->hw", features, thing - ground) / lengths(features)
     return cosines

@@ -18,6 +18,7 @@ from torch.nn.functional import grid_sample, interpolate, normalize
 from backend.vision.candidate import HALF_COVERED, cell_coverage
 from backend.vision.crops import Colour, crop
 from backend.vision.sam import ImageEmbedding
+from backend.vision.similarity import unit_cells
 
 CROPS_PER_PASS = {"cpu": 4, "cuda": 16}  # measured: a CPU takes a quarter more time for each of 16, and 10 MB
 DENSE_CELLS = 32  # along the longest side of an image: 1024 pixels at EfficientNet's stride
@@ -201,7 +202,7 @@ class SamSemantics:
 
     def dense(self, image: NDArray[np.uint8], embedding: ImageEmbedding) -> Tensor:  # noqa: ARG002
         """Give the features of each cell, see ``SemanticEncoder``."""
-        return normalize(embedding.features, dim=0) * embedding.valid
+        return unit_cells(embedding.features) * embedding.valid
 
     def text_vector(self, label: str) -> Tensor | None:  # noqa: ARG002
         """Give nothing: it cannot read."""
@@ -244,4 +245,4 @@ def on_grid(features: Tensor, embedding: ImageEmbedding) -> Tensor:
     )
     places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
     read = grid_sample(features[None], places[None], padding_mode="border", align_corners=False)[0]
-    return normalize(read.to(embedding.features.device), dim=0) * embedding.valid
+    return unit_cells(read.to(embedding.features.device)) * embedding.valid

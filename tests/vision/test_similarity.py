@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from backend.vision.similarity import similarity_map
+from backend.vision.similarity import LEAST_LENGTH, lengths, similarity_map, unit_cells
 
 
 def test_similarity_is_the_cosine_with_the_target() -> None:
@@ -34,3 +34,16 @@ def test_padding_is_never_more_similar_than_the_image() -> None:
     similarity = similarity_map(features, torch.tensor([1.0, 0.0]), valid)
 
     assert float(similarity[0, 2]) == pytest.approx(float(similarity[0, :2].min()))
+
+
+def test_lengths_are_those_of_each_cells_vector() -> None:
+    """3, 4 is 5 long; nothing is not quite 0 long, so that it can be divided by that."""
+    features = torch.zeros(2, 1, 3)
+    features[:, 0, 1] = torch.tensor([3.0, -4.0])
+
+    assert lengths(features)[0].tolist() == pytest.approx([LEAST_LENGTH, 5, LEAST_LENGTH])
+    assert unit_cells(features)[:, 0].T.tolist() == [
+        [0, 0],
+        [pytest.approx(0.6), pytest.approx(-0.8)],
+        [0, 0],
+    ]
