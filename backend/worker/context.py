@@ -178,8 +178,9 @@ class JobContext:
         job_id: the job's id on the queue.
         attempts_left: how often the queue tries again if this attempt raises.
         stopping: whether the job should give back what is left: the process was asked to end, or it is not
-            urgent and something more urgent waits. To be asked before each task or image, whose time begins.
+            urgent and something more urgent waits.
         request_id: of the request that the job goes back to, if it is known.
+        begin_part: says that a task, an image or the last push begins, each of which has a time of its own.
     """
 
     worker: WorkerContext
@@ -187,6 +188,7 @@ class JobContext:
     attempts_left: int
     stopping: Callable[[], bool]
     request_id: str | None = None
+    begin_part: Callable[[], None] = lambda: None
 
     def label_studio_is_down(self, error: TransientError) -> bool:
         """Whether *error* is due to Label Studio being down, so that the whole job should wait: raise it."""

@@ -163,7 +163,9 @@ class OneshotWorker(SimpleWorker):
         in_parts = queue.name in PREDICT_QUEUES or queue.name == WARM_UP_QUEUE
         self._deadline = Deadline(self._context.queue.task_timeout_s if in_parts else None)
         context = JobContext(
-            self._context, job.id, job.retries_left or 0, self._stopping_in(queue.name), request_id
+            *(self._context, job.id, job.retries_left or 0, self._stopping_in(queue.name)),
+            request_id=request_id,
+            begin_part=self._deadline.begin_part,
         )
         token, id_token = current_job.set(context), current_request_id.set(request_id)
         try:
@@ -187,16 +189,12 @@ class OneshotWorker(SimpleWorker):
             logger.warning("%s", exc)
 
     def _stopping_in(self, queue_name: str) -> Callable[[], bool]:
-        """Give the function that tells a job of this queue whether to give back what it has not begun.
-
-        A job asks before it begins a task or an image, which then has its time.
-        """
+        """Give the function that tells a job of this queue whether to give back what it has not begun."""
         urgent = [
             self.queue_class(name, connection=self.connection).key for name in MORE_URGENT.get(queue_name, ())
         ]
 
         def stopping() -> bool:
-            self._deadline.begin_part()
             if self.stopping or not urgent:
                 return self.stopping
             try:

@@ -38,7 +38,7 @@ class Pushes:
 
     def __init__(self, job: JobContext, generation: Generation, ledger: Ledger) -> None:
         self._worker = job.worker
-        self._stopping = job.stopping
+        self._begin_part = job.begin_part
         self._generation = generation
         self._project_id = generation.project_id
         self._ledger = ledger
@@ -58,7 +58,7 @@ class Pushes:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._hurry.set()
-        self._stopping()  # whatever it says: the last push has a time of its own, as a task has
+        self._begin_part()
         self._under_way.append(self._thread.submit(self._push_all))
         self._thread.shutdown(wait=True)
         if kind is None:

@@ -68,6 +68,7 @@ def _predict_each(job: JobContext, generation: Generation, tasks: Sequence[Task]
             if job.stopping():
                 ledger.count(_GIVEN_BACK, len(tasks) - index)
                 return
+            job.begin_part()
             if _is_taken(job, generation, task, ledger):
                 computed = None
                 with ledger.settling(task.id):

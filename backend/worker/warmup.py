@@ -87,6 +87,7 @@ def _embed_each(job: JobContext, keys: Sequence[str], tasks: Sequence[Task]) -> 
             for image in of_task:
                 if job.stopping():
                     return None
+                job.begin_part()
                 sizes.append(_embed_one(job, image))
             done += any(sizes)
             size += sum(sizes)

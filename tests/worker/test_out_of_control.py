@@ -31,7 +31,7 @@ def hang(project_id):
     time.sleep(600)
 
 def hang_in_a_part(project_id):
-    current_job.get().stopping()
+    current_job.get().begin_part()
     hang(project_id)
 
 def eat(project_id):

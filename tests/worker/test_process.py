@@ -132,7 +132,7 @@ def test_each_task_of_a_job_has_its_time_and_none_has_that_of_all(
 
     def compute(project_id: int) -> None:  # noqa: ARG001
         for _ in range(3):
-            current_job.get().stopping()
+            current_job.get().begin_part()
             begun.append(time.monotonic())
             time.sleep(pause_s)
 
