@@ -185,3 +185,8 @@ class Settings(BaseSettings):
     oneshot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="what goes to the log"
     )
+
+    @property
+    def of_jobs(self) -> dict[str, int]:
+        """What every process tells its ``JobQueue``: jobs must come out alike, whoever queues them."""
+        return {"tasks_per_job": self.oneshot_tasks_per_job, "task_timeout_s": self.oneshot_task_timeout_s}

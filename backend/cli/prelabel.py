@@ -70,11 +70,7 @@ def prelabel(*, project: int, retry_failed: bool, as_json: bool) -> None:
     with connect(settings.redis_url, timeout_s=PROBE_S) as probe:
         JobQueue(probe).ping()
     with connect(settings.redis_url, timeout_s=PROBE_S, retries=REDIS_RETRIES) as connection:
-        queue = JobQueue(
-            connection,
-            tasks_per_job=settings.oneshot_tasks_per_job,
-            task_timeout_s=settings.oneshot_task_timeout_s,
-        )
+        queue = JobQueue(connection, **settings.of_jobs)
         end = _run_to_its_end(queue, project, retry_failed=retry_failed, quiet=as_json)
         outcome = _outcome(queue, project, end, time.monotonic() - started)
     if as_json:

@@ -32,11 +32,7 @@ def _serve(settings: Settings, *, host: str, port: int) -> None:
 
     end_on_sigterm()
     connection = connect(settings.redis_url)
-    queue = JobQueue(
-        connection,
-        tasks_per_job=settings.oneshot_tasks_per_job,
-        task_timeout_s=settings.oneshot_task_timeout_s,
-    )
+    queue = JobQueue(connection, **settings.of_jobs)
     checkpoint = checkpoint_slug(settings.oneshot_sam)
     app = create_app(
         queue,

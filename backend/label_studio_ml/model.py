@@ -79,11 +79,7 @@ def _service_of(_pid: int) -> Service:
     settings = Settings()
     connection = connect(settings.redis_url)
     return Service(
-        JobQueue(
-            connection,
-            tasks_per_job=settings.oneshot_tasks_per_job,
-            task_timeout_s=settings.oneshot_task_timeout_s,
-        ),
+        JobQueue(connection, **settings.of_jobs),
         Progress(connection),
         checkpoint=checkpoint_slug(settings.oneshot_sam),
         interactive=settings.oneshot_interactive,

@@ -100,11 +100,7 @@ def worker_context(
         search=search_options(settings),
         output=output_options(settings),
         connection=connection,
-        queue=JobQueue(
-            connection,
-            tasks_per_job=settings.oneshot_tasks_per_job,
-            task_timeout_s=settings.oneshot_task_timeout_s,
-        ),
+        queue=JobQueue(connection, **settings.of_jobs),
         progress=Progress(connection),
         warm_up=settings.oneshot_warm_up,
         webhook_auth=_webhook_auth(settings),
