@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from backend.evaluation.datasets import LabelledImage
 from backend.evaluation.episodes import Episode
 from backend.vision.boxed import thing_inside
+from backend.vision.instance import mask_window
 from backend.vision.pipeline import Models
 from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding, to_grid
@@ -86,7 +87,5 @@ def exemplar(
 
 def box_around(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The bounding box of a mask that is not empty, as a mask of the same size (H, W)."""
-    rows, columns = np.nonzero(mask)
-    box = np.zeros_like(mask)
-    box[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = True
-    return box
+    window = mask_window(mask)
+    return replace(window, pixels=np.ones_like(window.pixels)).mask

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.vision.instance import mask_window
 from backend.vision.interactive import Prompt, segment_shown
 from backend.vision.sam import ImageEmbedding, Sam
 
@@ -18,7 +19,8 @@ def thing_inside(sam: Sam, embedding: ImageEmbedding, drawn_around: NDArray[np.b
     Returns:
         The thing, (H, W) bool, all of it inside; all of *drawn_around* where the model sees nothing there.
     """
-    rows, columns = (np.flatnonzero(drawn_around.any(axis=axis)) for axis in (1, 0))
-    box_xyxy = (float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1)
+    drawn = mask_window(drawn_around)
+    height, width = drawn.pixels.shape
+    box_xyxy = (float(drawn.left), float(drawn.top), float(drawn.left + width), float(drawn.top + height))
     inside = segment_shown(sam, embedding, Prompt(box_xyxy=box_xyxy)).mask & drawn_around
     return inside if inside.any() else drawn_around
