@@ -121,8 +121,8 @@ def region_plan(
         options: the bound, and what to do beyond it.
         elsewhere: brush and bitmask regions on the other images of the task.
     """
-    painted = {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
-    total = painted_regions(counts, outputs) + elsewhere
+    painted = painted_regions(counts, outputs)
+    total = sum(painted.values()) + elsewhere
     if total <= options.max_regions or not painted:
         return RegionPlan(outputs)
     polygons = {}
@@ -139,9 +139,9 @@ def region_plan(
     return RegionPlan({**outputs, **polygons}, merged, limit)
 
 
-def painted_regions(counts: Mapping[str, int], outputs: Mapping[str, Control]) -> int:
-    """How many of the instances are drawn with brush or bitmask, if nothing bounds them."""
-    return sum(count for label, count in counts.items() if outputs[label].geometry in _PAINTED)
+def painted_regions(counts: Mapping[str, int], outputs: Mapping[str, Control]) -> dict[str, int]:
+    """The instances by label that are drawn with brush or bitmask, if nothing bounds them."""
+    return {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
 
 
 def is_merged(region: Mapping[str, Any]) -> bool:

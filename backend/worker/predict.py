@@ -210,7 +210,7 @@ def _regions(
     """Give the regions of all images, and the bounds that were met, each once."""
     regions: list[dict[str, Any]] = []
     limits = [limit for each in found for limit in each.segmentation.limits]
-    painted = [painted_regions(each.counts, each.image.controls) for each in found]
+    painted = [sum(painted_regions(each.counts, each.image.controls).values()) for each in found]
     for each, own in zip(found, painted, strict=True):
         plan = region_plan(
             *(each.counts, each.image.controls, generation.controls, context.output),
