@@ -189,7 +189,6 @@ _ROUTES: tuple[tuple[str, Answer], ...] = (
             {"id": project_id, "title": f"Benchmark {project_id}", "label_config": LABEL_CONFIG},
         ),
     ),
-    (r"GET /api/projects/\d+/model-versions/", lambda _s, _p, _a, _b: (200, {})),
     (
         r"GET /api/tasks/",
         lambda stand_in, project_id, arguments, _b: (
