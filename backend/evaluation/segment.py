@@ -69,11 +69,14 @@ def label_colours(labels: Sequence[str]) -> dict[str, Colour]:
     return {name: instance_colour(number) for number, name in enumerate(names)}
 
 
-def references_of(models: Models, shots: Sequence[Shot], *, max_tiles: int) -> list[Reference]:
+def references_of(models: Models, shots: Sequence[Shot], options: SearchOptions) -> list[Reference]:
     """What the search needs of each shot."""
     return [
         build_reference(
-            models.sam, models.semantic, shot.image, shot.masks, label=shot.label, max_tiles=max_tiles
+            *(models.sam, models.semantic, shot.image, shot.masks),
+            label=shot.label,
+            max_tiles=options.max_tiles,
+            fine_tuned=options.fine_tuned,
         )
         for shot in shots
     ]
@@ -95,7 +98,7 @@ def segment_files(
     Raises:
         OutputFileError: *out* cannot be written to.
     """
-    references = references_of(models, shots, max_tiles=options.max_tiles)
+    references = references_of(models, shots, options)
     names = overlay_names(images)
     done: list[Predicted] = []
     for path, name in zip(images, names, strict=True):

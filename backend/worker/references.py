@@ -260,6 +260,7 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
             label=picked.label,
             embedding=embedding,
             max_tiles=context.search.max_tiles,
+            fine_tuned=context.search.fine_tuned,
         )
     except (FetchRefusedError, ImageRefusedError, VisionError) as exc:
         attempt.unusable[picked.annotation_id] = (
