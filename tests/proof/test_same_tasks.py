@@ -47,7 +47,7 @@ def _paused_in_a_job(stack: Stack) -> Iterator[str]:
 
 
 def _has_ended(stack: Stack, job: str) -> bool:
-    """Whether the worker's log has told what became of the job, and in how long. Redis knows nothing of it."""
+    """Whether the worker's log has told what the job took. Redis knows nothing of it."""
     assert stack.worker is not None
     ended = rf"job {re.escape(job)}: .* in [\d.]+ s"
     return re.search(ended, stack.worker.log.read_text()) is not None
