@@ -22,9 +22,13 @@ class Decoder(Protocol):
         """What prompts without a mask share of an image (1, h * w, C)."""
         ...
 
+    def own(self, content: Tensor, cells: Tensor | None = None) -> ImageTokens:
+        """The image as prompts with masks see it; *content* is each one's own, of all cells or of *cells*."""
+        ...
+
     def __call__(
         self,
-        content: Tensor | ImageTokens,
+        image: ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...],

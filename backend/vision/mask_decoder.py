@@ -34,9 +34,13 @@ class MaskDecoder:
         """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
         return shared_tokens(self._decoder.transformer, content, self._position)
 
+    def own(self, content: Tensor, cells: Tensor | None = None) -> ImageTokens:
+        """The image as prompts with masks see it; *content* is each one's own, of all cells or of *cells*."""
+        return ImageTokens.of(content, self._position if cells is None else self._position[cells])
+
     def __call__(
         self,
-        content: Tensor | ImageTokens,
+        image: ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...] = (),
@@ -47,8 +51,8 @@ class MaskDecoder:
         """Masks for n prompts on one image.
 
         Args:
-            content: image embedding plus the embedding of the mask prompts or of none, cell by cell,
-                (n or 1, h * w, C) float; or what ``shared`` made of it.
+            image: image embedding plus the embedding of the mask prompts or of none, as ``own`` or ``shared``
+                has it, or the part of it in a window.
             prompts: embedded points and boxes, (n, p, C) float.
             fine: SAM has none.
             multimask: SAM's three masks instead of its single one.
@@ -61,7 +65,6 @@ class MaskDecoder:
         del fine
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
         tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, decoder.num_mask_tokens) if multimask else range(1)
         weights = torch.stack(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
+from backend.vision.cell_window import CellWindow
 from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError
 from backend.vision.family import family_of
 from backend.vision.guidance import Guidance
@@ -168,6 +169,7 @@ class Sam:
         multimask: bool = True,
         guidance: Guidance | None = None,
         worth: Worth | None = None,
+        window: CellWindow | None = None,
     ) -> MaskLogits:
         """Predict masks for n prompts on one image. Points, boxes and masks of one row belong to one prompt.
 
@@ -181,6 +183,7 @@ class Sam:
             guidance: the target, for target-guided attention and target-semantic prompting.
             worth: says which masks are drawn; the others come back empty, and far from those that are drawn
                 logits may be coarse. None: all are drawn everywhere.
+            window: where the objects are; nothing else is looked at. None: anywhere.
 
         Raises:
             PromptError: no prompt, or prompts that do not fit together.
@@ -188,8 +191,10 @@ class Sam:
         prompts = Prompts.of(points_xy, labels, boxes_xyxy, mask_logits, 4 * embedding.grid_hw[0])
         prompts = prompts.scaled(_scale_xy(embedding)).to(self._weight.device)
         size = PROMPTS_PER_PASS.get(self._weight.device.type, 1)
+        if window is not None:
+            guidance, worth = guidance and window.guided(guidance), worth and window.worth(worth)
         parts = [
-            self._decode_part(embedding, part, multimask=multimask, guidance=guidance, worth=worth)
+            self._decode_part(embedding, part, window, multimask=multimask, guidance=guidance, worth=worth)
             for part in prompts.split(size)
         ]
         return MaskLogits(torch.cat([part.logits for part in parts]), torch.cat([part.iou for part in parts]))
@@ -198,22 +203,36 @@ class Sam:
         self,
         embedding: ImageEmbedding,
         prompts: Prompts,
+        window: CellWindow | None,
         *,
         multimask: bool,
         guidance: Guidance | None,
         worth: Worth | None,
     ) -> MaskLogits:
         sparse = prompts.tokens(self._encode_prompts)
-        if prompts.mask_logits is None:
-            image: Tensor | ImageTokens = self._shared(embedding)
-        else:
-            masks = prompts.mask_logits[:, None].to(self._weight.dtype)
-            dense = self._encode_prompts.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
-            image = embedding.cells.to(self._weight)[None] + dense
+        image, fine = self._tokens(embedding, prompts.mask_logits, window), embedding.fine
+        fine = fine if window is None else tuple(window.cut(one) for one in fine)
         logits, iou = self._decode(
-            image, sparse, fine=embedding.fine, multimask=multimask, guidance=guidance, worth=worth
+            image, sparse, fine=fine, multimask=multimask, guidance=guidance, worth=worth
         )
+        logits = logits if window is None else window.placed(logits)
         return MaskLogits(logits.float(), iou.float())
+
+    def _tokens(
+        self, embedding: ImageEmbedding, mask_logits: Tensor | None, window: CellWindow | None
+    ) -> ImageTokens:
+        """The image in the window, with n mask prompts (n, 4h, 4w) joined or with none."""
+        cells = None if window is None else window.cells(self._weight.device)
+        if mask_logits is None:
+            shared = self._shared(embedding)
+            return shared if cells is None else shared.only(cells)
+        masks = mask_logits[:, None].to(self._weight.dtype)
+        masks = (
+            masks if window is None else window.cut(masks)
+        )  # what is embedded of a cell is all in the cell
+        dense = self._encode_prompts.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
+        content = embedding.cells if cells is None else embedding.cells[cells]
+        return self._decode.own(content.to(self._weight)[None] + dense, cells)
 
     def _shared(self, embedding: ImageEmbedding) -> ImageTokens:
         """What all prompts without a mask share of an image; kept for the last one asked about."""

@@ -40,6 +40,10 @@ class Projections:
     values: Tensor
     queries: Tensor
 
+    def only(self, cells: Tensor) -> "Projections":
+        """Those of some cells, by number."""
+        return Projections(self.keys[..., cells], self.values[:, cells], self.queries[..., cells])
+
 
 @dataclass(frozen=True, eq=False)
 class ImageTokens:
@@ -61,6 +65,11 @@ class ImageTokens:
     def of(cls, content: Tensor, position: Tensor) -> "ImageTokens":
         """Put content in its place."""
         return cls(content, position, content + position)
+
+    def only(self, cells: Tensor) -> "ImageTokens":
+        """Those of some cells, by number."""
+        projected = self.projected and self.projected.only(cells)
+        return ImageTokens(self.content[:, cells], self.position[cells], self.placed[:, cells], projected)
 
 
 def shared_tokens(transformer: "SamTwoWayTransformer", content: Tensor, position: Tensor) -> ImageTokens:
