@@ -27,6 +27,7 @@ class SemanticCheckpoint:
         std: what they are divided by then.
         read: text to its vector in the space of ``pooled``, (D,) float; None if the network cannot read.
         text_scale: what cosines of texts with images are multiplied by before a softmax.
+        numerics: names what the weights are computed with, where that is not float32 all through.
     """
 
     features: Callable[[Tensor], Tensor]
@@ -37,6 +38,7 @@ class SemanticCheckpoint:
     std: Colour
     read: Callable[[str], Tensor] | None = None
     text_scale: float = 1.0
+    numerics: str = ""
 
 
 def open_semantic(name: str, *, cache_dir: Path, device: str = "cpu") -> SemanticCheckpoint:
@@ -55,7 +57,9 @@ def open_semantic(name: str, *, cache_dir: Path, device: str = "cpu") -> Semanti
     if name == EFFICIENTNET_LITE0:
         from backend.checkpoints.efficientnet import INPUT_SIZE, MEAN, STD, STRIDE, open_efficientnet_lite0
 
-        return SemanticCheckpoint(open_efficientnet_lite0(device), None, INPUT_SIZE, STRIDE, MEAN, STD)
+        network = open_efficientnet_lite0(device)
+        numerics = network.numerics
+        return SemanticCheckpoint(network, None, INPUT_SIZE, STRIDE, MEAN, STD, numerics=numerics)
     from backend.checkpoints.semantic_transformers import open_transformers_encoder
 
     return open_transformers_encoder(name, cache_dir=cache_dir, device=where)

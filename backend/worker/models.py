@@ -51,7 +51,7 @@ def load_models(
     checkpoint = open_sam(sam, cache_dir=cache_dir, device=device)
     encode = checkpoint.encode_pixels
     if cache is not None:
-        digest = f"{weights_digest(sam, cache_dir=cache_dir)} {checkpoint.numerics}".strip()
+        digest = _computed(weights_digest(sam, cache_dir=cache_dir), checkpoint.numerics)
         encode = CachedNetwork(encode, cache, digest)
     return Models(
         sam=Sam(checkpoint.model, _tidied(encode), input_size=checkpoint.input_size),
@@ -87,7 +87,14 @@ def semantic_encoder(
         pooled=opened.pooled,
         words=Words(read, opened.text_scale) if read else None,
     )
-    return encoder if cache is None else _cached(encoder, cache, weights_digest(name, cache_dir=cache_dir))
+    if cache is None:
+        return encoder
+    return _cached(encoder, cache, _computed(weights_digest(name, cache_dir=cache_dir), opened.numerics))
+
+
+def _computed(digest: str, numerics: str) -> str:
+    """Name weights and what they are computed with: other numbers, other features, by rounding."""
+    return f"{digest} {numerics}".strip()
 
 
 def _cached(encoder: CropEncoder, cache: EmbeddingCache, digest: str) -> CropEncoder:

