@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from backend.checkpoints.fused import convolution, linear
 
+STRIDE = 16  # pixels along a side of a cell
 CHANNELS = 256
 WIDTHS = (64, 128, 160, 320)
 DEPTHS = (2, 2, 6, 2)

@@ -13,7 +13,7 @@ from torch.nn.functional import cosine_similarity
 
 from backend.checkpoints.errors import DamagedDownloadError, UnusableCheckpointError
 from backend.checkpoints.mobilesam import ENCODER, ENCODER_ONNX
-from backend.checkpoints.mobilesam_encoder import MobileSamEncoder, encoder_weights
+from backend.checkpoints.mobilesam_encoder import MARGIN, MobileSamEncoder, encoder_weights, shown_cells
 from backend.evaluation.coins import coins_image
 from backend.vision.sam import preprocess, resized_size
 
@@ -55,19 +55,29 @@ def test_in_bfloat16_each_cell_looks_the_same_way(weights: Path, square: Tensor,
 
 @pytest.mark.weights
 @pytest.mark.parametrize("size_hw", [(288, 384), (303, 227)], ids=["wide", "high"])
-def test_an_image_that_is_not_square_is_described_as_by_onnx(weights: Path, size_hw: tuple[int, int]) -> None:
-    """Its padding counts: what the encoder says near the image's edge depends on it."""
+def test_without_most_of_the_padding_the_image_is_described_alike(
+    weights: Path, size_hw: tuple[int, int]
+) -> None:
+    """What the margin leaves out changes the cells at the edge most; the other cells are those of padding."""
     height, width = size_hw
-    pixels = preprocess(coins_image()[:height, :width], resized_size(height, width, 1024), 1024)
+    resized = resized_size(height, width, 1024)
+    pixels = preprocess(coins_image()[:height, :width], resized, 1024)
+    rows, columns = shown_cells(pixels)
 
-    features = MobileSamEncoder(weights / ENCODER, CPU, torch.float32)(pixels)
+    encoder = MobileSamEncoder(weights / ENCODER, CPU, torch.float32)
+    features, padding = encoder(pixels), encoder(torch.zeros_like(pixels))
 
-    published = by_onnxruntime(weights, pixels)
-    assert (features - published).abs().max() < 1e-5 * np.ptp(published.numpy())
+    shown = cosine_similarity(features, by_onnxruntime(weights, pixels))[0, :rows, :columns]
+    assert (rows, columns) == tuple(-(-side // 16) for side in resized)
+    assert shown.mean() > 0.99
+    assert shown.min() > 0.7
+    assert torch.equal(features[..., rows:, :], padding[..., rows:, :])
+    assert torch.equal(features[..., columns:], padding[..., columns:])
 
 
 @pytest.mark.weights
 def test_several_images_at_once_are_as_one_by_one(weights: Path) -> None:
+    """Of one size: the padding that all have is left out."""
     encoder = MobileSamEncoder(weights / ENCODER, CPU, torch.float32)
     one, other = (preprocess(coins_image()[a : a + 100], (267, 1024), 1024) for a in (0, 150))
 
@@ -76,13 +86,24 @@ def test_several_images_at_once_are_as_one_by_one(weights: Path) -> None:
     torch.testing.assert_close(both, torch.cat([encoder(one), encoder(other)]), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "cells"),
+    [(1024, 1024, (64, 64)), (768, 1024, (48, 64)), (1024, 1, (64, 1)), (17, 32, (2, 2)), (0, 0, (1, 1))],
+)
+def test_zeros_on_the_right_and_below_are_padding(rows: int, columns: int, cells: tuple[int, int]) -> None:
+    pixels = torch.zeros(1, 3, 1024, 1024)
+    pixels[..., :rows, :columns] = 0.1
+
+    assert shown_cells(pixels) == cells
+
+
 def test_other_numbers_to_compute_with_have_another_name(weights: Path) -> None:
-    """Features of both are kept in one cache."""
+    """Features of both are kept in one cache; the margin is part of how they come about."""
     names = [
         MobileSamEncoder(weights / ENCODER, CPU, dtype).numerics for dtype in (torch.float32, torch.bfloat16)
     ]
 
-    assert names == [f"torch torch.{name}" for name in ("float32", "bfloat16")]
+    assert names == [f"torch torch.{name} margin {MARGIN}" for name in ("float32", "bfloat16")]
 
 
 def test_a_damaged_file_of_weights_is_refused(tmp_path: Path) -> None:
