@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Generic, Self, TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.labelstudio.client import Task
+from backend.worker.threads import job_threads
 
 Wanted = TypeVar("Wanted")
 
@@ -72,7 +73,7 @@ class Prefetch(Generic[Wanted]):
         self._files_ahead = files_ahead
         self._bytes_ahead = bytes_ahead
         self._largest = 0
-        self._threads = ThreadPoolExecutor(files_ahead + 1, thread_name_prefix="prefetch")
+        self._threads = job_threads(files_ahead + 1, "prefetch")
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import accumulate
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,7 @@ from backend.worker.errors import PushBusyError
 from backend.worker.generation import Generation
 from backend.worker.ledger import Ledger
 from backend.worker.predict import Computed
+from backend.worker.threads import job_threads
 
 MOST_AT_ONCE = 64
 MOST_BYTES_AT_ONCE = 16 * 2**20  # about, as JSON; one larger prediction goes alone
@@ -49,7 +50,7 @@ class Pushes:
         self._ended = False
         self._hurry = threading.Event()
         self._next_at = time.monotonic() + PAUSE_S
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="push")
+        self._thread = job_threads(1, "push")
 
     def __enter__(self) -> Self:
         return self
