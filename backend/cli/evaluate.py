@@ -15,8 +15,10 @@ from backend.vision.parts import PARTS, Part
 
 if TYPE_CHECKING:
     from backend.evaluation.comparison import Comparison
+    from backend.evaluation.datasets import Dataset
     from backend.evaluation.episodes import Search, Shares
     from backend.evaluation.methods import Method
+    from backend.evaluation.mirrored import Mirror
     from backend.evaluation.report import DatasetReport
     from backend.evaluation.review import ReviewReport
     from backend.evaluation.run import ImageRun
@@ -41,6 +43,15 @@ class Asked:
     without: tuple[Part, ...]
     ablation: bool
     boxed: bool
+    mirror: Mirror | None
+
+    def opened(self) -> list[Dataset]:
+        """The data sets, as they are or in the mirror."""
+        from backend.evaluation.datasets import open_dataset
+        from backend.evaluation.mirrored import mirrored
+
+        opened = [open_dataset(name) for name in self.datasets]
+        return [mirrored(dataset, self.mirror) for dataset in opened] if self.mirror else opened
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -108,6 +119,13 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
     help="What is shown of the reference: its mask, or only the box around it, as with RectangleLabels.",
 )
 @click.option(
+    "--mirrored",
+    "mirror",
+    type=click.Choice(["left-right", "up-down", "both"]),
+    help="Mirror all images and masks: another draw of the same data. By what figures differ between draws, "
+    "they are chance.",
+)
+@click.option(
     "--hold-out",
     type=click.IntRange(min=1),
     help="The first images that hold a label are no test images; with 3, one reference and three are judged "
@@ -166,6 +184,7 @@ def evaluate(
     overlays: Path | None,
     references: int,
     reference_as: Literal["mask", "box"],
+    mirror: Mirror | None,
     hold_out: int | None,
     saved: Path | None,
     limit: int | None,
@@ -202,6 +221,7 @@ def evaluate(
         tuple(dict.fromkeys(without)),
         ablation,
         reference_as == "box",
+        mirror,
     )
     if review:
         if methods or ablation or overlays or saved or asked.boxed:
@@ -229,12 +249,11 @@ def _method_names(asked: tuple[str, ...], *, ablation: bool) -> tuple[str, ...]:
 
 def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[DatasetReport]:
     """Run everything that was asked for; data sets are checked before the models are loaded."""
-    from backend.evaluation.datasets import open_dataset
     from backend.evaluation.episodes import episodes, searches
     from backend.evaluation.methods import METHODS, without
     from backend.evaluation.report import dataset_report
 
-    opened = [open_dataset(name) for name in asked.datasets]
+    opened = asked.opened()
     plans = [searches(episodes(dataset, shares=asked.shares), labels=asked.labels) for dataset in opened]
     models = _models(asked, settings)
     options = _options(asked, settings)
@@ -259,12 +278,11 @@ def _review(
     """Measure learning from review, print the tables and write the figures."""
     from rich.console import Console
 
-    from backend.evaluation.datasets import open_dataset
     from backend.evaluation.episodes import episodes, searches
     from backend.evaluation.review import review_json
     from backend.evaluation.review_table import print_review
 
-    opened = [open_dataset(name) for name in asked.datasets]
+    opened = asked.opened()
     plans = [searches(episodes(dataset, shares=asked.shares), labels=asked.labels) for dataset in opened]
     models, options = _models(asked, settings), _options(asked, settings)
     reports = [
@@ -391,6 +409,7 @@ def _taken_with(asked: Asked, settings: Settings) -> dict[str, Any]:
         "checkpoint": asked.checkpoint,
         "semantics": asked.semantics,
         "reference_as": "box" if asked.boxed else "mask",
+        "mirrored": asked.mirror,
         **asdict(asked.shares),
     }
 

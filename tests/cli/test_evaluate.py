@@ -211,3 +211,17 @@ def test_a_box_around_the_reference_will_do(dataset: Path, weights: Path) -> Non
     figures = json.loads(file.read_text())
     assert figures["settings"]["reference_as"] == "box"
     assert figures["datasets"][0]["methods"]["pipeline"]["f1"] == 1
+
+
+@pytest.mark.weights
+def test_the_mirror_shows_the_same_coins(dataset: Path, weights: Path) -> None:  # noqa: ARG001 - fetched
+    """Masks and images turn together, or no coin would be where the truth has it."""
+    file = dataset.parent / "mirrored.json"
+    arguments = ["--method", "oracle-box", "--mirrored", "both", "--json", str(file)]
+
+    run = CliRunner().invoke(main, ["evaluate", str(dataset), *arguments])
+
+    assert run.exit_code == 0, run.output
+    figures = json.loads(file.read_text())
+    assert figures["settings"]["mirrored"] == "both"
+    assert figures["datasets"][0]["methods"]["oracle-box"]["f1"] == 1
