@@ -12,7 +12,7 @@ from backend.evaluation.coins import coin_masks, coins_image
 GROUND_GREY = 40.0  # of the photograph's ground
 GRAIN = 6.0  # standard deviation of the ground's noise
 FILLS = 0.72  # of a place that a coin may take up
-WIDEST = 0.25  # of the image's side
+WIDEST = 0.25  # of the image's shorter side
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,28 +20,28 @@ class ScatteredCoins:
     """A scene and its truth.
 
     Attributes:
-        image: RGB, (side, side, 3) uint8.
-        masks: one per coin, each (side, side) bool.
+        image: RGB, (H, W, 3) uint8.
+        masks: one per coin, each (H, W) bool.
     """
 
     image: NDArray[np.uint8]
     masks: tuple[NDArray[np.bool_], ...]
 
 
-def scattered_coins(count: int, *, side: int, seed: int) -> ScatteredCoins:
-    """Scatter coins over a square, one to a place of a lattice, as large as the places let them be.
+def scattered_coins(count: int, *, size_hw: tuple[int, int], seed: int) -> ScatteredCoins:
+    """Scatter coins over an image, one to a place of a lattice, as large as the places let them be.
 
     Args:
         count: of coins.
-        side: of the image, in pixels.
+        size_hw: of the image, in pixels.
         seed: for which coins they are, how they are turned and where in its place each lies.
     """
     random = np.random.default_rng(seed)
-    places = max(math.ceil(math.sqrt(count)), math.ceil(FILLS / WIDEST))
-    pitch = side / places
-    grey = np.clip(random.normal(GROUND_GREY, GRAIN, (side, side)), 0, 255).astype(np.uint8)
+    rows, columns = lattice(count, size_hw)
+    pitch = min(size_hw) / min(rows, columns)
+    grey = np.clip(random.normal(GROUND_GREY, GRAIN, size_hw), 0, 255).astype(np.uint8)
     masks = []
-    chosen = sorted(random.choice(places * places, size=count, replace=False).tolist())
+    chosen = sorted(random.choice(rows * columns, size=count, replace=False).tolist())
     coins = cut_coins()
     for place in chosen:
         pixels, inside = turned(
@@ -50,14 +50,24 @@ def scattered_coins(count: int, *, side: int, seed: int) -> ScatteredCoins:
         height, width = inside.shape
         top, left = (
             int(pitch * at + random.uniform(0.3, 0.7) * (pitch - length))
-            for at, length in ((place // places, height), (place % places, width))
+            for at, length in ((place // columns, height), (place % columns, width))
         )
         window = np.s_[top : top + height, left : left + width]
         grey[window][inside] = pixels[inside]
-        mask = np.zeros((side, side), dtype=np.bool_)
+        mask = np.zeros(size_hw, dtype=np.bool_)
         mask[window] = inside
         masks.append(mask)
     return ScatteredCoins(np.stack([grey] * 3, axis=-1), tuple(masks))
+
+
+def lattice(count: int, size_hw: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the fewest square places along the shorter side that make at least *count*."""
+    shorter, longer = sorted(size_hw)
+    across = math.ceil(FILLS / WIDEST)
+    while across * (across * longer // shorter) < count:
+        across += 1
+    along = across * longer // shorter
+    return (across, along) if size_hw == (shorter, longer) else (along, across)
 
 
 def cut_coins() -> list[NDArray[np.uint8]]:

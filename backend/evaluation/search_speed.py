@@ -195,7 +195,7 @@ def peer_cost(
 
 def fit_cost(models: Models, model: PeerModel) -> FitCost:
     """PerSAM-F's fit on a coin among ten."""
-    scene = scattered_coins(THINGS, side=SIDE, seed=REFERENCE_SEED)
+    scene = scattered_coins(THINGS, size_hw=(SIDE, SIDE), seed=REFERENCE_SEED)
     embedding, mask = models.sam.embed(scene.image), scene.masks[0]
     rows, columns = np.nonzero(mask)
     points_xy = torch.tensor([[[float(columns.mean()), float(rows.mean())]]])
@@ -260,7 +260,9 @@ def _decode_ms(model: PeerModel, embedding: ImageEmbedding, points_xy: Tensor, *
 
 def _scenes(count: int, side: int) -> tuple[ScatteredCoins, ScatteredCoins]:
     """The scene of which one thing is annotated, and the one that is searched."""
-    shot, scene = (scattered_coins(count, side=side, seed=seed) for seed in (REFERENCE_SEED, TEST_SEED))
+    shot, scene = (
+        scattered_coins(count, size_hw=(side, side), seed=seed) for seed in (REFERENCE_SEED, TEST_SEED)
+    )
     return shot, scene
 
 
