@@ -4,6 +4,7 @@ import click
 
 from backend.cli.benchmark_encoder import encoder
 from backend.cli.benchmark_image import image
+from backend.cli.benchmark_job import job
 from backend.cli.benchmark_queue import queue
 from backend.cli.benchmark_rle import rle
 from backend.cli.benchmark_smart_tools import smart_tools
@@ -23,6 +24,7 @@ def benchmark() -> None:
 
 benchmark.add_command(encoder)
 benchmark.add_command(image)
+benchmark.add_command(job)
 benchmark.add_command(queue)
 benchmark.add_command(rle)
 benchmark.add_command(smart_tools)

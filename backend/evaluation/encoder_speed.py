@@ -32,7 +32,8 @@ def encoder_speed(cache_dir: Path, *, rounds: int, threads: int) -> list[Timing]
         torch.set_num_threads(threads)
     folder, cpu = fetch_mobilesam(cache_dir), torch.device("cpu")
     dtypes = [torch.float32, *([torch.bfloat16] if fast_bf16(cpu) else [])]
-    encoders: dict[str, Callable[[Tensor], object]] = {PEER: _published(folder / ENCODER_ONNX, threads)}
+    published = published_encoder(folder / ENCODER_ONNX, threads)
+    encoders: dict[str, Callable[[Tensor], object]] = {PEER: published}
     for dtype in dtypes:
         encoders[str(dtype).replace(".", " ")] = MobileSamEncoder(folder / ENCODER, cpu, dtype)
     timings: list[Timing] = []
@@ -42,14 +43,23 @@ def encoder_speed(cache_dir: Path, *, rounds: int, threads: int) -> list[Timing]
     return timings
 
 
-def _pixels(size_hw: tuple[int, int]) -> Tensor:
-    height, width = size_hw
-    return preprocess(coins_image()[:height, :width], resized_size(height, width, INPUT_SIZE), INPUT_SIZE)
+def published_encoder(path: Path, threads: int) -> Callable[[Tensor], Tensor]:
+    """MobileSAM's ONNX file in onnxruntime.
 
+    Args:
+        path: of the file.
+        threads: CPU threads; 0: all cores.
 
-def _published(path: Path, threads: int) -> Callable[[Tensor], object]:
+    Returns:
+        Normalised padded pixels (1, 3, 1024, 1024) float to features (1, 256, 64, 64) float.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors only
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda pixels: session.run(None, {"input": pixels.numpy()})
+    return lambda pixels: torch.from_numpy(session.run(None, {"input": pixels.numpy()})[0])
+
+
+def _pixels(size_hw: tuple[int, int]) -> Tensor:
+    height, width = size_hw
+    return preprocess(coins_image()[:height, :width], resized_size(height, width, INPUT_SIZE), INPUT_SIZE)
