@@ -7,7 +7,6 @@ known roughly, those around the place tell as much, and take a fraction of the t
 import math
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from backend.vision.guidance import Guidance
@@ -33,10 +32,11 @@ class CellWindow:
     side: int
     grid_side: int
 
-    def cells(self, device: torch.device) -> Tensor:
-        """Numbers of its cells in the grid, row by row, (side * side,) int."""
-        every = torch.arange(self.grid_side**2, device=device)
-        return self.cut(every.view(self.grid_side, self.grid_side)).flatten()
+    def rows(self, tokens: Tensor) -> Tensor:
+        """Its part of a token for each cell, row by row, (..., grid * grid, C) to (..., side * side, C)."""
+        grid = tokens.reshape(*tokens.shape[:-2], self.grid_side, self.grid_side, tokens.shape[-1])
+        top, left, side = self.top, self.left, self.side
+        return grid[..., top : top + side, left : left + side, :].flatten(-3, -2)
 
     def cut(self, maps: Tensor) -> Tensor:
         """Its part of maps with k times as many rows and columns, (..., k * side, k * side)."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from backend.vision.cell_window import CellWindow
 from backend.vision.guidance import Guidance
 from backend.vision.network import SamNetwork
 from backend.vision.sketch import Worth, without_unworthy
@@ -36,9 +37,9 @@ class SamHqDecoder:
         """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
         return shared_tokens(self._decoder.transformer, content, self._position)
 
-    def own(self, content: Tensor, cells: Tensor | None = None) -> ImageTokens:
-        """The image as prompts with masks see it; *content* is each one's own, of all cells or of *cells*."""
-        return ImageTokens.of(content, self._position if cells is None else self._position[cells])
+    def own(self, content: Tensor, window: CellWindow | None = None) -> ImageTokens:
+        """The image as prompts with masks see it; *content* is each one's own, in the window."""
+        return ImageTokens.of(content, window.rows(self._position) if window else self._position)
 
     def __call__(
         self,

@@ -222,17 +222,14 @@ class Sam:
         self, embedding: ImageEmbedding, mask_logits: Tensor | None, window: CellWindow | None
     ) -> ImageTokens:
         """The image in the window, with n mask prompts (n, 4h, 4w) joined or with none."""
-        cells = None if window is None else window.cells(self._weight.device)
         if mask_logits is None:
             shared = self._shared(embedding)
-            return shared if cells is None else shared.only(cells)
-        masks = mask_logits[:, None].to(self._weight.dtype)
-        masks = (
-            masks if window is None else window.cut(masks)
-        )  # what is embedded of a cell is all in the cell
+            return shared if window is None else shared.within(window)
+        masks, content = mask_logits[:, None].to(self._weight.dtype), embedding.cells.to(self._weight)
+        if window is not None:  # no cell's embedding needs another's
+            masks, content = window.cut(masks), window.rows(content)
         dense = self._encode_prompts.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
-        content = embedding.cells if cells is None else embedding.cells[cells]
-        return self._decode.own(content.to(self._weight)[None] + dense, cells)
+        return self._decode.own(content[None] + dense, window)
 
     def _shared(self, embedding: ImageEmbedding) -> ImageTokens:
         """What all prompts without a mask share of an image; kept for the last one asked about."""

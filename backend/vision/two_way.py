@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from backend.vision.cell_window import CellWindow
 from backend.vision.guidance import Guidance, guided_softmax
 from backend.vision.network import SamNetwork
 
@@ -40,9 +41,13 @@ class Projections:
     values: Tensor
     queries: Tensor
 
-    def only(self, cells: Tensor) -> "Projections":
-        """Those of some cells, by number."""
-        return Projections(self.keys[..., cells], self.values[:, cells], self.queries[..., cells])
+    def within(self, window: CellWindow) -> "Projections":
+        """Those of the cells of a window."""
+        side = window.grid_side
+        keys, queries = (
+            window.cut(one.view(*one.shape[:-1], side, side)).flatten(-2) for one in (self.keys, self.queries)
+        )
+        return Projections(keys, window.rows(self.values), queries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +71,10 @@ class ImageTokens:
         """Put content in its place."""
         return cls(content, position, content + position)
 
-    def only(self, cells: Tensor) -> "ImageTokens":
-        """Those of some cells, by number."""
-        projected = self.projected and self.projected.only(cells)
-        return ImageTokens(self.content[:, cells], self.position[cells], self.placed[:, cells], projected)
+    def within(self, window: CellWindow) -> "ImageTokens":
+        """Those of the cells of a window."""
+        content, position, placed = (window.rows(one) for one in (self.content, self.position, self.placed))
+        return ImageTokens(content, position, placed, self.projected and self.projected.within(window))
 
 
 def shared_tokens(transformer: "SamTwoWayTransformer", content: Tensor, position: Tensor) -> ImageTokens:

@@ -10,9 +10,13 @@ from backend.vision.sketch import EMPTY
 WINDOW = CellWindow(top=1, left=3, side=2, grid_side=6)
 
 
-def test_cells_are_numbered_row_by_row() -> None:
-    """Rows 1 and 2, columns 3 and 4 of six."""
-    assert WINDOW.cells(torch.device("cpu")).tolist() == [9, 10, 15, 16]
+def test_the_tokens_of_its_cells_come_row_by_row() -> None:
+    """Rows 1 and 2, columns 3 and 4 of six: each token holds its cell's number, and twice that."""
+    numbers = torch.arange(36)
+
+    tokens = WINDOW.rows(torch.stack([numbers, 2 * numbers], dim=1)[None])
+
+    assert tokens.tolist() == [[[9, 18], [10, 20], [15, 30], [16, 32]]]
 
 
 def test_a_finer_map_is_cut_at_the_same_place() -> None:
