@@ -7,6 +7,8 @@ from torch import Tensor
 from backend.vision.instance import MaskWindow, mask_window
 from backend.vision.sam import ImageEmbedding, Sam
 
+MARGIN = 2  # low-resolution pixels around a mask: what lies between two of them takes from both
+
 
 @torch.no_grad()
 def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding) -> MaskWindow:
@@ -20,22 +22,36 @@ def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding) -> MaskWi
     Returns:
         The mask in the image; empty where nothing is above 0.
     """
-    frame = sam.framed(logits, embedding)
-    inside = frame > 0
+    near = [_near(logits > 0, dim=dim) for dim in (1, 0)]
+    part = logits[near[0]][:, near[1]]
+    frame = sam.framed(part, embedding, top=near[0].start, left=near[1].start)
+    inside = frame.pixels > 0
     height, width = embedding.size_hw
-    rows, columns = _reached(inside.any(dim=1), height), _reached(inside.any(dim=0), width)
+    rows = _reached(inside.any(dim=1), frame.top, frame.size_hw[0], height)
+    columns = _reached(inside.any(dim=0), frame.left, frame.size_hw[1], width)
     if not len(rows) or not len(columns):
         return mask_window(np.zeros((0, 0), dtype=np.bool_)).placed(0, 0, embedding.size_hw)
-    drawn = _resized(_resized(frame.T, columns, width).T, rows, height) > 0
+    across = _resized(frame.pixels.T, frame.left, frame.size_hw[1], columns, width)
+    drawn = _resized(across.T, frame.top, frame.size_hw[0], rows, height) > 0
     window = mask_window(drawn.cpu().numpy())
     return window.placed(int(rows[0]), int(columns[0]), embedding.size_hw)
 
 
-def _reached(inside: Tensor, size: int) -> Tensor:
+def _near(mask: Tensor, *, dim: int) -> slice:
+    """Rows (or columns) that a low-resolution mask reaches, and ``MARGIN`` around."""
+    there = mask.any(dim=dim).nonzero()[:, 0]
+    if not len(there):
+        return slice(0, 1)
+    return slice(max(int(there[0]) - MARGIN, 0), int(there[-1]) + 1 + MARGIN)
+
+
+def _reached(inside: Tensor, start: int, frame_size: int, size: int) -> Tensor:
     """Pixels along one side of the image that the object may reach.
 
     Args:
-        inside: whether it is in a row (or column) of the frame, (n,) bool.
+        inside: whether it is in a row (or column) of a part of the frame, (n,) bool.
+        start: of the part.
+        frame_size: rows of the whole frame.
         size: of the image along that side.
 
     Returns:
@@ -44,27 +60,30 @@ def _reached(inside: Tensor, size: int) -> Tensor:
     there = inside.nonzero()[:, 0]
     if not len(there):
         return there
-    scale = size / len(inside)
-    first, last = (int(there[end]) for end in (0, -1))
+    scale = size / frame_size
+    first, last = (start + int(there[end]) for end in (0, -1))
     # a pixel takes from the two rows around its centre, so the object reaches up to a row further
-    start, end = int((first - 0.5) * scale) - 1, int((last + 1.5) * scale) + 2
-    return torch.arange(max(start, 0), min(end, size), device=inside.device)
+    begin, end = int((first - 0.5) * scale) - 1, int((last + 1.5) * scale) + 2
+    return torch.arange(max(begin, 0), min(end, size), device=inside.device)
 
 
-def _resized(frame: Tensor, pixels: Tensor, size: int) -> Tensor:
-    """Some rows of *frame* stretched to *size* rows, linearly, as torch does without aligned corners.
+def _resized(part: Tensor, start: int, frame_size: int, pixels: Tensor, size: int) -> Tensor:
+    """Some rows of the frame stretched to *size* rows, linearly, as torch does without aligned corners.
 
     Args:
-        frame: (n, k) float.
-        pixels: which rows of the result, (m,) int.
+        part: rows of the frame, (n, k) float.
+        start: number of the first of them.
+        frame_size: rows of the whole frame.
+        pixels: which rows of the result, (m,) int; none far from the part.
         size: of the whole result.
 
     Returns:
         (m, k) float.
     """
-    scale = torch.tensor(len(frame), dtype=torch.float32) / size
+    scale = torch.tensor(frame_size, dtype=torch.float32) / size
     at = (scale.to(pixels.device) * (pixels + 0.5) - 0.5).clamp(min=0)
-    above = at.long().clamp(max=len(frame) - 1)
-    below = (above + 1).clamp(max=len(frame) - 1)
+    above = at.long().clamp(max=frame_size - 1)
+    below = (above + 1).clamp(max=frame_size - 1)
     share = (at - above)[:, None]
-    return frame[above] * (1 - share) + frame[below] * share
+    upper, lower = (part[(row - start).clamp(0, len(part) - 1)] for row in (above, below))
+    return upper * (1 - share) + lower * share

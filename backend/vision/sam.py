@@ -109,6 +109,23 @@ class MaskLogits:
     iou: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Logits of what the padded square shows of an image, or a part of them.
+
+    Attributes:
+        pixels: logits, (..., n, m) float.
+        top: first row of the part.
+        left: first column of the part.
+        size_hw: of the whole.
+    """
+
+    pixels: Tensor
+    top: int
+    left: int
+    size_hw: tuple[int, int]
+
+
 class Sam:
     """SAM's image encoder, prompt encoder and mask decoder as pure functions of their arguments.
 
@@ -250,28 +267,32 @@ class Sam:
         Returns:
             Logits without the padding, (..., H, W) float.
         """
-        frame = self.framed(logits, embedding)
+        frame = self.framed(logits, embedding).pixels
         shown = frame.reshape(-1, 1, *frame.shape[-2:])
         image = F.interpolate(shown, embedding.size_hw, mode="bilinear")
         return image.reshape(*logits.shape[:-2], *embedding.size_hw)
 
     @torch.no_grad()
-    def framed(self, logits: Tensor, embedding: ImageEmbedding) -> Tensor:
+    def framed(self, logits: Tensor, embedding: ImageEmbedding, *, top: int = 0, left: int = 0) -> Frame:
         """Logits of what the square shows of the image: one linear step short of the image's own size.
 
         Args:
-            logits: low-resolution logits, (..., 4h, 4w) float.
+            logits: low-resolution logits or a part of them, (..., n, m) float; where a part ends inside the
+                image, the frame is right up to a pixel of the logits from there.
             embedding: the image they belong to.
-
-        Returns:
-            Logits without the padding, (..., n, m) float.
+            top: first row of the part.
+            left: first column of the part.
         """
         if self._family.stretches:
-            return logits
+            side = 4 * embedding.grid_hw[0]
+            return Frame(logits, top, left, (side, side))
+        times = self.input_size // (4 * embedding.grid_hw[0])
+        part = logits.reshape(-1, 1, *logits.shape[-2:])
+        part = F.interpolate(part, scale_factor=times, mode="bilinear")
         height, width = embedding.resized_hw
-        square = logits.reshape(-1, 1, *logits.shape[-2:])
-        square = F.interpolate(square, (embedding.input_size,) * 2, mode="bilinear")
-        return square[..., :height, :width].reshape(*logits.shape[:-2], height, width)
+        part = part[..., : height - top * times, : width - left * times]
+        pixels = part.reshape(*logits.shape[:-2], *part.shape[-2:])
+        return Frame(pixels, top * times, left * times, (height, width))
 
 
 def resized_size(height: int, width: int, input_size: int) -> tuple[int, int]:
