@@ -123,18 +123,19 @@ def peaks(
         valid: cells that show some of the image, (h, w) bool.
 
     Returns:
-        (row, column, prototype) by falling height; each cell once, for the prototype whose map is highest.
+        (row, column, prototype) by falling height; each cell once, for the prototype whose map is highest:
+        of several with the same map, the smallest, for a mask may be several of that one's things.
     """
-    highest: dict[tuple[int, int], tuple[float, int]] = {}
+    highest: dict[tuple[int, int], tuple[float, float, int]] = {}
     for number, both in maps.items():
         location = both.sharp
         radius = int(max(1, min(WIDEST, round(math.sqrt(prototypes[number].cells) / NEIGHBOURS))))
         top = max_pool2d(location[None], 2 * radius + 1, stride=1, padding=radius)[0]
         for row, column in ((location == top) & (location > PROMISING) & valid).nonzero().tolist():
-            height = float(location[row, column])
-            highest[row, column] = max(highest.get((row, column), (-math.inf, 0)), (height, number))
+            here = float(location[row, column]), -prototypes[number].cells, number
+            highest[row, column] = max(highest.get((row, column), here), here)
     ordered = sorted(highest.items(), key=lambda item: -item[1][0])
-    return [(row, column, number) for (row, column), (_, number) in ordered]
+    return [(row, column, number) for (row, column), (*_, number) in ordered]
 
 
 def worth_drawing(

@@ -139,6 +139,16 @@ def test_candidates_name_the_prototype_whose_map_is_highest_there() -> None:
     assert [one.finder for one in found] == [4] * 3 + [7] * 3
 
 
+def test_of_references_that_share_a_map_the_smallest_has_the_place() -> None:
+    """What is one of a large reference's things may be two of a small one's: those places are looked at."""
+    both = alike(torch.full((3, 5), 0.9))
+    prototypes = {2: prototype(cells=4), 3: prototype(cells=2), 5: prototype(cells=9)}
+
+    found = peaks(prototypes, dict.fromkeys(prototypes, both), torch.ones(3, 5, dtype=torch.bool))
+
+    assert {number for _, _, number in found} == {3}
+
+
 def test_the_bound_is_told_only_where_it_left_something_out() -> None:
     """Two things; with room for one the better is looked at. What is covered asks for no room."""
     thing = {0: prototype(cells=12)}
