@@ -16,6 +16,7 @@ from backend.vision.candidate import PART, Candidate
 from backend.vision.colour import colour_histograms
 from backend.vision.evidence import (
     ENOUGH,
+    LEAST_AREA,
     MOST_LEAD,
     SURE,
     Cues,
@@ -33,7 +34,7 @@ from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import SemanticEncoder
 from backend.vision.text_evidence import text_evidence
-from backend.vision.views import View
+from backend.vision.views import View, share_of_side
 
 SAME = 0.9  # IoU of two masks that are one
 PLAUSIBLE = 0.2  # evidence: with less, likeness cannot make an instance of it any more
@@ -76,7 +77,7 @@ class Sight:
         candidates: n plausible ones, no two the same.
         owner: index of the exemplar that each resembles most, (n,) int.
         similarity: semantic cosine with that exemplar, (n,) float.
-        log_area: how many times larger than its object each is, as a logarithm, (n,) float.
+        log_area: how many times larger than its label's references each is, as a logarithm, (n,) float.
         cues: at first sight.
         shared: intersection over the smaller of each pair, (n, n) float.
         vectors: unit semantic vectors, (n, D) float; None where nothing was looked at.
@@ -172,13 +173,13 @@ def unlooked(
     if not plausible:
         return None
     owner = torch.tensor([one.finder for one in plausible])
-    places, sizes = placed_and_sized(plausible, exemplars, maps, owner)
+    places, (sizes, usual) = placed(plausible, maps, owner), sized(plausible, exemplars, maps, owner)
     known = torch.ones(len(plausible))
     return Sight(
         candidates=tuple(plausible),
         owner=owner,
         similarity=places.clamp(-1, 1),
-        log_area=sizes,
+        log_area=usual,
         cues=cues_of(plausible, places, sizes, known, known, known * MOST_LEAD),
         shared=shared.cpu(),
     )
@@ -281,7 +282,7 @@ def measured(
     if not here:
         return None
     rows = torch.arange(len(candidates))
-    places, sizes = placed_and_sized(candidates, exemplars, maps, owner)
+    places, (sizes, usual) = placed(candidates, maps, owner), sized(candidates, exemplars, maps, owner)
     lead = leads(kinship, each, owner)
     cues = cues_of(candidates, places, sizes, likeness[owner, rows], colour[owner, rows], lead)
     chosen = torch.tensor(here)
@@ -289,7 +290,7 @@ def measured(
         candidates=tuple(candidates[i] for i in here),
         owner=owner[chosen],
         similarity=cosine[owner, rows][chosen],
-        log_area=sizes[chosen],
+        log_area=usual[chosen],
         cues=Cues(*cues.table[chosen].T),
         shared=shared[chosen][:, chosen],
         vectors=vectors[chosen],
@@ -331,18 +332,47 @@ def with_others(values: Tensor, labels: Sequence[str]) -> Tensor:
     return (values + torch.stack([means[label] for label in labels])) / 2
 
 
-def placed_and_sized(
-    candidates: Sequence[Candidate], exemplars: Sequence[Exemplar], maps: dict[int, Tensor], owner: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Mean of the owner's location map under each candidate, and logarithm of its size; (n,) float each."""
-    places, sizes = torch.zeros(len(candidates)), torch.zeros(len(candidates))
+def placed(candidates: Sequence[Candidate], maps: dict[int, Tensor], owner: Tensor) -> Tensor:
+    """Mean of the owner's location map under each candidate, (n,) float; 0 where it has none."""
+    places = torch.zeros(len(candidates))
     for index, location in maps.items():
         mine = (owner == index).nonzero()[:, 0]
         if len(mine):
-            some = [candidates[i] for i in mine.tolist()]
-            places[mine] = pooled(some, location[None])[:, 0]
-            sizes[mine] = log_areas(some, exemplars[index].prototype.cells)
-    return places, sizes
+            places[mine] = pooled([candidates[i] for i in mine.tolist()], location[None])[:, 0]
+    return places
+
+
+def sized(
+    candidates: Sequence[Candidate], exemplars: Sequence[Exemplar], maps: Collection[int], owner: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Logarithm of how many times larger each candidate is than the references of its label.
+
+    Args:
+        candidates: n of them.
+        exemplars: of all labels.
+        maps: numbers of those that are searched for here; they say how large a cell is.
+        owner: index of the exemplar that each resembles most, (n,) int.
+
+    Returns:
+        Against the reference that is nearest in size, and against their geometric mean: one measure for all
+        candidates of a label, whichever of its references each resembles; (n,) float each.
+    """
+    labels = [one.label for one in exemplars]
+    scale = exemplars[min(maps)].prototype.scale
+    cells = torch.tensor([max(cells_at(one.prototype, scale), LEAST_AREA) for one in exemplars])
+    sizes = log_areas(candidates, 1.0) - cells.log()[:, None]  # (e, n)
+    nearest, usual = torch.zeros(len(candidates)), torch.zeros(len(candidates))
+    for label in {labels[index] for index in owner.tolist()}:
+        mine = torch.tensor([labels[index] == label for index in owner.tolist()])
+        own = sizes[[one == label for one in labels]][:, mine]
+        nearest[mine] = own.gather(0, own.abs().argmin(dim=0, keepdim=True))[0]
+        usual[mine] = own.mean(dim=0)
+    return nearest, usual
+
+
+def cells_at(prototype: Prototype, scale: int) -> float:
+    """Area of the prototype's object, in cells of views of that scale."""
+    return prototype.cells * (share_of_side(prototype.scale) / share_of_side(scale)) ** 2
 
 
 def closest_look(prototype: Prototype, vectors: Tensor, colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -89,6 +89,11 @@ def scale_for(cells: float) -> int:
     return max(1, round(ENOUGH_CELLS / math.sqrt(max(cells, 1e-3))))
 
 
+def share_of_side(scale: int) -> float:
+    """Side of a window of that scale, over the longer side of its image."""
+    return 1.0 if scale == 1 else (1 + OVERLAP) / scale
+
+
 def _view_at(row: int, column: int, mask: NDArray[np.bool_], scale: int) -> View:
     image_hw = mask.shape[0], mask.shape[1]
     height, width = (min(side, _tile_side(image_hw, scale)) for side in image_hw)

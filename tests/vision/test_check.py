@@ -351,6 +351,38 @@ def test_one_sure_thing_says_nothing_about_the_usual_size() -> None:
     assert seen.company.tolist() == pytest.approx([0, -0.4])
 
 
+def test_a_thing_may_be_as_large_as_any_reference_of_its_label() -> None:
+    """It resembles the one of 1 cell, and has the 4 cells of the other."""
+    small, large = exemplar("date", prototype(DATE)), exemplar("date", prototype(OTHER, cells=4))
+
+    sight = sighted([DATE], small, large, found=[candidate(slice(0, 8), slice(0, 8))])
+
+    assert sight is not None
+    assert sight.owner.tolist() == [0]
+    assert sight.cues.size.tolist() == [0]
+
+
+def test_all_things_of_a_label_are_measured_by_its_references_together() -> None:
+    """Two of 1 cell, each like another reference, are as large: half of 2, the mean of 1 and 4."""
+    small, large = exemplar("date", prototype(DATE)), exemplar("date", prototype(OTHER, cells=4))
+
+    sight = sighted([DATE, OTHER], small, large)
+
+    assert sight is not None
+    assert sight.owner.tolist() == [0, 1]
+    assert sight.log_area.tolist() == pytest.approx([-math.log(2)] * 2)
+
+
+def test_references_that_are_shown_larger_are_compared_by_their_share_of_the_image() -> None:
+    """Of two tiles along a side, each shows 0.625 of it: 1 cell of the whole is 2.56 cells of a tile."""
+    whole, tiles = exemplar("date", prototype(DATE)), exemplar("date", prototype(OTHER, cells=2.56, scale=2))
+
+    sight = sighted([DATE], whole, tiles, maps={0: ANYWHERE})
+
+    assert sight is not None
+    assert sight.log_area.tolist() == pytest.approx([0], abs=1e-6)
+
+
 def test_company_is_of_the_same_label() -> None:
     """Figs say nothing about dates."""
     sight = sight_of(cues([0.9, 0.5], company=[-0.1, -0.5]), log_area=[0.0, 0.8], owner=[0, 1])
