@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,16 +200,19 @@ def test_review_with_what_it_does_not_bear_is_refused(dataset: Path, options: li
     assert said in told.output
 
 
+def figures_of(dataset: Path, *arguments: str) -> dict[str, Any]:
+    """What a run of its own writes."""
+    file = dataset.parent / "own.json"
+    run = CliRunner().invoke(main, ["evaluate", str(dataset), *arguments, "--json", str(file)])
+    assert run.exit_code == 0, run.output
+    return dict(json.loads(file.read_text()))
+
+
 @pytest.mark.weights
 def test_a_box_around_the_reference_will_do(dataset: Path, weights: Path) -> None:  # noqa: ARG001 - fetched
     """As with RectangleLabels: nobody painted."""
-    file = dataset.parent / "boxed.json"
-    arguments = ["--method", "pipeline", "--reference-as", "box", "--json", str(file)]
+    figures = figures_of(dataset, "--method", "pipeline", "--reference-as", "box")
 
-    run = CliRunner().invoke(main, ["evaluate", str(dataset), *arguments])
-
-    assert run.exit_code == 0, run.output
-    figures = json.loads(file.read_text())
     assert figures["settings"]["reference_as"] == "box"
     assert figures["datasets"][0]["methods"]["pipeline"]["f1"] == 1
 
@@ -216,12 +220,7 @@ def test_a_box_around_the_reference_will_do(dataset: Path, weights: Path) -> Non
 @pytest.mark.weights
 def test_the_mirror_shows_the_same_coins(dataset: Path, weights: Path) -> None:  # noqa: ARG001 - fetched
     """Masks and images turn together, or no coin would be where the truth has it."""
-    file = dataset.parent / "mirrored.json"
-    arguments = ["--method", "oracle-box", "--mirrored", "both", "--json", str(file)]
+    figures = figures_of(dataset, "--method", "oracle-box", "--mirrored", "both")
 
-    run = CliRunner().invoke(main, ["evaluate", str(dataset), *arguments])
-
-    assert run.exit_code == 0, run.output
-    figures = json.loads(file.read_text())
     assert figures["settings"]["mirrored"] == "both"
     assert figures["datasets"][0]["methods"]["oracle-box"]["f1"] == 1
