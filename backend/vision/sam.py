@@ -290,7 +290,7 @@ class Sam:
         part = logits.reshape(-1, 1, *logits.shape[-2:])
         part = F.interpolate(part, scale_factor=times, mode="bilinear")
         height, width = embedding.resized_hw
-        part = part[..., : height - top * times, : width - left * times]
+        part = part[..., : max(height - top * times, 0), : max(width - left * times, 0)]
         pixels = part.reshape(*logits.shape[:-2], *part.shape[-2:])
         return Frame(pixels, top * times, left * times, (height, width))
 
