@@ -6,7 +6,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from backend.vision.cell_window import CellWindow
 from backend.vision.guidance import Guidance
 from backend.vision.mask_decoder import MaskDecoder
 from backend.vision.mask_decoder_hq import SamHqDecoder
@@ -23,13 +22,9 @@ class Decoder(Protocol):
         """What prompts without a mask share of an image (1, h * w, C)."""
         ...
 
-    def own(self, content: Tensor, window: CellWindow | None = None) -> ImageTokens:
-        """The image as prompts with masks see it; *content* is each one's own, in the window."""
-        ...
-
     def __call__(
         self,
-        image: ImageTokens,
+        content: Tensor | ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...],

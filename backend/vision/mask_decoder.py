@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from backend.vision.cell_window import CellWindow
 from backend.vision.guidance import Guidance
 from backend.vision.network import SamNetwork
 from backend.vision.sketch import COLUMN, EMPTY, ROW, Worth, doubtful
@@ -35,13 +34,9 @@ class MaskDecoder:
         """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
         return shared_tokens(self._decoder.transformer, content, self._position)
 
-    def own(self, content: Tensor, window: CellWindow | None = None) -> ImageTokens:
-        """The image as prompts with masks see it; *content* is each one's own, in the window."""
-        return ImageTokens.of(content, window.rows(self._position) if window else self._position)
-
     def __call__(
         self,
-        image: ImageTokens,
+        content: Tensor | ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...] = (),
@@ -52,8 +47,8 @@ class MaskDecoder:
         """Masks for n prompts on one image.
 
         Args:
-            image: image embedding plus the embedding of the mask prompts or of none, as ``own`` or ``shared``
-                has it, or the part of it in a window.
+            content: image embedding plus the embedding of the mask prompts or of none, cell by cell,
+                (n or 1, h * w, C) float; or what ``shared`` made of it.
             prompts: embedded points and boxes, (n, p, C) float.
             fine: SAM has none.
             multimask: SAM's three masks instead of its single one.
@@ -66,6 +61,7 @@ class MaskDecoder:
         del fine
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+        image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
         tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, decoder.num_mask_tokens) if multimask else range(1)
         weights = torch.stack(

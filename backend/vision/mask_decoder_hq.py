@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from backend.vision.cell_window import CellWindow
 from backend.vision.guidance import Guidance
 from backend.vision.network import SamNetwork
 from backend.vision.sketch import Worth, without_unworthy
@@ -37,13 +36,9 @@ class SamHqDecoder:
         """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
         return shared_tokens(self._decoder.transformer, content, self._position)
 
-    def own(self, content: Tensor, window: CellWindow | None = None) -> ImageTokens:
-        """The image as prompts with masks see it; *content* is each one's own, in the window."""
-        return ImageTokens.of(content, window.rows(self._position) if window else self._position)
-
     def __call__(
         self,
-        image: ImageTokens,
+        content: Tensor | ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...],
@@ -54,8 +49,8 @@ class SamHqDecoder:
         """Masks for n prompts on one image.
 
         Args:
-            image: image embedding plus the embedding of the mask prompts or of none, as ``own`` or ``shared``
-                has it, or the part of it in a window.
+            content: image embedding plus the embedding of the mask prompts or of none, cell by cell,
+                (n or 1, h * w, C) float; or what ``shared`` made of it.
             prompts: embedded points and boxes, (n, p, C) float.
             fine: what the masks of high quality are made of, (C / 8, 4h, 4w).
             multimask: SAM's three masks instead of its single one.
@@ -67,6 +62,7 @@ class SamHqDecoder:
         """
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, decoder.hq_token.weight])
+        image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
         tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, len(decoder.output_hypernetworks_mlps)) if multimask else range(1)
         weights = torch.stack(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from backend.vision.cell_window import CellWindow
 from backend.vision.guidance import Guidance
 from backend.vision.network import SamNetwork
 from backend.vision.sketch import Worth, without_unworthy
@@ -38,13 +37,9 @@ class Sam2Decoder:
         """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
         return shared_tokens(self._decoder.transformer, content, self._position)
 
-    def own(self, content: Tensor, window: CellWindow | None = None) -> ImageTokens:
-        """The image as prompts with masks see it; *content* is each one's own, in the window."""
-        return ImageTokens.of(content, window.rows(self._position) if window else self._position)
-
     def __call__(
         self,
-        image: ImageTokens,
+        content: Tensor | ImageTokens,
         prompts: Tensor,
         *,
         fine: tuple[Tensor, ...],
@@ -55,8 +50,8 @@ class Sam2Decoder:
         """Masks for n prompts on one image.
 
         Args:
-            image: image embedding plus the embedding of the mask prompts or of none, as ``own`` or ``shared``
-                has it, or the part of it in a window.
+            content: image embedding plus the embedding of the mask prompts or of none, cell by cell,
+                (n or 1, h * w, C) float; or what ``shared`` made of it.
             prompts: embedded points and boxes, (n, p, C) float.
             fine: features at four times and at twice the resolution, (C / 8, 4h, 4w) and (C / 4, 2h, 2w).
             multimask: three masks instead of a single one.
@@ -72,6 +67,7 @@ class Sam2Decoder:
         own = torch.cat(
             [decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight]
         )
+        image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
         tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         weights = torch.stack(
             [mlp(tokens[:, OWN_TOKENS + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1

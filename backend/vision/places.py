@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from backend.vision.candidate import Candidate, candidates_of
-from backend.vision.cell_window import CellWindow, window_around
 from backend.vision.evidence import LEAST_AREA, MOST_LEAD, Weights, at_best, cues_of, log_areas, pooled
 from backend.vision.location_map import LocationMaps
 from backend.vision.location_prior import POSITIVE, cell_centres_xy
@@ -23,7 +22,6 @@ CLEAR = 0.95  # predicted IoU and stability that a mask over several things hard
 LARGER = math.log(1.6)  # a mask larger than the reference by more may be several things
 NEIGHBOURS = 6  # part of the object's side that two places are apart, at least
 HOPELESS = 0.1  # evidence of a sketch: the mask itself will hardly have the ``PLAUSIBLE`` 0.2
-NEIGHBOURHOOD = 3.5  # sides of the object: the place may be at its end, and it may be half as large again
 FEW_CELLS = 16  # of a sketch that says little of a mask
 WIDEST = 6  # cells that they need to be apart, at most
 
@@ -56,6 +54,7 @@ def sweep_places(
     Returns:
         Candidates, which may overlap, and whether the bound ended the search.
     """
+    side = embedding.grid_hw[0]
     worth = worth_drawing(prototypes, maps, weights)
     done = torch.zeros(embedding.grid_hw, dtype=torch.bool)
     found: list[Candidate] = []
@@ -66,50 +65,17 @@ def sweep_places(
         if count == max_places:
             return found, True
         count += 1
-        here = segmented(
-            *(sam, embedding, (row, column, finder), prototypes[finder], maps[finder].likely, worth, weights)
+        points_xy = cell_centres_xy(torch.tensor([[column, row]]), embedding)
+        answer = sam.decode(
+            embedding, points_xy=points_xy[None], labels=torch.tensor([[POSITIVE]]), worth=worth
         )
+        here = candidates_of(answer, side=side, finder=finder)
         if "masks" in without:
             here = sorted(here, key=lambda one: one.iou)[-1:]
         found += here
         if here:
             done |= covered(here, prototypes[finder], maps[finder].likely, weights).cpu()
     return found, False
-
-
-def segmented(
-    sam: Sam,
-    embedding: ImageEmbedding,
-    place: tuple[int, int, int],
-    prototype: Prototype,
-    location: Tensor,
-    worth: Worth,
-    weights: Weights,
-) -> list[Candidate]:
-    """Segment one place: in its neighbourhood, and where that cuts the best mask off, in all of the image.
-
-    Args:
-        sam: the model.
-        embedding: the image.
-        place: row and column of a cell, and the number of the prototype it looks like.
-        prototype: that prototype.
-        location: its location map, (h, w) float.
-        worth: says which masks are drawn.
-        weights: of the cues at first sight.
-    """
-    (row, column, finder), side = place, embedding.grid_hw[0]
-    points_xy, labels = cell_centres_xy(torch.tensor([[column, row]]), embedding), torch.tensor([[POSITIVE]])
-
-    def found_in(window: CellWindow | None) -> list[Candidate]:
-        answer = sam.decode(embedding, points_xy=points_xy[None], labels=labels, worth=worth, window=window)
-        return candidates_of(answer, side=side, finder=finder)
-
-    near = window_around(row + 0.5, column + 0.5, NEIGHBOURHOOD * prototype.extent, side)
-    found = found_in(near)
-    if near is None or not found:
-        return found
-    best = int(at_best(found, prototype.cells, location, weights).argmax())
-    return found_in(None) if near.clips(found[best].mask) else found
 
 
 def peaks(

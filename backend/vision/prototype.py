@@ -36,14 +36,12 @@ class Prototype:
     Attributes:
         scale: windows along each side of an image; 1 is the image as a whole. It holds for test images, too.
         cells: area of the object, in cells of the view's grid; the mean over all annotated objects.
-        extent: longer side of the box around it, in cells; that of the longest annotated object.
         location: where things like it may be.
         looks: one per annotated object.
     """
 
     scale: int
     cells: float
-    extent: float
     location: Location
     looks: tuple[Look, ...]
 
@@ -86,19 +84,12 @@ def build_prototype(
     return Prototype(
         scale=scale,
         cells=sum(float(to_grid(mask, embedding).sum()) for mask in masks) / len(masks),
-        extent=max(longer_side(one > 0) for one in logits) * embedding.grid_hw[0] / logits.shape[-1],
         location=location,
         looks=tuple(
             Look(semantic_reference(encoder, image, one, embedding, likeness), colour)
             for one, colour in zip(logits, colours, strict=True)
         ),
     )
-
-
-def longer_side(mask: Tensor) -> int:
-    """The longer side of the box around a mask (h, w) bool, in its pixels; 0 around an empty one."""
-    along = [mask.any(dim=dim).nonzero()[:, 0] for dim in (0, 1)]
-    return max((int(one[-1] - one[0]) + 1 for one in along if len(one)), default=0)
 
 
 def reference_logits(mask: NDArray[np.bool_], embedding: ImageEmbedding) -> Tensor:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from backend.vision.cell_window import CellWindow, window_around
 from backend.vision.sam import ImageEmbedding, MaskLogits, Sam
 from backend.vision.sketch import everything
 
-NEIGHBOURHOOD = 2.5  # sides of the object
 SAME_OBJECT = 0.8  # IoU of two outlines of one object
 
 
@@ -88,25 +86,11 @@ def redrawn(sam: Sam, embedding: ImageEmbedding, logits: Tensor) -> Tensor:
     if box is None:
         return logits
     answer = sam.decode(
-        embedding,
-        boxes_xyxy=box[None],
-        mask_logits=logits[None],
-        multimask=False,
-        worth=everything,
-        window=window_of(mask, embedding.grid_hw[0]),
+        embedding, boxes_xyxy=box[None], mask_logits=logits[None], multimask=False, worth=everything
     )
     again = answer.logits[0, 0]
     both, either = int((mask & (again > 0)).sum()), int((mask | (again > 0)).sum())
     return again if both >= SAME_OBJECT * either else logits
-
-
-def window_of(mask: Tensor, grid_side: int) -> CellWindow | None:
-    """The neighbourhood of a low-resolution mask (4h, 4w) bool, not empty; None: all of the grid."""
-    pixels = mask.shape[0] / grid_side
-    along = [mask.any(dim=dim).nonzero()[:, 0] for dim in (1, 0)]
-    spans = [(float(one[0]) / pixels, float(one[-1] + 1) / pixels) for one in along]
-    row, column = ((start + end) / 2 for start, end in spans)
-    return window_around(row, column, NEIGHBOURHOOD * max(end - start for start, end in spans), grid_side)
 
 
 def best(answer: MaskLogits) -> Mask:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from backend.vision.cell_window import CellWindow
 from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError
 from backend.vision.family import family_of
 from backend.vision.guidance import Guidance
@@ -186,7 +185,6 @@ class Sam:
         multimask: bool = True,
         guidance: Guidance | None = None,
         worth: Worth | None = None,
-        window: CellWindow | None = None,
     ) -> MaskLogits:
         """Predict masks for n prompts on one image. Points, boxes and masks of one row belong to one prompt.
 
@@ -200,7 +198,6 @@ class Sam:
             guidance: the target, for target-guided attention and target-semantic prompting.
             worth: says which masks are drawn; the others come back empty, and far from those that are drawn
                 logits may be coarse. None: all are drawn everywhere.
-            window: where the objects are; nothing else is looked at. None: anywhere.
 
         Raises:
             PromptError: no prompt, or prompts that do not fit together.
@@ -208,10 +205,8 @@ class Sam:
         prompts = Prompts.of(points_xy, labels, boxes_xyxy, mask_logits, 4 * embedding.grid_hw[0])
         prompts = prompts.scaled(_scale_xy(embedding)).to(self._weight.device)
         size = PROMPTS_PER_PASS.get(self._weight.device.type, 1)
-        if window is not None:
-            guidance, worth = guidance and window.guided(guidance), worth and window.worth(worth)
         parts = [
-            self._decode_part(embedding, part, window, multimask=multimask, guidance=guidance, worth=worth)
+            self._decode_part(embedding, part, multimask=multimask, guidance=guidance, worth=worth)
             for part in prompts.split(size)
         ]
         return MaskLogits(torch.cat([part.logits for part in parts]), torch.cat([part.iou for part in parts]))
@@ -220,33 +215,22 @@ class Sam:
         self,
         embedding: ImageEmbedding,
         prompts: Prompts,
-        window: CellWindow | None,
         *,
         multimask: bool,
         guidance: Guidance | None,
         worth: Worth | None,
     ) -> MaskLogits:
         sparse = prompts.tokens(self._encode_prompts)
-        image, fine = self._tokens(embedding, prompts.mask_logits, window), embedding.fine
-        fine = fine if window is None else tuple(window.cut(one) for one in fine)
+        if prompts.mask_logits is None:
+            image: Tensor | ImageTokens = self._shared(embedding)
+        else:
+            masks = prompts.mask_logits[:, None].to(self._weight.dtype)
+            dense = self._encode_prompts.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
+            image = embedding.cells.to(self._weight)[None] + dense
         logits, iou = self._decode(
-            image, sparse, fine=fine, multimask=multimask, guidance=guidance, worth=worth
+            image, sparse, fine=embedding.fine, multimask=multimask, guidance=guidance, worth=worth
         )
-        logits = logits if window is None else window.placed(logits)
         return MaskLogits(logits.float(), iou.float())
-
-    def _tokens(
-        self, embedding: ImageEmbedding, mask_logits: Tensor | None, window: CellWindow | None
-    ) -> ImageTokens:
-        """The image in the window, with n mask prompts (n, 4h, 4w) joined or with none."""
-        if mask_logits is None:
-            shared = self._shared(embedding)
-            return shared if window is None else shared.within(window)
-        masks, content = mask_logits[:, None].to(self._weight.dtype), embedding.cells.to(self._weight)
-        if window is not None:  # no cell's embedding needs another's
-            masks, content = window.cut(masks), window.rows(content)
-        dense = self._encode_prompts.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
-        return self._decode.own(content[None] + dense, window)
 
     def _shared(self, embedding: ImageEmbedding) -> ImageTokens:
         """What all prompts without a mask share of an image; kept for the last one asked about."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from backend.vision.cell_window import CellWindow
 from backend.vision.guidance import Guidance, guided_softmax
 from backend.vision.network import SamNetwork
 
@@ -41,14 +40,6 @@ class Projections:
     values: Tensor
     queries: Tensor
 
-    def within(self, window: CellWindow) -> "Projections":
-        """Those of the cells of a window."""
-        side = window.grid_side
-        keys, queries = (
-            window.cut(one.view(*one.shape[:-1], side, side)).flatten(-2) for one in (self.keys, self.queries)
-        )
-        return Projections(keys, window.rows(self.values), queries)
-
 
 @dataclass(frozen=True, eq=False)
 class ImageTokens:
@@ -70,11 +61,6 @@ class ImageTokens:
     def of(cls, content: Tensor, position: Tensor) -> "ImageTokens":
         """Put content in its place."""
         return cls(content, position, content + position)
-
-    def within(self, window: CellWindow) -> "ImageTokens":
-        """Those of the cells of a window."""
-        content, position, placed = (window.rows(one) for one in (self.content, self.position, self.placed))
-        return ImageTokens(content, position, placed, self.projected and self.projected.within(window))
 
 
 def shared_tokens(transformer: "SamTwoWayTransformer", content: Tensor, position: Tensor) -> ImageTokens:

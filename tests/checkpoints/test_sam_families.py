@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +24,6 @@ from transformers import (
 
 from backend.checkpoints.errors import UnusableCheckpointError
 from backend.checkpoints.sam import open_sam
-from backend.vision.cell_window import CellWindow
 from backend.vision.guidance import Guidance
 from backend.vision.sam import PIXEL_MEAN, PIXEL_STD, ImageEmbedding, Sam
 from tests.tiny_sam import tiny_sam_model
@@ -259,27 +257,3 @@ def test_edgetam_as_published_asks_for_timm(tmp_path: Path, monkeypatch: pytest.
 
     with pytest.raises(UnusableCheckpointError, match="pip install timm"):
         open_sam(str(tmp_path / "edgetam"), cache_dir=tmp_path)
-
-
-@pytest.mark.parametrize("kind", PROMPTS)
-def test_in_a_window_nothing_outside_of_it_counts_in_any_family(opened: Opened, kind: str) -> None:
-    """Neither of the embedding nor of its finer grids; a window of all of it changes nothing."""
-    prompts, image, side = given(kind, opened), opened.embedding, opened.embedding.grid_hw[0]
-    part, whole = CellWindow(1, 2, 5, side), CellWindow(0, 0, side, side)
-
-    def blank_around(features: Tensor) -> Tensor:
-        blank = torch.zeros_like(features)
-        part.cut(blank).copy_(part.cut(features))
-        return blank
-
-    around = replace(
-        image, features=blank_around(image.features), fine=tuple(blank_around(one) for one in image.fine)
-    )
-    everywhere, all_of_it, here, alone = (
-        opened.sam.decode(shown, **prompts, window=window)
-        for shown, window in ((image, None), (image, whole), (image, part), (around, part))
-    )
-
-    torch.testing.assert_close(all_of_it.logits, everywhere.logits, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(here.logits, alone.logits, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(here.iou, alone.iou, rtol=1e-4, atol=1e-4)

@@ -32,7 +32,7 @@ def prototype(
     looks = [
         Look(SemanticReference(one, ground=0.2, itself=1.0, weak=weak), colours) for one in (vector, *more)
     ]
-    return Prototype(scale, cells, cells**0.5, Location(NOTHING, NOTHING), tuple(looks))
+    return Prototype(scale, cells, Location(NOTHING, NOTHING), tuple(looks))
 
 
 def exemplar(label: str, shown: Prototype) -> Exemplar:

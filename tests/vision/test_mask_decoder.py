@@ -25,12 +25,12 @@ def test_prompts_together_get_the_answers_they_get_alone(images: int, guided: bo
     guidance = Guidance("exact", similarity, torch.randn(CHANNELS, generator=generator)) if guided else None
     decode = MaskDecoder(tiny_sam_model())
 
-    logits, iou = decode(decode.own(content), prompts, multimask=True, guidance=guidance)
+    logits, iou = decode(content, prompts, multimask=True, guidance=guidance)
 
     assert logits.shape == (PROMPTS, 3, 4 * SIDE, 4 * SIDE)
     for i in range(PROMPTS):
         own = content[i % images][None]
-        alone, alone_iou = decode(decode.own(own), prompts[i : i + 1], multimask=True, guidance=guidance)
+        alone, alone_iou = decode(own, prompts[i : i + 1], multimask=True, guidance=guidance)
         torch.testing.assert_close(logits[i : i + 1], alone, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(iou[i : i + 1], alone_iou, rtol=1e-4, atol=1e-4)
 
@@ -50,7 +50,7 @@ def test_what_prompts_share_of_an_image_changes_no_answer(mode: Literal["hf", "e
 
     logits, iou = decode(decode.shared(content), prompts, multimask=True, guidance=guidance)
 
-    alone, alone_iou = decode(decode.own(content), prompts, multimask=True, guidance=guidance)
+    alone, alone_iou = decode(content, prompts, multimask=True, guidance=guidance)
     torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(iou, alone_iou, rtol=1e-4, atol=1e-4)
 
@@ -74,9 +74,9 @@ def test_a_mask_that_is_drawn_is_the_same_mask(below: float) -> None:
         asked.append((sketch, iou))
         return torch.tensor([[True, True, False]])
 
-    drawn, iou = decode(decode.own(content), prompts, multimask=True, worth=first_two)
+    drawn, iou = decode(content, prompts, multimask=True, worth=first_two)
 
-    logits, expected_iou = decode(decode.own(content), prompts, multimask=True)
+    logits, expected_iou = decode(content, prompts, multimask=True)
     torch.testing.assert_close(iou, expected_iou)
     torch.testing.assert_close(torch.cat([sketch for sketch, _ in asked]), logits[..., 1::4, 1::4])
     torch.testing.assert_close(torch.cat([told for _, told in asked]), iou)

@@ -14,10 +14,10 @@ def test_prompts_together_get_the_answers_they_get_alone() -> None:
     fine = (torch.randn(CHANNELS // 8, 4 * SIDE, 4 * SIDE, generator=generator),)
     decode = SamHqDecoder(tiny_sam_hq_model())
 
-    logits, iou = decode(decode.own(content), prompts, fine=fine, multimask=True)
+    logits, iou = decode(content, prompts, fine=fine, multimask=True)
 
     assert logits.shape == (3, 3, 4 * SIDE, 4 * SIDE)
     for i in range(3):
-        alone, alone_iou = decode(decode.own(content), prompts[i : i + 1], fine=fine, multimask=True)
+        alone, alone_iou = decode(content, prompts[i : i + 1], fine=fine, multimask=True)
         torch.testing.assert_close(logits[i : i + 1], alone, rtol=1e-4, atol=1e-3)
         torch.testing.assert_close(iou[i : i + 1], alone_iou, rtol=1e-4, atol=1e-4)

@@ -24,9 +24,9 @@ def test_an_unstable_single_mask_gives_way_to_the_best_of_three(least_stability:
     image, prompts = normal(1, CHANNELS, SIDE, SIDE, seed=1), normal(1, 4, 2, CHANNELS, seed=2) * 5
     fine = [normal(1, channels, side, side, seed=3) for channels, side in FINE]
 
-    decode = Sam2Decoder(model)
-    content = decode.own(image.flatten(2).transpose(1, 2))
-    logits, iou = decode(content, prompts[0], fine=tuple(one[0] for one in fine), multimask=False)
+    logits, iou = Sam2Decoder(model)(
+        image.flatten(2).transpose(1, 2), prompts[0], fine=tuple(one[0] for one in fine), multimask=False
+    )
 
     expected, expected_iou, *_ = model.mask_decoder(
         image_embeddings=image,
@@ -47,6 +47,6 @@ def test_a_mask_alone_is_asked_with_a_point_that_is_none() -> None:
     fine = tuple(normal(channels, side, side, seed=3) for channels, side in FINE)
     no_point = model.prompt_encoder.not_a_point_embed.weight.expand(1, 2, -1)
 
-    alone = decode(decode.own(content), torch.zeros(1, 0, CHANNELS), fine=fine, multimask=True)
+    alone = decode(content, torch.zeros(1, 0, CHANNELS), fine=fine, multimask=True)
 
-    torch.testing.assert_close(alone, decode(decode.own(content), no_point, fine=fine, multimask=True))
+    torch.testing.assert_close(alone, decode(content, no_point, fine=fine, multimask=True))

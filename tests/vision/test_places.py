@@ -1,20 +1,16 @@
 """The search of the location maps, peak by peak, with a SAM that segments what is of one colour."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from backend.vision.candidate import Candidate
-from backend.vision.cell_window import CellWindow
 from backend.vision.evidence import FITTED
 from backend.vision.location_map import LocationMaps
-from backend.vision.places import PROMISING, covered, peaks, segmented, sweep_places, worth_drawing
+from backend.vision.places import PROMISING, covered, peaks, sweep_places, worth_drawing
 from backend.vision.prototype import Prototype
-from backend.vision.sam import ImageEmbedding, MaskLogits, Sam
-from backend.vision.sketch import EMPTY, everything
 from tests.colour_sam import BLUE, CELL, RED, WHOLE_IOU, ColourSam, drawn
 from tests.vision.made_by_hand import candidate, prototype
 
@@ -211,39 +207,3 @@ def test_a_sketch_far_too_large_or_beside_everything_likely_is_not_worth_drawing
 
     assert worth(sketch, torch.full((1, 4), 0.9)).tolist() == [[True, False, True, True]]
     assert worth(sketch, torch.full((1, 4), 0.4)).tolist() == [[True, False, False, True]]
-
-
-class SeesRows(Sam):
-    """Answers with all rows of a mask that are wanted, as far as the window goes."""
-
-    def __init__(self, rows: slice) -> None:
-        self.rows = rows
-        self.windows: list[CellWindow | None] = []
-
-    def decode(self, embedding: ImageEmbedding, **prompts: Any) -> MaskLogits:
-        """One mask, eight cells wide in the middle."""
-        window = prompts["window"]
-        self.windows.append(window)
-        side = 4 * embedding.grid_hw[0]
-        logits = torch.full((1, 1, side, side), EMPTY)
-        logits[..., self.rows, side // 2 - 16 : side // 2 + 16] = 8.0
-        return MaskLogits(logits if window is None else window.placed(window.cut(logits)), torch.ones(1, 1))
-
-
-@pytest.mark.parametrize(("rows", "decodes"), [(slice(112, 144), 1), (slice(40, 216), 2)])
-def test_a_place_is_looked_at_in_its_neighbourhood_unless_that_cuts_the_mask_off(
-    rows: slice, decodes: int
-) -> None:
-    """Around a thing of ten cells, 35 of 64 are seen: a mask 8 cells high is inside, one of 44 is not."""
-    sam, ones = SeesRows(rows), torch.ones(64, 64)
-    seen = ImageEmbedding(torch.zeros(1, 64, 64), (768, 1024), (768, 1024), 1024)
-
-    (found,) = segmented(
-        *(sam, seen, (32, 32, 5), prototype(cells=100), ones),
-        worth=everything,
-        weights=replace(FITTED.first, size=0.0),
-    )
-
-    assert sam.windows == [CellWindow(15, 15, 35, 64), None][:decodes]
-    assert found.finder == 5
-    assert found.mask.any(dim=1).nonzero()[:, 0].tolist() == list(range(rows.start, rows.stop))

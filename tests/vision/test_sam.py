@@ -1,8 +1,6 @@
 """SAM's frames, shapes and sizes."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +10,7 @@ from PIL import Image
 from skimage.data import astronaut, coins
 
 from backend.checkpoints.sam import open_sam
-from backend.vision.cell_window import CellWindow
 from backend.vision.errors import EmbeddingError, ImageError, MaskSizeError, PromptError
-from backend.vision.guidance import Guidance
 from backend.vision.sam import (
     PIXEL_MEAN,
     PIXEL_STD,
@@ -25,7 +21,6 @@ from backend.vision.sam import (
     to_grid,
     without_padding,
 )
-from backend.vision.sketch import EMPTY, everything
 from tests.tiny_sam import CHANNELS, INPUT_SIZE, SIDE, tiny_sam, tiny_sam_model
 
 WIDE = (3, 5)  # resized to 38 x 64 in the square of 64: 4.75 x 8 cells
@@ -346,42 +341,3 @@ def test_a_point_on_a_coin_gives_the_coin(weights: Path) -> None:
     assert abs(columns.float().mean() - 44) < 10
     assert abs(rows.float().mean() - 120) < 10
     assert answer.iou.max() > 0.9
-
-
-@pytest.mark.parametrize("with_mask", [False, True], ids=["a point", "a box and a mask"])
-def test_nothing_outside_of_a_window_is_looked_at(with_mask: bool) -> None:
-    """Rows 1 to 5, columns 2 to 6 of eight: other features and another mask around change no logit."""
-    sam, window, wide = tiny_sam(), CellWindow(top=1, left=2, side=5, grid_side=SIDE), embedding()
-    inside = window.placed(torch.zeros(1, 5, 5))[0] == 0
-    around = replace(wide, features=torch.where(inside, wide.features, 3.0))
-    drawn = torch.randn(4 * SIDE, 4 * SIDE, generator=torch.Generator().manual_seed(2))
-    elsewhere = window.placed(window.cut(drawn))
-    point: dict[str, Any] = {"points_xy": torch.tensor([[[2.0, 1.5]]]), "labels": torch.ones(1, 1)}
-    box = {"boxes_xyxy": torch.tensor([[1.0, 1.0, 4.0, 2.5]])}
-
-    first, second = (
-        sam.decode(shown, **(box | {"mask_logits": mask[None]} if with_mask else point), window=window)
-        for shown, mask in ((wide, drawn), (around, elsewhere))
-    )
-
-    torch.testing.assert_close(first.logits, second.logits)
-    torch.testing.assert_close(first.iou, second.iou)
-    assert first.logits.shape == (1, 3, 4 * SIDE, 4 * SIDE)
-    assert (first.logits[..., ~inside.repeat_interleave(4, 0).repeat_interleave(4, 1)] == EMPTY).all()
-
-
-@pytest.mark.parametrize("guided", [False, True], ids=["unguided", "guided"])
-def test_a_window_of_the_whole_grid_changes_no_answer(guided: bool) -> None:
-    """Every cell takes part, in its place, judged and guided as without."""
-    sam, wide, whole = tiny_sam(), embedding(), CellWindow(top=0, left=0, side=SIDE, grid_side=SIDE)
-    similarity = torch.rand(SIDE, SIDE, generator=torch.Generator().manual_seed(3))
-    guidance = Guidance("exact", similarity, torch.ones(CHANNELS)) if guided else None
-    asked: dict[str, Any] = {"points_xy": torch.tensor([[[2.0, 1.5]]]), "labels": torch.ones(1, 1)}
-
-    expected, answer = (
-        sam.decode(wide, **asked, guidance=guidance, worth=everything, window=window)
-        for window in (None, whole)
-    )
-
-    torch.testing.assert_close(answer.logits, expected.logits)
-    torch.testing.assert_close(answer.iou, expected.iou)
