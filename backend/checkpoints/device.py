@@ -47,6 +47,11 @@ def fast_bf16(device: torch.device, *, cpuinfo: Path = CPUINFO) -> bool:
     return device.type == "cpu" and not BF16_FLAGS.isdisjoint(_cpu_flags(cpuinfo)) and _allowed()
 
 
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """What a network computes with on the device where nothing else is asked for."""
+    return torch.bfloat16 if fast_bf16(device) else torch.float32
+
+
 def _allowed() -> bool:
     """Whether torch's library for CPUs takes bf16; ONEDNN_MAX_CPU_ISA can forbid what the CPU can."""
     supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)

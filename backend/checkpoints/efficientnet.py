@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu6
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from backend.checkpoints.device import fast_bf16, usable_device
+from backend.checkpoints.device import fast_dtype, usable_device
 
 INPUT_SIZE, STRIDE = 224, 32
 MEAN, STD = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
@@ -115,8 +115,7 @@ def open_efficientnet_lite0(device: str = "cpu", dtype: torch.dtype | None = Non
         fold_norms(part)
     network.to(memory_format=torch.channels_last)
     where = usable_device(device)
-    dtype = dtype or (torch.bfloat16 if fast_bf16(where) else torch.float32)
-    return EfficientNetFeatures(network, dtype).to(where).eval()
+    return EfficientNetFeatures(network, dtype or fast_dtype(where)).to(where).eval()
 
 
 def fold_norms(part: nn.Module) -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from backend.checkpoints.device import fast_bf16
+from backend.checkpoints.device import fast_dtype
 from backend.checkpoints.errors import DamagedDownloadError, UnusableCheckpointError
 from backend.checkpoints.tiny_vit import STRIDE, TinyViT
 
@@ -48,7 +48,7 @@ class MobileSamEncoder:
     """
 
     def __init__(self, weights: Path, device: torch.device, dtype: torch.dtype | None = None) -> None:
-        self._dtype = dtype or (torch.bfloat16 if fast_bf16(device) else torch.float32)
+        self._dtype = dtype or fast_dtype(device)
         self._device = device
         self.numerics = f"torch {self._dtype} margin {MARGIN}"
         network = TinyViT()

@@ -58,8 +58,7 @@ def open_semantic(name: str, *, cache_dir: Path, device: str = "cpu") -> Semanti
         from backend.checkpoints.efficientnet import INPUT_SIZE, MEAN, STD, STRIDE, open_efficientnet_lite0
 
         network = open_efficientnet_lite0(device)
-        numerics = network.numerics
-        return SemanticCheckpoint(network, None, INPUT_SIZE, STRIDE, MEAN, STD, numerics=numerics)
+        return SemanticCheckpoint(network, None, INPUT_SIZE, STRIDE, MEAN, STD, numerics=network.numerics)
     from backend.checkpoints.semantic_transformers import open_transformers_encoder
 
     return open_transformers_encoder(name, cache_dir=cache_dir, device=where)

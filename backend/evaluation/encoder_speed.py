@@ -8,7 +8,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from backend.checkpoints.device import fast_bf16
+from backend.checkpoints.device import fast_dtype
 from backend.checkpoints.mobilesam import ENCODER, ENCODER_ONNX, fetch_mobilesam
 from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
 from backend.evaluation.coins import coins_image
@@ -31,7 +31,7 @@ def encoder_speed(cache_dir: Path, *, rounds: int, threads: int) -> list[Timing]
     if threads:
         torch.set_num_threads(threads)
     folder, cpu = fetch_mobilesam(cache_dir), torch.device("cpu")
-    dtypes = [torch.float32, *([torch.bfloat16] if fast_bf16(cpu) else [])]
+    dtypes = dict.fromkeys((torch.float32, fast_dtype(cpu)))
     published = published_encoder(folder / ENCODER_ONNX, threads)
     encoders: dict[str, Callable[[Tensor], object]] = {PEER: published}
     for dtype in dtypes:
