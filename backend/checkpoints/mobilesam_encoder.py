@@ -90,8 +90,11 @@ class MobileSamEncoder:
 
 
 def shown_cells(pixels: Tensor) -> tuple[int, int]:
-    """Rows and columns of cells that show some of an image, at least one of each."""
-    rows, columns = pixels.any(dim=(0, 1, 3)), pixels.any(dim=(0, 1, 2))
+    """Rows and columns of cells that show some of an image, at least one of each.
+
+    Its first column and its first row tell: no pixel of an image is zeros.
+    """
+    rows, columns = pixels[..., :, 0].any(dim=(0, 1)), pixels[..., 0, :].any(dim=(0, 1))
     height, width = (int(seen.nonzero()[-1]) + 1 if seen.any() else 1 for seen in (rows, columns))
     return math.ceil(height / STRIDE), math.ceil(width / STRIDE)
 
