@@ -22,9 +22,9 @@ def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding) -> MaskWi
     Returns:
         The mask in the image; empty where nothing is above 0.
     """
-    near = [_near(logits > 0, dim=dim) for dim in (1, 0)]
-    part = logits[near[0]][:, near[1]]
-    frame = sam.framed(part, embedding, top=near[0].start, left=near[1].start)
+    mask = logits > 0
+    above, beside = _near(mask, dim=1), _near(mask, dim=0)
+    frame = sam.framed(logits[above, beside], embedding, top=above.start, left=beside.start)
     inside = frame.pixels > 0
     height, width = embedding.size_hw
     rows = _reached(inside.any(dim=1), frame.top, frame.size_hw[0], height)
@@ -38,7 +38,7 @@ def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding) -> MaskWi
 
 
 def _near(mask: Tensor, *, dim: int) -> slice:
-    """Rows (or columns) that a low-resolution mask reaches, and ``MARGIN`` around."""
+    """Rows (or columns) that a low-resolution mask reaches, and ``MARGIN`` around; one of an empty mask."""
     there = mask.any(dim=dim).nonzero()[:, 0]
     if not len(there):
         return slice(0, 1)
