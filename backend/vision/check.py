@@ -34,7 +34,7 @@ from backend.vision.prototype import Prototype
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import SemanticEncoder
 from backend.vision.text_evidence import text_evidence
-from backend.vision.views import View, share_of_side
+from backend.vision.views import View, tile_length
 
 SAME = 0.9  # IoU of two masks that are one
 PLAUSIBLE = 0.2  # evidence: with less, likeness cannot make an instance of it any more
@@ -319,6 +319,11 @@ def owners(kinship: Tensor, labels: Sequence[str], searched: Collection[int]) ->
     return kinship.where(here | ~here.any(dim=0), -torch.inf).argmax(dim=0)
 
 
+def owned_by(label: str, labels: Sequence[str], owner: Tensor) -> Tensor:
+    """Say which candidates belong to a label, (n,) bool: those whose owner among all exemplars has it."""
+    return torch.tensor([labels[index] == label for index in owner.tolist()], dtype=torch.bool)
+
+
 def with_others(values: Tensor, labels: Sequence[str]) -> Tensor:
     """Let the other exemplars of its label vouch for each: the mean of its own value and the label's mean.
 
@@ -363,7 +368,7 @@ def sized(
     sizes = log_areas(candidates, 1.0) - cells.log()[:, None]  # (e, n)
     nearest, usual = torch.zeros(len(candidates)), torch.zeros(len(candidates))
     for label in {labels[index] for index in owner.tolist()}:
-        mine = torch.tensor([labels[index] == label for index in owner.tolist()])
+        mine = owned_by(label, labels, owner)
         own = sizes[[one == label for one in labels]][:, mine]
         nearest[mine] = own.gather(0, own.abs().argmin(dim=0, keepdim=True))[0]
         usual[mine] = own.mean(dim=0)
@@ -372,7 +377,7 @@ def sized(
 
 def cells_at(prototype: Prototype, scale: int) -> float:
     """Area of the prototype's object, in cells of views of that scale."""
-    return prototype.cells * (share_of_side(prototype.scale) / share_of_side(scale)) ** 2
+    return prototype.cells * (tile_length(1, prototype.scale) / tile_length(1, scale)) ** 2
 
 
 def closest_look(prototype: Prototype, vectors: Tensor, colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -411,7 +416,7 @@ def leads(kinship: Tensor, labels: Sequence[str], owner: Tensor) -> Tensor:
     lead = torch.full(owner.shape, MOST_LEAD)
     for label in set(labels):
         others = torch.tensor([other != label for other in labels])
-        mine = torch.tensor([labels[index] == label for index in owner.tolist()])
+        mine = owned_by(label, labels, owner)
         if others.any() and mine.any():
             ahead = kinship.amax(dim=0) - kinship[others].amax(dim=0)
             lead[mine] = ahead[mine].clamp_max(MOST_LEAD)
@@ -508,7 +513,7 @@ def in_company(sight: Sight, labels: Sequence[str], sure: dict[str, list[tuple[f
     """
     size, company = sight.cues.size.clone(), sight.cues.company.clone()
     for label, found in sure.items():
-        mine = torch.tensor([labels[index] == label for index in sight.owner.tolist()])
+        mine = owned_by(label, labels, sight.owner)
         areas, places = torch.tensor(found).T
         if len(found) > 1:
             typical = areas.median() * len(found) / (len(found) + 1)  # the reference counts as one of them

@@ -89,9 +89,12 @@ def scale_for(cells: float) -> int:
     return max(1, round(ENOUGH_CELLS / math.sqrt(max(cells, 1e-3))))
 
 
-def share_of_side(scale: int) -> float:
-    """Side of a window of that scale, over the longer side of its image."""
-    return 1.0 if scale == 1 else (1 + OVERLAP) / scale
+def tile_length(longer: float, scale: int) -> float:
+    """How long a tile's side is where *longer* is its image's longer side, in whatever unit.
+
+    *scale* tiles cover the longer side with an overlap of about ``OVERLAP``.
+    """
+    return longer if scale == 1 else longer * (1 + OVERLAP) / scale
 
 
 def _view_at(row: int, column: int, mask: NDArray[np.bool_], scale: int) -> View:
@@ -109,8 +112,8 @@ def _occupied(mask: NDArray[np.bool_], axis: int) -> NDArray[np.intp]:
 
 
 def _tile_side(image_hw: tuple[int, int], scale: int) -> int:
-    """Side of a tile, so that *scale* of them cover the longer side with an overlap of about ``OVERLAP``."""
-    return max(image_hw) if scale == 1 else math.ceil(max(image_hw) * (1 + OVERLAP) / scale)
+    """The same in whole pixels."""
+    return math.ceil(tile_length(max(image_hw), scale))
 
 
 def _starts(side: int, tile: int, image_hw: tuple[int, int], scale: int) -> list[int]:
