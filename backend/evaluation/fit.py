@@ -107,7 +107,7 @@ Rows = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def _rows(images: Sequence[Studied], first: Weights | None) -> Rows:
-    """Cues (n, 8) and targets (n,) in [0, 1] of all candidates; with *first*, in company."""
+    """Cues (n, 10) and targets (n,) in [0, 1] of all candidates; with *first*, in company."""
     tables: list[NDArray[np.float64]] = [np.zeros((0, len(CUES)))]
     targets: list[NDArray[np.float64]] = [np.zeros(0)]
     for image in images:

@@ -14,23 +14,28 @@ from torch import Tensor
 
 from backend.vision.candidate import PART, Candidate
 from backend.vision.colour import colour_histograms
+from backend.vision.edges import Edges, edges_of
 from backend.vision.evidence import (
     ENOUGH,
     LEAST_AREA,
+    LEAST_SHARP,
     MOST_LEAD,
+    MOST_SHARP,
     SURE,
     Cues,
     EvidenceWeights,
+    Looks,
     Weights,
     at_best,
     cues_of,
+    just_like_it,
     log_areas,
     pooled,
     strictly,
 )
 from backend.vision.learned import NOTHING, Learned, Lesson
 from backend.vision.parts import Part
-from backend.vision.prototype import Prototype
+from backend.vision.prototype import Look, Prototype
 from backend.vision.sam import ImageEmbedding
 from backend.vision.semantics import SemanticEncoder
 from backend.vision.text_evidence import text_evidence
@@ -67,6 +72,21 @@ class Claim:
     candidate: Candidate
     similarity: float
     confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """What n candidates look like.
+
+    Attributes:
+        vectors: their unit semantic vectors, (n, D) float.
+        colours: their colour histograms, (n, bins) float.
+        edges: of their outlines.
+    """
+
+    vectors: Tensor
+    colours: Tensor
+    edges: Edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +176,10 @@ def look(
         return None
     logits = torch.stack([one.logits for one in plausible])
     vectors = encoder.vectors(image, logits, embedding, masked=True)
-    colours = colour_histograms(image, logits > 0, embedding)
-    return measured(encoder, exemplars, maps, plausible, vectors.cpu(), colours, shared.cpu())
+    seen = Appearance(
+        vectors.cpu(), colour_histograms(image, logits > 0, embedding), edges_of(image, logits, embedding)
+    )
+    return measured(encoder, exemplars, maps, plausible, seen, shared.cpu())
 
 
 def unlooked(
@@ -174,13 +196,12 @@ def unlooked(
         return None
     owner = torch.tensor([one.finder for one in plausible])
     places, (sizes, usual) = placed(plausible, maps, owner), sized(plausible, exemplars, maps, owner)
-    known = torch.ones(len(plausible))
     return Sight(
         candidates=tuple(plausible),
         owner=owner,
         similarity=places.clamp(-1, 1),
         log_area=usual,
-        cues=cues_of(plausible, places, sizes, known, known, known * MOST_LEAD),
+        cues=cues_of(plausible, places, sizes, just_like_it(len(plausible))),
         shared=shared.cpu(),
     )
 
@@ -253,8 +274,7 @@ def measured(
     exemplars: Sequence[Exemplar],
     maps: dict[int, Tensor],
     candidates: Sequence[Candidate],
-    vectors: Tensor,
-    colours: Tensor,
+    seen: Appearance,
     shared: Tensor,
 ) -> Sight | None:
     """Let the labels compete for the candidates, and collect the cues of each for the label it goes to.
@@ -264,17 +284,16 @@ def measured(
         exemplars: of all labels.
         maps: location maps of those that are searched for here, by index.
         candidates: n of them.
-        vectors: their unit semantic vectors, (n, D) float.
-        colours: their colour histograms, (n, bins) float.
+        seen: what they look like.
         shared: intersection over the smaller of each pair, (n, n) float.
     """
-    closest = [closest_look(one.prototype, vectors, colours) for one in exemplars]
+    closest = [closest_look(one.prototype, seen) for one in exemplars]
     each = [one.label for one in exemplars]
-    cosine, *rest = (torch.stack(values) for values in zip(*closest, strict=True))  # (e, n) each
-    likeness, colour = (with_others(one, each) for one in rest)
+    cosine, *rest = torch.stack(closest).unbind(dim=1)  # (e, n) each
+    likeness, colour, edge, sharpness = (with_others(one, each) for one in rest)
     kinship = with_others(cosine, each) + COLOUR_KINSHIP * colour
     labels = sorted(set(each))
-    names = text_evidence(encoder, vectors, labels)
+    names = text_evidence(encoder, seen.vectors, labels)
     if names is not None:
         kinship = kinship + TEXT_KINSHIP * torch.stack([names[:, labels.index(e.label)] for e in exemplars])
     owner = owners(kinship, each, maps)
@@ -283,8 +302,14 @@ def measured(
         return None
     rows = torch.arange(len(candidates))
     places, (sizes, usual) = placed(candidates, maps, owner), sized(candidates, exemplars, maps, owner)
-    lead = leads(kinship, each, owner)
-    cues = cues_of(candidates, places, sizes, likeness[owner, rows], colour[owner, rows], lead)
+    looks = Looks(
+        likeness=likeness[owner, rows],
+        colour=colour[owner, rows],
+        edge=edge[owner, rows],
+        sharpness=sharpness[owner, rows],
+        lead=leads(kinship, each, owner),
+    )
+    cues = cues_of(candidates, places, sizes, looks)
     chosen = torch.tensor(here)
     return Sight(
         candidates=tuple(candidates[i] for i in here),
@@ -293,7 +318,7 @@ def measured(
         log_area=usual[chosen],
         cues=Cues(*cues.table[chosen].T),
         shared=shared[chosen][:, chosen],
-        vectors=vectors[chosen],
+        vectors=seen.vectors[chosen],
     )
 
 
@@ -380,29 +405,30 @@ def cells_at(prototype: Prototype, scale: int) -> float:
     return prototype.cells * (tile_length(1, prototype.scale) / tile_length(1, scale)) ** 2
 
 
-def closest_look(prototype: Prototype, vectors: Tensor, colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def closest_look(prototype: Prototype, seen: Appearance) -> Tensor:
     """Compare candidates with the annotated object that each resembles most.
 
     Args:
         prototype: with one look per annotated object.
-        vectors: unit semantic vectors of n candidates, (n, D) float.
-        colours: their colour histograms, (n, bins) float.
+        seen: what n candidates look like.
 
     Returns:
-        Semantic cosine, likeness (1 where the prototype is weak: the check steps back) and colour, (n,) each.
+        Rows of n: semantic cosine, likeness (1 where the prototype is weak: the check steps back), colour,
+        likeness of the edge and logarithm of its sharpness; (5, n) float.
     """
-    looks = prototype.looks
-    cosines = torch.stack([vectors @ look.semantic.vector.cpu() for look in looks]).clamp(-1, 1)  # (l, n)
-    alike = torch.stack([colours @ look.colours for look in looks])
-    best = (cosines + COLOUR_KINSHIP * alike).argmax(dim=0)
-    columns = torch.arange(len(vectors))
-    relative = torch.stack(
-        [
-            torch.ones_like(cosine) if look.semantic.weak else look.semantic.relative(cosine)
-            for look, cosine in zip(looks, cosines, strict=True)
-        ]
-    )
-    return cosines[best, columns], relative[best, columns].clamp(-1, 1.5), alike[best, columns]
+    each = torch.stack([compared(one, seen) for one in prototype.looks])  # (l, 5, n)
+    cosine, _, colour, *_ = each.unbind(dim=1)
+    best = (cosine + COLOUR_KINSHIP * colour).argmax(dim=0)
+    return each[best, :, torch.arange(len(best))].T
+
+
+def compared(one: Look, seen: Appearance) -> Tensor:
+    """Compare candidates with one annotated object, see ``closest_look``, (5, n) float."""
+    cosine = (seen.vectors @ one.semantic.vector.cpu()).clamp(-1, 1)
+    relative = torch.ones_like(cosine) if one.semantic.weak else one.semantic.relative(cosine).clamp(-1, 1.5)
+    edge = seen.edges.likeness(one.edge).clamp(0, 1)
+    sharpness = seen.edges.log_sharpness(one.edge).clamp(LEAST_SHARP, MOST_SHARP)
+    return torch.stack([cosine, relative, seen.colours @ one.colours, edge, sharpness])
 
 
 def leads(kinship: Tensor, labels: Sequence[str], owner: Tensor) -> Tensor:

@@ -21,7 +21,15 @@ SIZE_FREE = 0.35  # of a logarithm: a thing may be a fifth longer or shorter tha
 SIZE_LIMIT = 2.5  # of a logarithm: beyond, size says no more
 MOST_LEAD = 0.1  # of kinship over the next label: beyond, there is no doubt
 LEAST_AREA = 0.05  # cells
-NEUTRAL: dict[Part, float] = {"size": 0.0, "likeness": 1.0, "colour": 1.0, "lead": MOST_LEAD}
+LEAST_SHARP, MOST_SHARP = -1.0, 0.25  # logarithm of the reference's sharpness: beyond, it says no more
+NEUTRAL: dict[Part, float] = {
+    "size": 0.0,
+    "likeness": 1.0,
+    "colour": 1.0,
+    "edge": 1.0,
+    "sharpness": 0.0,
+    "lead": MOST_LEAD,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +43,8 @@ class Cues:
         stability: how little the mask depends on the level it is cut at.
         likeness: semantic cosine, where 0 is the reference's ground and 1 the object itself.
         colour: likeness of the colours, in [0, 1].
+        edge: likeness of the edge's profile, in [0, 1].
+        sharpness: logarithm of the edge's sharpness against the reference's, up to ``MOST_SHARP``.
         lead: kinship over that with the next label, up to ``MOST_LEAD``.
         company: location less that of the image's surest instances of the label.
     """
@@ -45,6 +55,8 @@ class Cues:
     stability: Tensor
     likeness: Tensor
     colour: Tensor
+    edge: Tensor
+    sharpness: Tensor
     lead: Tensor
     company: Tensor
 
@@ -53,8 +65,25 @@ class Cues:
 
     @property
     def table(self) -> Tensor:
-        """One row per candidate, one column per cue in the order of the fields, (n, 8) float."""
+        """One row per candidate, one column per cue in the order of the fields, (n, 10) float."""
         return torch.stack([getattr(self, field.name) for field in fields(self)], dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """How like the reference n candidates look, cue by cue as in ``Cues``; (n,) float each."""
+
+    likeness: Tensor
+    colour: Tensor
+    edge: Tensor
+    sharpness: Tensor
+    lead: Tensor
+
+
+def just_like_it(count: int) -> Looks:
+    """Looks of n candidates that are not compared with anything yet, should they look like the object."""
+    known = torch.ones(count)
+    return Looks(likeness=known, colour=known, edge=known, sharpness=known * 0, lead=known * MOST_LEAD)
 
 
 @dataclass(frozen=True)
@@ -67,6 +96,8 @@ class Weights:
     stability: float
     likeness: float
     colour: float
+    edge: float
+    sharpness: float
     lead: float
     company: float
     bias: float
@@ -101,26 +132,30 @@ class EvidenceWeights:
 
 FITTED = EvidenceWeights(
     first=Weights(
-        location=1.96,
-        size=1.04,
-        iou=6.12,
-        stability=0.7,
-        likeness=1.31,
-        colour=0.58,
-        lead=4.99,
+        location=1.82,
+        size=0.99,
+        iou=8.12,
+        stability=0.99,
+        likeness=1.25,
+        colour=0.52,
+        edge=0.54,
+        sharpness=1.53,
+        lead=8.08,
         company=0.0,
-        bias=-9.1,
+        bias=-11.78,
     ),
     second=Weights(
-        location=1.4,
-        size=1.01,
-        iou=6.14,
-        stability=0.64,
-        likeness=1.18,
-        colour=0.4,
-        lead=5.24,
-        company=1.47,
-        bias=-8.17,
+        location=1.29,
+        size=0.96,
+        iou=8.18,
+        stability=0.93,
+        likeness=1.11,
+        colour=0.32,
+        edge=0.5,
+        sharpness=1.31,
+        lead=7.77,
+        company=1.65,
+        bias=-10.8,
     ),
 )
 
@@ -129,9 +164,7 @@ def cues_of(
     candidates: Sequence[Candidate],
     places: Tensor,
     sizes: Tensor,
-    likeness: Tensor,
-    colour: Tensor,
-    lead: Tensor,
+    looks: "Looks",
 ) -> Cues:
     """Put together what is known of n candidates at first sight.
 
@@ -139,9 +172,7 @@ def cues_of(
         candidates: n of them.
         places: mean of the location map under each, (n,) float.
         sizes: logarithm of how many times larger than the reference each is, (n,) float.
-        likeness: see ``Cues``, (n,) float; so are *colour* and *lead*.
-        colour: (n,) float.
-        lead: (n,) float.
+        looks: how like the reference they look.
     """
     location = places.clamp(-1, 1.5)
     return Cues(
@@ -149,9 +180,11 @@ def cues_of(
         size=freely(sizes),
         iou=torch.tensor([one.iou for one in candidates]),
         stability=torch.tensor([one.stability for one in candidates]),
-        likeness=likeness,
-        colour=colour,
-        lead=lead,
+        likeness=looks.likeness,
+        colour=looks.colour,
+        edge=looks.edge.clamp(0, 1),
+        sharpness=looks.sharpness.clamp(LEAST_SHARP, MOST_SHARP),
+        lead=looks.lead,
         company=(location - 1).clamp(-1, 0.5),
     )
 
@@ -168,11 +201,8 @@ def at_best(candidates: Sequence[Candidate], cells: float, location: Tensor, wei
     Returns:
         What it would be then, (n,) float in [0, 1].
     """
-    known = torch.ones(len(candidates))
     places, sizes = pooled(candidates, location[None])[:, 0], log_areas(candidates, cells)
-    return weights.evidence(
-        cues_of(candidates, places, sizes, likeness=known, colour=known, lead=known * MOST_LEAD)
-    )
+    return weights.evidence(cues_of(candidates, places, sizes, just_like_it(len(candidates))))
 
 
 def pooled(candidates: Sequence[Candidate], maps: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from backend.vision.evidence import Cues, Weights
 from backend.vision.parts import Part
 from backend.vision.taste import Taste
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)

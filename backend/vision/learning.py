@@ -19,7 +19,7 @@ from backend.vision.learned import Learned, Lesson
 from backend.vision.marked import Marked, marked
 from backend.vision.pipeline import Models, SearchOptions, survey
 from backend.vision.reference import Reference
-from backend.vision.refit import refitted
+from backend.vision.refit import CUES, refitted
 from backend.vision.sam import ImageEmbedding
 from backend.vision.taste import Taste, taste_of
 
@@ -153,7 +153,7 @@ class Known:
     """The candidates of some labels in one reviewed image.
 
     Attributes:
-        table: their cues, (n, 8) float.
+        table: their cues, (n, 10) float.
         target: how right each is, in [0, 1], (n,) float.
         vectors: their unit semantic vectors, (n, D) float; (n, 0) where nothing was looked at.
     """
@@ -167,7 +167,7 @@ def candidates_of(image: Marked, labels: Sequence[str]) -> Known:
     """All candidates of these labels that the image tells about."""
     labels = [label for label in labels if label in image.counts]
     chosen = [torch.tensor([one in labels for one in view.labels], dtype=torch.bool) for view in image.views]
-    tables, targets, vectors = [torch.zeros(0, 8)], [torch.zeros(0)], []
+    tables, targets, vectors = [torch.zeros(0, len(CUES))], [torch.zeros(0)], []
     for view, mine in zip(image.views, chosen, strict=True):
         tables.append(view.cues.table[mine].float())
         targets.append(view.rightness[mine])

@@ -11,6 +11,8 @@ Part = Literal[
     "size",
     "likeness",
     "colour",
+    "edge",
+    "sharpness",
     "lead",  # labels compete all the same
     "company",  # what is seen first decides
 ]

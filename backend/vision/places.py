@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from backend.vision.candidate import Candidate, candidates_of
-from backend.vision.evidence import LEAST_AREA, MOST_LEAD, Weights, at_best, cues_of, log_areas, pooled
+from backend.vision.evidence import LEAST_AREA, Weights, at_best, cues_of, just_like_it, log_areas, pooled
 from backend.vision.location_map import LocationMaps
 from backend.vision.location_prior import POSITIVE, cell_centres_xy
 from backend.vision.parts import Part
@@ -127,13 +127,8 @@ def worth_drawing(
         ]
         sizes = log_areas(seen, 1.0)[:, None] - usual  # (masks, prototypes)
         each = [one for one in seen for _ in maps]
-        known = torch.ones(len(each))
-        cues = cues_of(
-            *(each, pooled(seen, likely).flatten(), sizes.flatten()),
-            likeness=known,
-            colour=known,
-            lead=known * MOST_LEAD,
-        )
+        places = pooled(seen, likely).flatten()
+        cues = cues_of(each, places, sizes.flatten(), just_like_it(len(each)))
         evidence = weights.evidence(cues)
         few = masks.flatten(1).sum(dim=1).cpu() < FEW_CELLS
         return (few | (evidence.view(len(seen), -1).amax(dim=1) >= HOPELESS)).view(iou.shape).to(iou.device)

@@ -11,6 +11,7 @@ from torch import Tensor
 from backend.vision.calibration import SemanticReference, semantic_reference
 from backend.vision.candidate import HALF_COVERED
 from backend.vision.colour import colour_histograms
+from backend.vision.edges import Edges, edges_of
 from backend.vision.location_map import Location, contrast
 from backend.vision.sam import ImageEmbedding, to_grid
 from backend.vision.semantics import SemanticEncoder
@@ -23,10 +24,12 @@ class Look:
     Attributes:
         semantic: to the semantic encoder.
         colours: square roots of its colour histogram, (bins,) float.
+        edge: how the image changes across its outline.
     """
 
     semantic: SemanticReference
     colours: Tensor
+    edge: Edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +89,11 @@ def build_prototype(
         cells=sum(float(to_grid(mask, embedding).sum()) for mask in masks) / len(masks),
         location=location,
         looks=tuple(
-            Look(semantic_reference(encoder, image, one, embedding, likeness), colour)
+            Look(
+                semantic_reference(encoder, image, one, embedding, likeness),
+                colour,
+                edges_of(image, one[None], embedding),
+            )
             for one, colour in zip(logits, colours, strict=True)
         ),
     )

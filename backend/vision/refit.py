@@ -20,6 +20,8 @@ USUAL = {  # a cue's usual value, and about how far candidates differ in it: mak
     "stability": (0.9, 0.15),
     "likeness": (0.8, 0.3),
     "colour": (0.8, 0.2),
+    "edge": (0.8, 0.3),
+    "sharpness": (0.0, 0.2),
     "lead": (0.06, 0.03),
     "company": (0.0, 0.3),
 }
@@ -37,7 +39,7 @@ def refitted(table: Tensor, target: Tensor, prior: Weights, taste: Tensor) -> tu
     """Refit the weights; a candidate is to be accepted where it is rather right than wrong.
 
     Args:
-        table: cues of n candidates in the order of the fields of ``Cues``, (n, 8) float.
+        table: cues of n candidates in the order of the fields of ``Cues``, (n, 10) float.
         target: how right each is, in [0, 1], (n,) float.
         prior: where the weights stay without evidence.
         taste: how much each looks like confirmed ones, by what others taught, (n,) float; zeros: not known.

@@ -22,7 +22,7 @@ BOXES = {1: (2, 4, 24, 24), 2: (14, 36, 24, 24)}
 
 
 def image_of(table: NDArray[np.float64], ious: Sequence[float]) -> Studied:
-    """Candidates of one image, (n, 8) cues; none overlaps another, and all are as large as the reference."""
+    """Candidates of one image, (n, 10) cues; none overlaps another, and all are as large as the reference."""
     count = len(table)
     sight = Sight(
         candidates=(),
@@ -50,8 +50,8 @@ def evidence(weights: Weights, *places: float) -> list[float]:
 
 def test_known_weights_are_found_but_for_their_length() -> None:
     """400 random candidates, which these weights call right or wrong; nothing is known of company yet."""
-    known = np.array([2.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.5, 0.0])
-    table = np.random.default_rng(0).normal(size=(400, 8))
+    known = np.array([2.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.0])
+    table = np.random.default_rng(0).normal(size=(400, len(CUES)))
     ious = np.where(table @ known > 0, RIGHT, WRONG)
 
     first = fitted({"d": [image_of(table, ious.tolist())]}).first
@@ -66,7 +66,7 @@ def test_what_tells_right_from_wrong_makes_sure() -> None:
     first = fitted({"d": [located(1.0, 0.9, 0.1, 0.0, ious=[RIGHT, RIGHT, WRONG, WRONG])]}).first
 
     assert first.location > 0
-    assert [getattr(first, name) for name in CUES if name != "location"] == pytest.approx([0] * 7, abs=1e-3)
+    assert [getattr(first, name) for name in CUES if name != "location"] == pytest.approx([0] * 9, abs=1e-3)
     assert evidence(first, 0.9)[0] > 0.5 > evidence(first, 0.1)[0]
 
 

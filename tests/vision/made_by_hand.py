@@ -7,7 +7,8 @@ from torch import Tensor
 
 from backend.vision.calibration import SemanticReference
 from backend.vision.candidate import Candidate, cell_coverage
-from backend.vision.check import Exemplar
+from backend.vision.check import Appearance, Exemplar
+from backend.vision.edges import Edges
 from backend.vision.evidence import Cues
 from backend.vision.location_map import Contrast, Location
 from backend.vision.prototype import Look, Prototype
@@ -18,6 +19,14 @@ CELLS = 2
 NOTHING = Contrast(torch.ones(2), torch.zeros(2), thing_level=1, ground_level=0, deviation=1, sharpness=1)
 DATE, FIG, OTHER = torch.eye(3)
 GREY = torch.tensor([1.0, 0.0])  # a histogram of two colours
+EDGE = Edges(torch.eye(11, 3)[None], torch.tensor([0.2]), torch.tensor([True]))
+
+
+def grey(vectors: Tensor) -> Appearance:
+    """Candidates with these semantic vectors, (n, 3) float; all are grey, with the same edge."""
+    count = len(vectors)
+    edges = Edges(*(one.expand(count, *one.shape[1:]) for one in (EDGE.profiles, EDGE.sharpness, EDGE.known)))
+    return Appearance(vectors, GREY.expand(count, 2), edges)
 
 
 def prototype(
@@ -30,7 +39,8 @@ def prototype(
 ) -> Prototype:
     """A prototype with an object per vector: cosine 0.2 is ground, 1 the thing itself."""
     looks = [
-        Look(SemanticReference(one, ground=0.2, itself=1.0, weak=weak), colours) for one in (vector, *more)
+        Look(SemanticReference(one, ground=0.2, itself=1.0, weak=weak), colours, EDGE)
+        for one in (vector, *more)
     ]
     return Prototype(scale, cells, Location(NOTHING, NOTHING), tuple(looks))
 
@@ -72,6 +82,8 @@ def cues(
         stability=same + 1,
         likeness=same + 1,
         colour=same + 1,
+        edge=same + 1,
+        sharpness=same,
         lead=same if lead is None else torch.tensor(lead),
         company=same if company is None else torch.tensor(company),
     )

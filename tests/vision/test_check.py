@@ -44,6 +44,7 @@ from tests.vision.made_by_hand import (
     candidate,
     cues,
     exemplar,
+    grey,
     prototype,
 )
 
@@ -72,8 +73,7 @@ def sighted(
         exemplars,
         dict.fromkeys(range(len(exemplars)), ANYWHERE) if maps is None else maps,
         found,
-        torch.stack(list(vectors)),
-        GREY.expand(len(found), 2),
+        grey(torch.stack(list(vectors))),
         overlap(masks, masks),
     )
 
@@ -142,7 +142,7 @@ def test_likeness_is_one_for_the_thing_itself_and_none_for_its_ground() -> None:
     """The ground is at a cosine of 0.2."""
     vectors = torch.stack([DATE, between(DATE, OTHER, 0.2), between(DATE, OTHER, 0.6)])
 
-    cosine, likeness, _ = closest_look(prototype(DATE), vectors, GREY.expand(3, 2))
+    cosine, likeness, *_ = closest_look(prototype(DATE), grey(vectors))
 
     assert cosine.tolist() == pytest.approx([1, 0.2, 0.6])
     assert likeness.tolist() == pytest.approx([1, 0, 0.5], abs=1e-6)
@@ -150,7 +150,7 @@ def test_likeness_is_one_for_the_thing_itself_and_none_for_its_ground() -> None:
 
 def test_where_the_reference_is_weak_the_check_steps_back() -> None:
     """All is as like as the thing itself; the cosine is told all the same."""
-    cosine, likeness, _ = closest_look(prototype(DATE, weak=True), OTHER[None], GREY[None])
+    cosine, likeness, *_ = closest_look(prototype(DATE, weak=True), grey(OTHER[None]))
 
     assert (float(cosine[0]), float(likeness[0])) == (0, 1)
 
@@ -166,7 +166,7 @@ def test_a_strong_reference_takes_what_was_found_for_a_weak_one() -> None:
 
 def test_the_best_of_several_annotated_objects_counts() -> None:
     """Two dates were annotated, and they differ."""
-    cosine, _, _ = closest_look(prototype(DATE, FIG), between(FIG, OTHER, 0.9)[None], GREY[None])
+    cosine, *_ = closest_look(prototype(DATE, FIG), grey(between(FIG, OTHER, 0.9)[None]))
 
     assert float(cosine[0]) == pytest.approx(0.9)
 

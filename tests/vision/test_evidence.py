@@ -17,6 +17,7 @@ from backend.vision.evidence import (
     at_best,
     cues_of,
     freely,
+    just_like_it,
     log_areas,
     pooled,
     strictly,
@@ -28,8 +29,8 @@ NO_WEIGHT = Weights(**{field.name: 0.0 for field in fields(Weights)})
 
 
 def test_the_columns_of_the_table_are_the_cues_in_the_order_of_the_fields() -> None:
-    """Two candidates, eight cues."""
-    table = torch.arange(16.0).reshape(2, 8)
+    """Two candidates, ten cues."""
+    table = torch.arange(20.0).reshape(2, 10)
 
     one = Cues(*table.T)
 
@@ -101,10 +102,9 @@ def test_things_of_a_kind_may_differ_in_size_a_little_and_size_has_a_limit() -> 
 def test_at_first_sight_the_reference_is_all_the_company() -> None:
     """As high on the map as the reference itself is none; what is far beyond says no more."""
     places = torch.tensor([1.0, 0.6, 7.0, -5.0])
-    known = torch.ones(4)
     found = [candidate(iou=0.8)] * 4
 
-    one = cues_of(found, places, torch.zeros(4), likeness=known, colour=known, lead=known)
+    one = cues_of(found, places, torch.zeros(4), just_like_it(4))
 
     assert one.location.tolist() == pytest.approx([1, 0.6, 1.5, -1])
     assert one.company.tolist() == pytest.approx([0, -0.4, 0.5, -1])
@@ -130,6 +130,8 @@ def test_without_a_cue_all_are_judged_as_if_it_were_as_good_as_can_be(name: Part
         size=torch.tensor([-1.0, -0.3]),
         likeness=torch.tensor([0.4, 0.9]),
         colour=torch.tensor([0.3, 0.6]),
+        edge=torch.tensor([0.2, 0.7]),
+        sharpness=torch.tensor([-0.5, 0.1]),
     )
     best = replace(one, **{name: torch.full((2,), NEUTRAL[name])})
 

@@ -13,7 +13,7 @@ PRIOR = FITTED.second
 
 
 def located(*places: float) -> torch.Tensor:
-    """Cues of candidates that differ in their place only, (n, 8)."""
+    """Cues of candidates that differ in their place only, (n, 10)."""
     return cues(list(places)).table
 
 
