@@ -12,6 +12,7 @@ from backend.cli.benchmark_start import start
 from backend.cli.benchmark_vision import search
 from backend.cli.benchmark_web import web
 from backend.cli.benchmark_worker import worker
+from backend.cli.benchmark_workers import workers
 
 
 @click.group()
@@ -32,3 +33,4 @@ benchmark.add_command(search)
 benchmark.add_command(start)
 benchmark.add_command(web)
 benchmark.add_command(worker)
+benchmark.add_command(workers)
