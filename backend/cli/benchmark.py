@@ -2,6 +2,7 @@
 
 import click
 
+from backend.cli.benchmark_all import everything
 from backend.cli.benchmark_encoder import encoder
 from backend.cli.benchmark_image import image
 from backend.cli.benchmark_job import job
@@ -19,10 +20,11 @@ from backend.cli.benchmark_workers import workers
 def benchmark() -> None:
     """Measure this program on this machine.
 
-    Example: oneshot benchmark web --requests 1000
+    Example: oneshot benchmark all
     """
 
 
+benchmark.add_command(everything)
 benchmark.add_command(encoder)
 benchmark.add_command(image)
 benchmark.add_command(job)

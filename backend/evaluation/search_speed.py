@@ -69,6 +69,11 @@ class SearchCost:
     after_ms: float
 
     @property
+    def image_ms(self) -> float:
+        """All of the image's time."""
+        return self.encode_ms + self.after_ms
+
+    @property
     def ratio(self) -> float:
         """Everything after the encoder, by the encoder."""
         return self.after_ms / self.encode_ms
