@@ -21,13 +21,13 @@ from backend.vision.location_map import LocationMaps, mean_maps
 from backend.vision.parts import Part
 from backend.vision.places import sweep_places
 from backend.vision.reduction import Reduction
-from backend.vision.reference import MAX_TILES, Reference
+from backend.vision.reference import Reference
 from backend.vision.refine import redrawn
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.search import search_instances
 from backend.vision.semantics import SemanticEncoder
 from backend.vision.similarity import similarity_map
-from backend.vision.views import View, views
+from backend.vision.views import MAX_TILES, View, views
 
 
 @dataclass(frozen=True)

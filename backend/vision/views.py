@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 ENOUGH_CELLS = 6  # along the side of an object; with fewer, masks of neighbours run together
 Pixel = TypeVar("Pixel", bound=np.generic)
 ENCODED_SIDE = 1024  # of what the image encoders of SAM and its kin see, in pixels
+MAX_TILES = 9  # of an image, unless told
 OVERLAP = 0.25  # of a tile: what a border cuts in one lies whole in the next
 
 

@@ -6,8 +6,7 @@ from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.labelstudio.network import PrivateHosts
 from backend.settings import Settings
-from backend.vision.reference import MAX_TILES
-from backend.vision.views import enough_side
+from backend.vision.views import MAX_TILES, enough_side
 from backend.worker.errors import WorkerStartError
 
 
