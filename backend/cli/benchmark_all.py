@@ -246,11 +246,15 @@ def rle_part(settings: Settings, sizes: Sizes) -> Part:  # noqa: ARG001 - as all
     )
 
 
-def image_part(settings: Settings, sizes: Sizes) -> Part:  # noqa: ARG001 - as all parts
+def image_part(settings: Settings, sizes: Sizes) -> Part:
     """Decoding JPEGs at reduced size."""
     from backend.cli.benchmark_image import DRAFT, SIZES_WH, image_speed
+    from backend.worker.images import image_limits
 
-    timings = [one for size_wh in SIZES_WH for one in image_speed(size_wh, rounds=sizes.rounds)]
+    limits = image_limits(settings)
+    timings = [
+        one for size_wh in SIZES_WH for one in image_speed(size_wh, limits=limits, rounds=sizes.rounds)
+    ]
     figures = [
         Figure(f"JPEG {one.case}", one.times_faster, "times as fast as decoded in full")
         for one in timings
