@@ -4,6 +4,7 @@ import click
 
 from backend.cli.benchmark_all import everything
 from backend.cli.benchmark_encoder import encoder
+from backend.cli.benchmark_gpu import gpu
 from backend.cli.benchmark_image import image
 from backend.cli.benchmark_job import job
 from backend.cli.benchmark_queue import queue
@@ -26,6 +27,7 @@ def benchmark() -> None:
 
 benchmark.add_command(everything)
 benchmark.add_command(encoder)
+benchmark.add_command(gpu)
 benchmark.add_command(image)
 benchmark.add_command(job)
 benchmark.add_command(queue)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backend.cli.benchmark_figures import Figure
+from backend.cli.benchmark_figures import Figure, lines
 from backend.cli.benchmark_vision import numbers, opened, told
 from backend.cli.benchmark_workers import Throughput, throughput, whole_numbers
 from backend.cli.benchmark_workers import told as told_throughput
@@ -114,7 +114,7 @@ def everything(
     facts = facts_of(settings, sizes)
     figures = [figure for part in parts.values() for figure in part.figures]
     click.echo(
-        "\n".join(["", *("  ".join(pair) for pair in facts.items()), "", *table(figures), "", NOT_HERE])
+        "\n".join(["", *("  ".join(pair) for pair in facts.items()), "", *lines(figures), "", NOT_HERE])
     )
     if json_file is not None:
         details = {name: part.details for name, part in parts.items()}
@@ -165,17 +165,6 @@ def facts_of(settings: Settings, sizes: Sizes) -> dict[str, str]:
         "rounds": str(sizes.rounds),
         "images": f"{sizes.images}, of peers {sizes.peer_images}",
     }
-
-
-def table(figures: Sequence[Figure]) -> list[str]:
-    """What was seen beside what was aimed at, a line each."""
-    width = max([len(figure.name) for figure in figures] or [0])
-    lines = [f"{'':{width}}{'seen':>11}   {'target':14}{'met':5}unit"]
-    for one in figures:
-        target = "" if one.bound is None else f"{one.sense} {one.bound:g}"
-        met = "" if one.bound is None else ("NO" if one.missed else "yes")
-        lines.append(f"{one.name:{width}}{one.value:11.3g}   {target:14}{met:5}{one.unit}")
-    return lines
 
 
 def encoder_part(settings: Settings, sizes: Sizes) -> Part:

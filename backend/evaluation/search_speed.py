@@ -133,15 +133,20 @@ class Stopwatch:
 
 
 def peer_model(sam: str, *, cache_dir: Path, device: str) -> PeerModel | None:
-    """The own model of transformers with the weights of a checkpoint; None where it is no first SAM on a CPU.
+    """As ``transformers_model``; None also where it is not on a CPU."""
+    model = transformers_model(sam, cache_dir=cache_dir, device=device)
+    return model if usable_device(device).type == "cpu" else None
+
+
+def transformers_model(sam: str, *, cache_dir: Path, device: str) -> PeerModel | None:
+    """The own model of transformers with the weights of a checkpoint; None where it is no first SAM.
 
     Raises:
         CheckpointError: weights that cannot be had or used, or a device that is not there.
     """
-    where = usable_device(device)
     name = str(fetch_mobilesam(cache_dir) / DECODER) if sam == MOBILESAM else sam
-    model, _ = open_transformers_sam(name, cache_dir=cache_dir, device=where)
-    return cast("PeerModel", model) if isinstance(model, SamModel) and where.type == "cpu" else None
+    model, _ = open_transformers_sam(name, cache_dir=cache_dir, device=usable_device(device))
+    return cast("PeerModel", model) if isinstance(model, SamModel) else None
 
 
 def growing_things(models: Models, counts: Sequence[int], *, rounds: int) -> list[SearchCost]:

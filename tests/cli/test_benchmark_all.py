@@ -13,10 +13,9 @@ from backend.cli.benchmark_all import (
     encoder_figures,
     grown,
     search_figures,
-    table,
     workers_growth,
 )
-from backend.cli.benchmark_figures import Figure
+from backend.cli.benchmark_figures import Figure, lines
 from backend.cli.benchmark_workers import Throughput
 from backend.cli.main import main
 from backend.evaluation.search_speed import FitCost, SearchCost
@@ -66,11 +65,11 @@ def test_parts_are_run_in_one_order_and_none_is_made_up() -> None:
 
 
 def test_the_table_says_what_is_met() -> None:
-    lines = table(
+    told = lines(
         [Figure("ready", 4, "s", 5.0), Figure("job", 2, "times", 4.0, "at least"), Figure("x", 1, "")]
     )
 
-    assert [line.split() for line in lines[1:]] == [
+    assert [line.split() for line in told[1:]] == [
         ["ready", "4", "at", "most", "5", "yes", "s"],
         ["job", "2", "at", "least", "4", "NO", "times"],
         ["x", "1"],
