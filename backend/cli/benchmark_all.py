@@ -280,9 +280,10 @@ def start_part(settings: Settings, sizes: Sizes) -> Part:
     from backend.cli.benchmark_start import LABELS, TARGETS, start_figures
 
     seen = start_figures(settings, rounds=sizes.rounds)
-    return Part(
-        [Figure(f"worker, {LABELS[name]}", seen[name], "", target) for name, target in TARGETS.items()], seen
-    )
+    figures = [
+        Figure(f"worker, {label}", seen[name], "", TARGETS.get(name)) for name, label in LABELS.items()
+    ]
+    return Part(figures, seen)
 
 
 def things_part(settings: Settings, sizes: Sizes) -> Part:
@@ -300,7 +301,7 @@ def pixels_part(settings: Settings, sizes: Sizes) -> Part:
 
     costs = growing_pixels(opened(settings)[0], sizes.megapixels, rounds=sizes.rounds)
     points = [(one.megapixels, one.image_ms / 1000) for one in costs]
-    return grown("pixels", "Pixels of an image with 10 things", "megapixels", points, costs)
+    return grown("megapixels", "Pixels of an image with 10 things", "megapixels", points, costs)
 
 
 def grown(
