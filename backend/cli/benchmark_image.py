@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from backend.evaluation.reduced_search import BothWays
     from backend.evaluation.speed import Timing
     from backend.labelstudio.images import ImageLimits
 
@@ -23,22 +25,67 @@ FULL, DRAFT, PIXELS = "decode in full", "decode as workers do", "to the encoder'
 
 @click.command()
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1), help="How often each.")
+@click.option(
+    "--search",
+    "searched",
+    type=click.IntRange(min=1),
+    help="Search the largest with so many things, in full and reduced.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def image(*, rounds: int, as_json: bool) -> None:
+def image(*, rounds: int, searched: int | None, as_json: bool) -> None:
     """Time the way of JPEGs of 2, 12, 24 and 50 megapixels to the encoder's pixels.
 
     Workers have the decoder leave out detail that not even the finest tiles of ONESHOT_MAX_TILES show: none
     of images up to 4,915 pixels along the longer side.
 
-    Example: oneshot benchmark image --rounds 5
+    Example: oneshot benchmark image --rounds 5 --search 10
     """
     from backend.evaluation.speed import machine, report, told
     from backend.worker.images import image_limits
 
-    limits = image_limits(Settings())
+    settings = Settings()
+    limits = image_limits(settings)
     timings = [one for size_wh in SIZES_WH for one in image_speed(size_wh, limits=limits, rounds=rounds)]
     facts = machine(["pillow", "torch"]) | {"rounds": str(rounds)}
-    click.echo(json.dumps(report(timings, facts)) if as_json else told(timings, facts))
+    found = None if searched is None else both(settings, things=searched)
+    if as_json:
+        click.echo(json.dumps(report(timings, facts) | {"search": found and asdict(found)}))
+    else:
+        click.echo("\n".join([told(timings, facts), *(said(found) if found else [])]))
+
+
+def both(settings: Settings, *, things: int) -> BothWays:
+    """Search a scene of the largest size in full and reduced."""
+    from backend.evaluation.reduced_search import both_ways
+    from backend.worker.images import image_limits
+    from backend.worker.models import load_models
+    from backend.worker.search_options import search_options
+
+    models = load_models(
+        sam=settings.oneshot_sam,
+        semantics=settings.oneshot_semantics,
+        cache_dir=settings.oneshot_cache,
+        device=settings.oneshot_device,
+        threads=settings.oneshot_threads,
+    )
+    size_hw = SIZES_WH[-1][1], SIZES_WH[-1][0]
+    return both_ways(
+        models, size_hw, things=things, limits=image_limits(settings), options=search_options(settings)
+    )
+
+
+def said(both: BothWays) -> list[str]:
+    """What both ways have found, in lines."""
+    height, width = both.size_hw
+    ious = f"{both.mean_iou:.4f}, at least {both.least_iou:.4f}"
+    reduced = f"found {both.found_reduced}, F1 {both.f1_reduced:.3f}, {both.cpu_ms_reduced:.0f} ms CPU"
+    return [
+        "",
+        f"{both.things} things in {width} x {height} pixels",
+        f"in full: found {both.found}, F1 {both.f1:.3f}, {both.cpu_ms:.0f} ms CPU",
+        f"at 1/{both.times}: {reduced}",
+        f"IoU of the masks of both in the image's own pixels: {ious}",
+    ]
 
 
 def image_speed(size_wh: tuple[int, int], *, limits: ImageLimits, rounds: int) -> list[Timing]:
