@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli.benchmark import benchmark
 from backend.cli.main import COMMANDS
 from backend.settings import Settings
 
@@ -33,6 +34,11 @@ def test_the_default_in_the_table_is_the_default(name: str) -> None:
 def test_every_command_is_mentioned(command: str) -> None:
     """The three left out are known as make's targets."""
     assert f"oneshot {command}" in README
+
+
+@pytest.mark.parametrize("name", benchmark.commands)
+def test_every_benchmark_is_mentioned(name: str) -> None:
+    assert f"oneshot benchmark {name} " in README
 
 
 @pytest.mark.parametrize("target", ["setup", "demo", "up", "test"])

@@ -33,6 +33,14 @@ def usable_device(name: str) -> torch.device:
     return device
 
 
+def gpu_name(name: str) -> str | None:
+    """What the GPU ``cuda`` or ``cuda:N`` is called; None if it is not there, or no GPU is meant."""
+    device = torch.device(name)
+    if device.type != "cuda" or (device.index or 0) >= torch.cuda.device_count():
+        return None
+    return torch.cuda.get_device_name(device)
+
+
 def fast_bf16(device: torch.device, *, cpuinfo: Path = CPUINFO) -> bool:
     """Whether the device computes bf16 faster than float32: told by what it says it can, not by the clock.
 

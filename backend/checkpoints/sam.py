@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,8 +58,10 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu") -> SamCheckpoin
         modules = open_sam_modules(folder / DECODER / DECODER_WEIGHTS, where)
         encoder = MobileSamEncoder(folder / ENCODER, where)
         return SamCheckpoint(name, modules, encoder, INPUT_SIZE, encoder.numerics)
+    from backend.checkpoints.sam_encoder import SamEncoder
     from backend.checkpoints.sam_transformers import open_transformers_sam
 
     model, family = open_transformers_sam(name, cache_dir=cache_dir, device=where)
     side = int(model.prompt_encoder.input_image_size)
-    return SamCheckpoint(name, model, partial(family.encode, model), side)
+    transformers_encoder = SamEncoder(model, family, where)
+    return SamCheckpoint(name, model, transformers_encoder, side, transformers_encoder.numerics)

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
+from backend.cli.benchmark_figures import Figure
 from backend.cli.benchmark_label_studio import LABEL_CONFIG, TOKEN, StandIn, serve
 from backend.cli.benchmark_queue_worker import Computing
 from backend.cli.benchmark_web import CORES, Request, answer_ms, resident_mb, start_web, two_cores
@@ -42,38 +43,6 @@ POLL_S = 0.05
 STUCK_S = 120.0
 SYNC_S = 120.0
 MB = 1e6
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value beside its floor.
-
-    Attributes:
-        name: of the value.
-        value: in *unit*.
-        unit: and what it is of.
-        bound: the floor; None where there is none.
-        sense: whether the bound is an upper or a lower one.
-    """
-
-    name: str
-    value: float
-    unit: str
-    bound: float | None = None
-    sense: Literal["at most", "at least"] = "at most"
-
-    @property
-    def missed(self) -> bool:
-        """Whether the floor is not reached."""
-        if self.bound is None:
-            return False
-        return self.value > self.bound if self.sense == "at most" else self.value < self.bound
-
-    def __str__(self) -> str:
-        """Give one line of the table."""
-        floor = "" if self.bound is None else f"{self.sense} {self.bound:g}"
-        missed = "MISSED" if self.missed else ""
-        return f"{self.name:20} {self.value:10.2f}   {floor:13} {missed:6}   {self.unit}"
 
 
 @click.command()

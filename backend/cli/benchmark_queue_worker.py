@@ -87,6 +87,7 @@ class StandInModel:
         *,
         options: "SearchOptions",  # noqa: ARG002
         learned: "Learned",  # noqa: ARG002
+        size_hw: tuple[int, int] | None,  # noqa: ARG002
     ) -> "Segmentation":
         """Burn the time, and give the objects."""
         from backend.vision.clock import StageSeconds

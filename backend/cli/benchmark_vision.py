@@ -103,14 +103,14 @@ def table(costs: Sequence[SearchCost]) -> list[str]:
     """The costs, a line each; of peers also how many times the pipeline's cost of an instance theirs is."""
     own = {one.things: one.instance_ms for one in reversed(costs) if one.way == "pipeline"}
     heads = (
-        f"{'way':12}{'things':>7}{'MP':>7}{'found':>7}{'F1':>7}{'encode ms':>11}{'check ms':>10}"
-        f"{'after ms':>10}{'after/encode':>14}{'ms/instance':>13}{'times ours':>12}"
+        f"{'way':12}{'things':>7}{'MP':>7}{'found':>7}{'F1':>7}{'decode ms':>11}{'encode ms':>11}"
+        f"{'check ms':>10}{'after ms':>10}{'after/encode':>14}{'ms/instance':>13}{'times ours':>12}"
     )
     lines = [heads]
     for one in costs:
         times = one.instance_ms / own[one.things] if one.way != "pipeline" and one.things in own else None
         lines.append(
-            f"{one.way:12}{one.things:7}{one.megapixels:7.1f}{one.found:7}{one.f1:7.3f}{one.encode_ms:11.0f}"
+            f"{one.way:12}{one.things:7}{one.megapixels:7.1f}{one.found:7}{one.f1:7.3f}{one.decode_ms:11.0f}{one.encode_ms:11.0f}"
             f"{one.check_ms:10.0f}{one.after_ms:10.0f}{one.ratio:14.2f}{one.instance_ms:13.1f}"
             f"{'' if times is None else f'{times:.1f}':>12}"
         )

@@ -85,8 +85,7 @@ def _size_of(settings: Settings, client: LabelStudio) -> SizeOf:
     fetcher = image_fetcher(settings, client.authorisation)
 
     def size_of(address: str, task_id: int) -> tuple[int, int]:
-        height, width, _ = fetcher.image(address, task_id=task_id).shape
-        return height, width
+        return fetcher.image(address, task_id=task_id).size_hw
 
     return size_of
 

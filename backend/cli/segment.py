@@ -95,14 +95,12 @@ def _reference_files(
 def _segment(files: list[ReferenceFile], images: tuple[Path, ...], out: Path) -> int:
     """Segment all images, say what came of each, and return how many failed."""
     from backend.evaluation.segment import Failed, read_shots, segment_files, summary
-    from backend.labelstudio.images import ImageLimits
+    from backend.worker.images import image_limits
     from backend.worker.models import load_models
     from backend.worker.search_options import search_options
 
     settings = Settings()
-    limits = ImageLimits(
-        settings.oneshot_max_image_bytes, settings.oneshot_max_image_side, settings.oneshot_max_image_pixels
-    )
+    limits = image_limits(settings)
     shots = read_shots(files, limits=limits)
     models = load_models(
         sam=settings.oneshot_sam,

@@ -33,8 +33,7 @@ class Images:
         Raises:
             LabelStudioError: it cannot be had, or is no image that can be used.
         """
-        height, width, _ = self.fetcher.image(uri, task_id=task_id).shape
-        return height, width
+        return self.fetcher.image(uri, task_id=task_id).size_hw
 
 
 def images_of(settings: Settings, authorise: Callable[[], str]) -> Images:

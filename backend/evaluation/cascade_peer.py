@@ -55,17 +55,17 @@ class TransformersSam:
     ) -> Answer:
         """Decode one prompt: a positive and a negative point; box in pixels of the image, (4,)."""
         scale = self._embedding.resized_hw[1] / self._embedding.size_hw[1]
+        features = self._embedding.features.float()[None]
         prompts: dict[str, Any] = {
             "input_points": (points_xy * scale)[None, None],
-            "input_labels": torch.tensor([[[POSITIVE, NEGATIVE]]]),
+            "input_labels": torch.tensor([[[POSITIVE, NEGATIVE]]], device=features.device),
             "input_boxes": None if box is None else (box * scale)[None, None],
             "input_masks": None if logits is None else logits[None, None],
         }
-        features = self._embedding.features.float()[None]
         told = self._model(image_embeddings=features, **prompts, multimask_output=multimask, **guided)
         best = int(told.iou_scores[0, 0].argmax())
         chosen: Tensor = told.pred_masks[0, 0]
-        masks = (self._sam.upscale(chosen, self._embedding) > 0).numpy()  # all, as the processor does
+        masks = (self._sam.upscale(chosen, self._embedding) > 0).cpu().numpy()  # all, as the processor does
         return Answer(chosen[best], masks[best])
 
 

@@ -5,7 +5,6 @@ and what was found becomes a prediction. The network, loading the models and lea
 out of every way.
 """
 
-import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from backend.evaluation.matching import match_instances
 from backend.evaluation.metrics import Tally, scores, tally, total
 from backend.evaluation.rle import Rle, encode
-from backend.evaluation.scattered_coins import scattered_coins
+from backend.evaluation.scattered_coins import jpeg, scattered_coins
 from backend.evaluation.search_speed import LABEL, REFERENCE_SEED, Stopwatch
 from backend.labelstudio.images import ImageLimits, decode_image
 from backend.labelstudio.label_config import Control
@@ -30,7 +28,6 @@ from backend.vision.sam import ImageEmbedding, Sam
 
 COLD, KEPT = "this program, cold", "this program, kept"
 SIZE_HW = (768, 1024)
-QUALITY = 90  # of the JPEGs
 CONTROLS = {LABEL: Control("label", "image", "image", (LABEL,))}
 
 Masks: TypeAlias = Sequence[NDArray[np.bool_]]
@@ -122,13 +119,6 @@ def job_reference(
         max_tiles=options.max_tiles,
         fine_tuned=options.fine_tuned,
     )
-
-
-def jpeg(image: NDArray[np.uint8]) -> bytes:
-    """The file of an image, RGB, (H, W, 3) uint8."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()
 
 
 def own_way(name: str, models: Models, reference: Reference, options: SearchOptions) -> Way:

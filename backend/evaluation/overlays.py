@@ -49,7 +49,7 @@ def draw_marks(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        marks: masks at the same size; later ones lie above earlier ones.
+        marks: masks of all of it, in pixels of whatever size; later ones lie above earlier ones.
         longest_side: of the picture that comes back, in pixels.
     """
     height, width = image.shape[:2]

@@ -1,5 +1,6 @@
 """Scenes of any number of things and any size, made of a photograph of coins: what growth is measured on."""
 
+import io
 import math
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from backend.evaluation.coins import coin_masks, coins_image
 GROUND_GREY = 40.0  # of the photograph's ground
 GRAIN = 6.0  # standard deviation of the ground's noise
 FILLS = 0.72  # of a place that a coin may take up
+QUALITY = 90  # of JPEGs
 WIDEST = 0.25  # of the image's shorter side
 
 
@@ -58,6 +60,13 @@ def scattered_coins(count: int, *, size_hw: tuple[int, int], seed: int) -> Scatt
         mask[window] = inside
         masks.append(mask)
     return ScatteredCoins(np.stack([grey] * 3, axis=-1), tuple(masks))
+
+
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    """The file of an image, RGB, (H, W, 3) uint8."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=QUALITY)
+    return file.getvalue()
 
 
 def lattice(count: int, size_hw: tuple[int, int]) -> tuple[int, int]:

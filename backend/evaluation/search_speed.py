@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -20,12 +20,14 @@ from backend.evaluation.cascade_peer import looped
 from backend.evaluation.matching import match_instances
 from backend.evaluation.metrics import scores, tally
 from backend.evaluation.rle import encode
-from backend.evaluation.scattered_coins import ScatteredCoins, scattered_coins
+from backend.evaluation.scattered_coins import ScatteredCoins, jpeg, scattered_coins
+from backend.labelstudio.images import DecodedImage, ImageLimits, decode_reduced
 from backend.vision.finetune import FOCAL_ALPHA, FOCAL_GAMMA, SMOOTHING, mask_weights
 from backend.vision.location_prior import POSITIVE
 from backend.vision.pipeline import Models, SearchOptions, find_instances
 from backend.vision.prototype import reference_logits
 from backend.vision.reference import Reference, build_reference
+from backend.vision.views import MAX_TILES, enough_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from backend.vision.sam import ImageEmbedding, Sam
 
 PeerModel: TypeAlias = SamModel
+LIMITS = ImageLimits(enough_side=enough_side(MAX_TILES))  # as workers have it, unless told
 SIDE = 1024  # pixels of the scenes in which only the number of things grows
 THINGS = 10  # in the scenes in which only the pixels grow
 LABEL = "coin"
@@ -57,6 +60,7 @@ class SearchCost:
         encode_ms: of the image encoder, over all tiles.
         check_ms: of the semantic encoder on the crops of candidates.
         after_ms: of everything else but the encoder, the check among it.
+        decode_ms: of reading the image's JPEG; 0 where it was there as pixels.
     """
 
     way: str
@@ -67,6 +71,12 @@ class SearchCost:
     encode_ms: float
     check_ms: float
     after_ms: float
+    decode_ms: float = 0.0
+
+    @property
+    def image_ms(self) -> float:
+        """All of the image's time."""
+        return self.decode_ms + self.encode_ms + self.after_ms
 
     @property
     def ratio(self) -> float:
@@ -123,15 +133,20 @@ class Stopwatch:
 
 
 def peer_model(sam: str, *, cache_dir: Path, device: str) -> PeerModel | None:
-    """The own model of transformers with the weights of a checkpoint; None where it is no first SAM on a CPU.
+    """As ``transformers_model``; None also where it is not on a CPU."""
+    model = transformers_model(sam, cache_dir=cache_dir, device=device)
+    return model if usable_device(device).type == "cpu" else None
+
+
+def transformers_model(sam: str, *, cache_dir: Path, device: str) -> PeerModel | None:
+    """The own model of transformers with the weights of a checkpoint; None where it is no first SAM.
 
     Raises:
         CheckpointError: weights that cannot be had or used, or a device that is not there.
     """
-    where = usable_device(device)
     name = str(fetch_mobilesam(cache_dir) / DECODER) if sam == MOBILESAM else sam
-    model, _ = open_transformers_sam(name, cache_dir=cache_dir, device=where)
-    return cast("PeerModel", model) if isinstance(model, SamModel) and where.type == "cpu" else None
+    model, _ = open_transformers_sam(name, cache_dir=cache_dir, device=usable_device(device))
+    return cast("PeerModel", model) if isinstance(model, SamModel) else None
 
 
 def growing_things(models: Models, counts: Sequence[int], *, rounds: int) -> list[SearchCost]:
@@ -140,9 +155,9 @@ def growing_things(models: Models, counts: Sequence[int], *, rounds: int) -> lis
 
 
 def growing_pixels(models: Models, megapixels: Sequence[float], *, rounds: int) -> list[SearchCost]:
-    """The pipeline on scenes of ever more pixels with the same number of things."""
+    """The pipeline on JPEGs of ever more pixels with the same number of things."""
     sides = [round(math.sqrt(one * 1e6)) for one in megapixels]
-    return [pipeline_cost(models, *_scenes(THINGS, side), rounds=rounds) for side in sides]
+    return [pipeline_cost(models, *_scenes(THINGS, side), rounds=rounds, from_jpeg=True) for side in sides]
 
 
 def peer_costs(models: Models, model: PeerModel, counts: Sequence[int], *, rounds: int) -> list[SearchCost]:
@@ -154,18 +169,36 @@ def peer_costs(models: Models, model: PeerModel, counts: Sequence[int], *, round
     ]
 
 
-def pipeline_cost(models: Models, shot: ScatteredCoins, scene: ScatteredCoins, *, rounds: int) -> SearchCost:
-    """The least that the pipeline took in some rounds, after one that is not counted."""
+def pipeline_cost(
+    models: Models, shot: ScatteredCoins, scene: ScatteredCoins, *, rounds: int, from_jpeg: bool = False
+) -> SearchCost:
+    """The least that the pipeline took in some rounds, after one that is not counted.
+
+    Args:
+        models: the networks.
+        shot: of which the first thing is the reference.
+        scene: that is searched.
+        rounds: that are counted.
+        from_jpeg: the scene is a file, decoded as workers do; else its pixels are there.
+    """
     reference = _reference(models, shot)
-    costs = []
+    costs, file = [], jpeg(scene.image) if from_jpeg else b""
+    image, decode_ms = DecodedImage.whole(scene.image), 0.0
     for _ in range(rounds + 1):
+        if from_jpeg:
+            started = time.process_time()
+            image = decode_reduced(file, limits=LIMITS)
+            decode_ms = (time.process_time() - started) * 1000
         sam, semantic = Stopwatch(models.sam, "embed"), Stopwatch(models.semantic, "vectors")
         watched = Models(cast("Sam", sam), cast("Any", semantic))
         started = time.process_time()
-        found = find_instances(watched, [reference], scene.image, options=SearchOptions())
+        found = find_instances(
+            watched, [reference], image.pixels, options=SearchOptions(), size_hw=image.size_hw
+        )
         after_ms = (time.process_time() - started) * 1000 - sam.spent_ms
         masks = [one.mask for one in found.instances]
-        costs.append(_cost("pipeline", scene, masks, sam.spent_ms, semantic.spent_ms, after_ms))
+        cost = _cost("pipeline", scene, masks, sam.spent_ms, semantic.spent_ms, after_ms)
+        costs.append(replace(cost, decode_ms=decode_ms))
     return min(costs[1:], key=lambda cost: cost.after_ms)
 
 

@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from backend.evaluation.atomic import write_atomically
 from backend.evaluation.errors import EvaluationError
-from backend.evaluation.image_files import read_image
+from backend.evaluation.image_files import read_reduced
 from backend.evaluation.mask_files import read_masks
 from backend.evaluation.overlays import Colour, Mark, draw_marks, instance_colour
 from backend.evaluation.page import REFERENCE_COLOUR, Shot, page, png_bytes
 from backend.evaluation.predictions import Found, Predicted, coco_json
 from backend.evaluation.rle import encode
-from backend.labelstudio.images import ImageLimits
+from backend.labelstudio.images import DecodedImage, ImageLimits
 from backend.vision.errors import VisionError
 from backend.vision.instance import Instance
 from backend.vision.pipeline import Models, SearchOptions, find_instances
+from backend.vision.reduction import Reduction
 from backend.vision.reference import Reference, build_reference
 
 
@@ -41,23 +42,25 @@ class Failed:
 
 
 def read_shots(files: Sequence[ReferenceFile], *, limits: ImageLimits) -> list[Shot]:
-    """Read references; masks of the same image and label are one shot.
+    """Read references as they are decoded; masks of the same image and label are one shot.
 
     Raises:
         ImageFileError: an image cannot be read.
         MaskFileError: a mask cannot be read, is empty, or does not fit its image.
     """
     masks: dict[tuple[Path, str], list[NDArray[np.bool_]]] = {}
-    images: dict[Path, NDArray[np.uint8]] = {}
+    images: dict[Path, DecodedImage] = {}
     for file in files:
         if file.image not in images:
-            images[file.image] = read_image(file.image, limits=limits)
-        height, width = images[file.image].shape[:2]
-        found = read_masks(file.mask, size_hw=(height, width))
+            images[file.image] = read_reduced(file.image, limits=limits)
+        image = images[file.image]
+        reduction = Reduction.of(image.pixels.shape[:2], image.size_hw)
+        found = map(reduction.mask, read_masks(file.mask, size_hw=image.size_hw))
         masks.setdefault((file.image, file.label), []).extend(found)
     colours = label_colours([file.label for file in files])
     return [
-        Shot(images[image], tuple(found), label, colours[label]) for (image, label), found in masks.items()
+        Shot(images[path].pixels, tuple(found), label, colours[label])
+        for (path, label), found in masks.items()
     ]
 
 
@@ -103,13 +106,15 @@ def segment_files(
     done: list[Predicted] = []
     for path, name in zip(images, names, strict=True):
         try:
-            image = read_image(path, limits=limits)
-            instances = find_instances(models, references, image, options=options).instances
+            image = read_reduced(path, limits=limits)
+            instances = find_instances(
+                models, references, image.pixels, options=options, size_hw=image.size_hw
+            ).instances
         except (EvaluationError, VisionError) as exc:
             yield Failed(str(path), str(exc).removeprefix(f"{path}: "))
             continue
-        predicted = _predicted(path, f"overlays/{name}", image, instances)
-        write_atomically(out / predicted.overlay, _overlay(predicted, image, instances, shots))
+        predicted = _predicted(path, f"overlays/{name}", image.size_hw, instances)
+        write_atomically(out / predicted.overlay, _overlay(predicted, image.pixels, instances, shots))
         done.append(predicted)
         yield predicted
     labels = list(dict.fromkeys(shot.label for shot in shots))
@@ -139,12 +144,11 @@ def summary(predicted: Predicted) -> str:
 
 
 def _predicted(
-    path: Path, overlay: str, image: NDArray[np.uint8], instances: Sequence[Instance]
+    path: Path, overlay: str, size_hw: tuple[int, int], instances: Sequence[Instance]
 ) -> Predicted:
     """One image as ``predictions.json`` has it."""
-    height, width = image.shape[:2]
     found = [Found(i.label, encode(i.mask), i.confidence, i.similarity) for i in instances]
-    return Predicted(str(path), overlay, (height, width), found)
+    return Predicted(str(path), overlay, size_hw, found)
 
 
 def _overlay(

@@ -11,8 +11,6 @@ from urllib.parse import unquote_to_bytes
 
 import httpcore
 import httpx
-import numpy as np
-from numpy.typing import NDArray
 
 from backend.labelstudio.errors import (
     FetchRefusedError,
@@ -21,7 +19,7 @@ from backend.labelstudio.errors import (
     TokenRefusedError,
     TransientError,
 )
-from backend.labelstudio.images import ImageLimits, decode_image
+from backend.labelstudio.images import DecodedImage, ImageLimits, decode_reduced
 from backend.labelstudio.network import NO_PRIVATE_HOSTS, Deadline, GuardedBackend, PrivateHosts, is_public
 from backend.labelstudio.retry_after import retry_after_s
 
@@ -63,14 +61,14 @@ class ImageFetcher:
         self._private_hosts = private_hosts
         self._is_public = is_public
 
-    def image(self, uri: str, *, task_id: int | None = None) -> NDArray[np.uint8]:
-        """The pixels of the image at *uri*, RGB, (H, W, 3), within the limits.
+    def image(self, uri: str, *, task_id: int | None = None) -> DecodedImage:
+        """The image at *uri*, within the limits; a large JPEG perhaps at reduced size.
 
         Raises:
             ImageRefusedError: it is none that can be used.
             LabelStudioError: as ``fetch``.
         """
-        return decode_image(self.fetch(uri, task_id=task_id), limits=self._limits)
+        return decode_reduced(self.fetch(uri, task_id=task_id), limits=self._limits)
 
     def fetch(self, uri: str, *, task_id: int | None = None) -> bytes:
         """The bytes at *uri*: an upload, a local file, http(s), a data URI, cloud storage (with *task_id*).

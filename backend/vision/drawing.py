@@ -11,13 +11,14 @@ MARGIN = 2  # low-resolution pixels around a mask: what lies between two of them
 
 
 @torch.no_grad()
-def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding) -> MaskWindow:
+def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding, *, times: int = 1) -> MaskWindow:
     """Draw the object of low-resolution logits: where ``Sam.upscale`` is above 0.
 
     Args:
         sam: the model.
         logits: low-resolution logits, (4h, 4w) float.
         embedding: the image they belong to.
+        times: how much larger along each side it is drawn than the embedding's image.
 
     Returns:
         The mask in the image; empty where nothing is above 0.
@@ -26,15 +27,15 @@ def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding) -> MaskWi
     above, beside = _near(mask, dim=1), _near(mask, dim=0)
     frame = sam.framed(logits[above, beside], embedding, top=above.start, left=beside.start)
     inside = frame.pixels > 0
-    height, width = embedding.size_hw
+    height, width = size_hw = embedding.size_hw[0] * times, embedding.size_hw[1] * times
     rows = _reached(inside.any(dim=1), frame.top, frame.size_hw[0], height)
     columns = _reached(inside.any(dim=0), frame.left, frame.size_hw[1], width)
     if not len(rows) or not len(columns):
-        return mask_window(np.zeros((0, 0), dtype=np.bool_)).placed(0, 0, embedding.size_hw)
+        return mask_window(np.zeros((0, 0), dtype=np.bool_)).placed(0, 0, size_hw)
     across = _resized(frame.pixels.T, frame.left, frame.size_hw[1], columns, width)
     drawn = _resized(across.T, frame.top, frame.size_hw[0], rows, height) > 0
     window = mask_window(drawn.cpu().numpy())
-    return window.placed(int(rows[0]), int(columns[0]), embedding.size_hw)
+    return window.placed(int(rows[0]), int(columns[0]), size_hw)
 
 
 def _near(mask: Tensor, *, dim: int) -> slice:

@@ -1,7 +1,7 @@
 """One thing that a person points at: from points, a box or a stroke to its mask and all that look like it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from backend.vision.instance import Instance, MaskWindow, mask_window
 from backend.vision.location_prior import NEGATIVE, POSITIVE
 from backend.vision.pipeline import Models, SearchOptions, find_instances
 from backend.vision.prototype import reference_logits
+from backend.vision.reduction import Reduction
 from backend.vision.reference import build_reference
 from backend.vision.refine import Mask, best
 from backend.vision.sam import ImageEmbedding, Sam
@@ -61,19 +62,37 @@ class Shown:
     confidence: float
 
 
-def segment_shown(sam: Sam, embedding: ImageEmbedding, prompt: Prompt) -> Shown:
+def segment_shown(
+    sam: Sam, embedding: ImageEmbedding, prompt: Prompt, *, size_hw: tuple[int, int] | None = None
+) -> Shown:
     """Segment the thing that a person shows.
 
     Args:
         sam: the model.
         embedding: the image.
         prompt: what the person drew.
+        size_hw: of the image in its own pixels, those of *prompt* and of the mask, where it was decoded at
+            reduced size; None: it was not.
 
     Raises:
         MaskSizeError: the stroke has another size than the image.
     """
-    mask = _decoded(sam, embedding, prompt)
-    return Shown(object_window(sam, mask.logits, embedding).mask, min(max(mask.iou, 0.0), 1.0))
+    reduction = Reduction.of(embedding.size_hw, size_hw)
+    mask = _decoded(sam, embedding, reduced(prompt, reduction))
+    window = reduction.window(object_window(sam, mask.logits, embedding, times=reduction.times), 0, 0)
+    return Shown(window.mask, min(max(mask.iou, 0.0), 1.0))
+
+
+def reduced(prompt: Prompt, reduction: Reduction) -> Prompt:
+    """What a person drew, in the pixels that were decoded."""
+    if reduction.times == 1:
+        return prompt
+    return replace(
+        prompt,
+        points_xy=[reduction.point_xy(point) for point in prompt.points_xy],
+        box_xyxy=None if prompt.box_xyxy is None else reduction.box_xyxy(prompt.box_xyxy),
+        stroke=None if prompt.stroke is None else reduction.mask(prompt.stroke),
+    )
 
 
 def similar_instances(
@@ -85,6 +104,7 @@ def similar_instances(
     label: str,
     options: SearchOptions,
     known: Sequence[MaskWindow] = (),
+    size_hw: tuple[int, int] | None = None,
 ) -> list[Instance]:
     """Find what looks like the things that were shown in the same image.
 
@@ -96,6 +116,8 @@ def similar_instances(
         label: of the things.
         options: how to search.
         known: what is in the image already, of whatever label.
+        size_hw: of the image in its own pixels, those of *shown*, *known* and what is found, where *image*
+            was decoded at reduced size; None: it was not.
 
     Returns:
         The surest first; nothing that was shown or is known.
@@ -104,16 +126,17 @@ def similar_instances(
         EmptyReferenceMaskError: one of *shown* is empty.
         MaskSizeError: one of *shown* has another size than the image.
     """
+    reduction = Reduction.of(image.shape[:2], size_hw)
     reference = build_reference(
-        *(models.sam, models.semantic, image, shown),
+        *(models.sam, models.semantic, image, [reduction.mask(mask) for mask in shown]),
         label=label,
         embedding=embedding,
         max_tiles=options.max_tiles,
         fine_tuned=options.fine_tuned,
     )
-    found = find_instances(models, [reference], image, options=options, embedding=embedding).instances
+    found = find_instances(models, [reference], image, options=options, embedding=embedding, size_hw=size_hw)
     taken = [*map(mask_window, shown), *known]
-    return [one for one in found if not any(_same(one.window, other) for other in taken)]
+    return [one for one in found.instances if not any(_same(one.window, other) for other in taken)]
 
 
 def _decoded(sam: Sam, embedding: ImageEmbedding, prompt: Prompt) -> Mask:

@@ -20,13 +20,14 @@ from backend.vision.learned import NOTHING, Learned
 from backend.vision.location_map import LocationMaps, mean_maps
 from backend.vision.parts import Part
 from backend.vision.places import sweep_places
-from backend.vision.reference import MAX_TILES, Reference
+from backend.vision.reduction import Reduction
+from backend.vision.reference import Reference
 from backend.vision.refine import redrawn
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.search import search_instances
 from backend.vision.semantics import SemanticEncoder
 from backend.vision.similarity import similarity_map
-from backend.vision.views import View, views
+from backend.vision.views import MAX_TILES, View, views
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,13 @@ class Survey:
         exemplars: prototypes of all references.
         seen: the views.
         clock: what it took.
+        reduction: how the pixels that were searched lie in the image.
     """
 
     exemplars: tuple[Exemplar, ...]
     seen: tuple[Seen, ...]
     clock: Clock
+    reduction: Reduction
 
 
 def find_instances(
@@ -131,6 +134,7 @@ def find_instances(
     options: SearchOptions = SearchOptions(),
     embedding: ImageEmbedding | None = None,
     learned: Learned = NOTHING,
+    size_hw: tuple[int, int] | None = None,
 ) -> Segmentation:
     """Find every object that looks like one of the references. Labels compete.
 
@@ -141,10 +145,14 @@ def find_instances(
         options: how to search.
         embedding: of *image*, where the caller has it.
         learned: what reviewed images taught about the labels; the bare loop heeds it not.
+        size_hw: of the image in its own pixels, in which masks are given, where *image* was decoded at
+            reduced size; None: it was not.
     """
     if options.search == "loop" and not options.semantic_check:
-        return loop_alone(models, references, image, options, embedding)
-    found = survey(models, references, image, options=options, embedding=embedding)
+        return loop_alone(
+            models, references, image, options, embedding, Reduction.of(image.shape[:2], size_hw)
+        )
+    found = survey(models, references, image, options=options, embedding=embedding, size_hw=size_hw)
     return decided(models, found, options=options, learned=learned)
 
 
@@ -159,7 +167,11 @@ def decided(
             sights, found.exemplars, weights=options.counting, without=options.without, learned=learned
         )
         instances = without_repeats(
-            instance(models.sam, one.view, one.embedding, outlined(models.sam, one.embedding, claim))
+            instance(
+                *(models.sam, one.view, one.embedding),
+                outlined(models.sam, one.embedding, claim),
+                found.reduction,
+            )
             for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
             for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity)
         )
@@ -180,12 +192,13 @@ def survey(
     *,
     options: SearchOptions = SearchOptions(),
     embedding: ImageEmbedding | None = None,
+    size_hw: tuple[int, int] | None = None,
 ) -> Survey:
     """Find and measure every candidate, and decide nothing. Arguments as in ``find_instances``."""
-    clock = Clock()
+    clock, reduction = Clock(), Reduction.of(image.shape[:2], size_hw)
     exemplars = exemplars_of(references, options)
     seen = looked(models, references, exemplars, image, options, embedding, clock)
-    return Survey(tuple(exemplars), tuple(seen), clock)
+    return Survey(tuple(exemplars), tuple(seen), clock, reduction)
 
 
 def exemplars_of(references: Sequence[Reference], options: SearchOptions) -> list[Exemplar]:
@@ -303,6 +316,7 @@ def loop_alone(
     image: NDArray[np.uint8],
     options: SearchOptions,
     embedding: ImageEmbedding | None,
+    reduction: Reduction,
 ) -> Segmentation:
     """The report's loop with nothing after it. Arguments as in ``find_instances``."""
     clock = Clock()
@@ -320,7 +334,7 @@ def loop_alone(
         kept = distinct(torch.stack(masks), [claim.confidence for claim in claims]) if masks else []
         height, width = image.shape[:2]
         whole = View(0, 0, (height, width), (height, width))
-        instances = tuple(instance(models.sam, whole, embedding, claims[i]) for i in kept)
+        instances = tuple(instance(models.sam, whole, embedding, claims[i], reduction) for i in kept)
     return Segmentation(instances, clock.seconds)
 
 
@@ -332,10 +346,10 @@ def outlined(sam: Sam, embedding: ImageEmbedding, claim: Claim) -> Claim:
     return replace(claim, candidate=replace(claim.candidate, logits=logits))
 
 
-def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim) -> Instance:
-    """Bring a claim to the size and the frame of the image."""
-    drawn = object_window(sam, claim.candidate.logits, embedding)
-    window = drawn.placed(view.top, view.left, view.image_hw)
+def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim, reduction: Reduction) -> Instance:
+    """Bring a claim to the size and the frame of the image in its own pixels."""
+    drawn = object_window(sam, claim.candidate.logits, embedding, times=reduction.times)
+    window = reduction.window(drawn, view.top, view.left)
     return Instance(claim.label, window, claim.confidence, claim.similarity)
 
 

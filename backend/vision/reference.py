@@ -18,9 +18,7 @@ from backend.vision.sam import ImageEmbedding, Sam, to_grid
 from backend.vision.semantics import SemanticEncoder
 from backend.vision.similarity import similarity_map
 from backend.vision.target import cell_weights, target_embedding
-from backend.vision.views import scale_for, view_around
-
-MAX_TILES = 9
+from backend.vision.views import MAX_TILES, scale_for, view_around
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 ENOUGH_CELLS = 6  # along the side of an object; with fewer, masks of neighbours run together
 Pixel = TypeVar("Pixel", bound=np.generic)
+ENCODED_SIDE = 1024  # of what the image encoders of SAM and its kin see, in pixels
+MAX_TILES = 9  # of an image, unless told
 OVERLAP = 0.25  # of a tile: what a border cuts in one lies whole in the next
 
 
@@ -95,6 +97,15 @@ def tile_length(longer: float, scale: int) -> float:
     *scale* tiles cover the longer side with an overlap of about ``OVERLAP``.
     """
     return longer if scale == 1 else longer * (1 + OVERLAP) / scale
+
+
+def enough_side(max_tiles: int) -> int:
+    """Pixels along an image's longer side with which its finest tiles fill the encoder's square.
+
+    Args:
+        max_tiles: bound on the tiles of an image.
+    """
+    return math.ceil(ENCODED_SIDE / tile_length(1.0, math.isqrt(max_tiles)))
 
 
 def _view_at(row: int, column: int, mask: NDArray[np.bool_], scale: int) -> View:

@@ -55,8 +55,9 @@ class FindInstances(Protocol):
         *,
         options: SearchOptions,
         learned: Learned,
+        size_hw: tuple[int, int] | None,
     ) -> Segmentation:
-        """Find every instance of the references' things in *image*, (H, W, 3)."""
+        """Find every instance of the references' things in *image*, (h, w, 3), in the pixels of *size_hw*."""
 
 
 class LearnFromReviews(Protocol):

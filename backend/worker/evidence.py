@@ -15,6 +15,7 @@ from backend.jobs.generations import GenerationNote, Wishes
 from backend.labelstudio.annotations import ProjectAnnotations
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, RegionError, RleError
 from backend.labelstudio.fetch import ImageFetcher
+from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import SearchedImage, is_merged
 from backend.labelstudio.references import Annotation
@@ -23,6 +24,7 @@ from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
 from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
 from backend.vision.learning import Reviewed
+from backend.vision.reduction import Reduction
 from backend.vision.sam import Sam
 from backend.worker.learning_options import LearningOptions
 
@@ -101,8 +103,8 @@ class Images:
     searched: SearchedImage
     sam: Sam
 
-    def image(self, annotation: Annotation) -> NDArray[np.uint8]:
-        """The image of the annotation's task, RGB, (H, W, 3).
+    def image(self, annotation: Annotation) -> DecodedImage:
+        """The image of the annotation's task.
 
         Raises:
             FetchRefusedError: it cannot be had.
@@ -149,29 +151,31 @@ def reviewed_images(
             )
         else:
             labels = frozenset(images.searched.controls)
-            yield Reviewed(image, masks, own=own(annotation.task_id), labels=labels)
+            yield Reviewed(image.pixels, masks, own=own(annotation.task_id), labels=labels)
 
 
 def things(
-    regions: Iterable[DrawnRegion], image: NDArray[np.uint8], sam: Sam
+    regions: Iterable[DrawnRegion], image: DecodedImage, sam: Sam
 ) -> dict[str, tuple[NDArray[np.bool_], ...]]:
-    """Every thing that a person left or drew on an image, by label, (H, W) bool each.
+    """Every thing that a person left or drew on an image, by label, (h, w) bool each, as it was decoded.
 
     Args:
         regions: on the image; of a box or an ellipse the thing inside counts.
-        image: RGB, (H, W, 3) uint8.
+        image: perhaps decoded at reduced size.
         sam: segments that.
 
     Raises:
         RegionError: one of them has another size than the image, or cannot be read.
         RleError: one of them cannot be decoded.
     """
-    embedded = cache(lambda: sam.embed(image))
+    embedded = cache(lambda: sam.embed(image.pixels))
+    reduction = Reduction.of(image.pixels.shape[:2], image.size_hw)
     found: dict[str, list[NDArray[np.bool_]]] = defaultdict(list)
     for region in regions:
         mask = region.mask()
-        if mask.shape != image.shape[:2]:
-            raise RegionError(f"expected masks of the image's {image.shape[:2]}, got {mask.shape}")
+        if mask.shape != image.size_hw:
+            raise RegionError(f"expected masks of the image's {image.size_hw}, got {mask.shape}")
+        mask = reduction.mask(mask)
         if region.control.surrounds and mask.any():
             mask = thing_inside(sam, embedded(), mask)
         for label in region.labels if mask.any() else ():

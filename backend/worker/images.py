@@ -6,15 +6,20 @@ from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.labelstudio.network import PrivateHosts
 from backend.settings import Settings
+from backend.vision.views import MAX_TILES, enough_side
 from backend.worker.errors import WorkerStartError
 
 
 def image_limits(settings: Settings) -> ImageLimits:
-    """Bounds on the images of tasks."""
+    """Bounds on the images of tasks; how large JPEGs are decoded follows from the finest tiles.
+
+    Never less than the usual ones need: the semantic check looks closely whatever the tiles are.
+    """
     return ImageLimits(
         max_bytes=settings.oneshot_max_image_bytes,
         max_side=settings.oneshot_max_image_side,
         max_pixels=settings.oneshot_max_image_pixels,
+        enough_side=enough_side(max(settings.oneshot_max_tiles, MAX_TILES)),
     )
 
 

@@ -82,11 +82,12 @@ def answer_regions(context: WorkerContext, question: Question) -> list[dict[str,
     asked = _asked(context, question)
     uri = image_uri(asked.task, asked.control.image_key)
     opened = context.open_images.get(asked.task.id, uri, lambda: _opened(context, asked.task, uri))
-    size_hw = opened.embedding.size_hw
+    size_hw = opened.image.size_hw
     if asked.pointed.size_hw != size_hw:
         raise RegionError(f"expected regions on an image of {size_hw} pixels, got {asked.pointed.size_hw}")
     shown = [
-        segment_shown(context.models.sam, opened.embedding, _prompt(thing)) for thing in asked.pointed.things
+        segment_shown(context.models.sam, opened.embedding, _prompt(thing), size_hw=size_hw)
+        for thing in asked.pointed.things
     ]
     shown = [each for each in shown if each.mask.any()]
     label = asked.pointed.label
@@ -117,7 +118,7 @@ def _asked(context: WorkerContext, question: Question) -> _Asked:
 
 def _opened(context: WorkerContext, task: Task, uri: str) -> OpenImage:
     image = context.fetcher.image(uri, task_id=task.id)
-    return OpenImage(image, context.models.sam.embed(image))
+    return OpenImage(image, context.models.sam.embed(image.pixels))
 
 
 def _prompt(thing: PointedThing) -> Prompt:
@@ -129,10 +130,11 @@ def _similar(
 ) -> list[Instance]:
     known = [*_known_windows(asked), *opened.offered_for_others(asked.region_ids)]
     found = similar_instances(
-        *(context.models, opened.image, opened.embedding, [each.mask for each in masks]),
+        *(context.models, opened.image.pixels, opened.embedding, [each.mask for each in masks]),
         label=asked.pointed.label,
         options=context.search,
         known=known,
+        size_hw=opened.image.size_hw,
     )
     windows = [*(mask_window(each.mask) for each in masks), *(each.window for each in found)]
     opened.note_offered(asked.region_ids, windows)

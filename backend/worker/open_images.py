@@ -4,9 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from backend.labelstudio.images import DecodedImage
 from backend.vision.instance import MaskWindow
 from backend.vision.sam import ImageEmbedding
 
@@ -19,12 +17,12 @@ class OpenImage:
     """One image.
 
     Attributes:
-        image: RGB, (H, W, 3) uint8.
-        embedding: of it.
+        image: perhaps decoded at reduced size.
+        embedding: of its pixels.
         offered: what was found to look like something, by the ids of the regions that showed it.
     """
 
-    image: NDArray[np.uint8]
+    image: DecodedImage
     embedding: ImageEmbedding
     offered: dict[frozenset[str], list[MaskWindow]] = field(default_factory=dict)
 
@@ -62,4 +60,4 @@ class OpenImages:
         return found
 
     def _bytes(self) -> int:
-        return sum(each.image.nbytes for each in self._kept.values())
+        return sum(each.image.pixels.nbytes for each in self._kept.values())

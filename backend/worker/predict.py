@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backend.jobs.progress import TaskProgress
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, PermanentError
-from backend.labelstudio.images import decode_image
+from backend.labelstudio.images import decode_reduced
 from backend.labelstudio.outputs import SearchedImage, painted_regions, region_plan
 from backend.labelstudio.regions import ScoredMask, prediction
 from backend.vision.errors import VisionError
@@ -85,7 +85,7 @@ def images_of(context: WorkerContext, keys: Sequence[str], tasks: Sequence[Task]
         return context.fetcher.fetch(image_uri(wanted.task, wanted.key), task_id=wanted.task.id)
 
     wanted = [TaskImage(task, key) for task in tasks for key in keys]
-    return Prefetch(fetch, partial(decode_image, limits=context.limits), wanted)
+    return Prefetch(fetch, partial(decode_reduced, limits=context.limits), wanted)
 
 
 def compute(
@@ -120,7 +120,7 @@ def compute(
             continue
         instances = found[-1].instances
         if shown is None or (instances and not shown[1]):
-            shown = loaded.image, instances
+            shown = loaded.image.pixels, instances
     if shown is None:
         raise _refusal(troubles)
     picture = context.thumbnailer.found(*shown)
@@ -133,7 +133,7 @@ class _Found:
 
     Attributes:
         image: which.
-        size_hw: its height and width.
+        size_hw: its height and width in its own pixels.
         instances: those whose label the task may have.
         segmentation: all that the core said.
         fetched_s: seconds that fetching and decoding took.
@@ -155,17 +155,19 @@ def _found(
     context: WorkerContext, generation: Generation, task: Task, image: SearchedImage, loaded: Loaded
 ) -> _Found:
     """Search one image for the labels that its controls offer."""
-    height, width = loaded.image.shape[:2]
     references = [each for each in generation.references if each.label in image.controls]
     segmentation = context.find(
-        *(context.models, references, loaded.image), options=context.search, learned=generation.learned
+        *(context.models, references, loaded.image.pixels),
+        options=context.search,
+        learned=generation.learned,
+        size_hw=loaded.image.size_hw,
     )
     instances = tuple(
         each
         for each in segmentation.instances
         if each.label in image.controls[each.label].labels_of(task.data)
     )
-    return _Found(image, (height, width), instances, segmentation, loaded.seconds)
+    return _Found(image, loaded.image.size_hw, instances, segmentation, loaded.seconds)
 
 
 def _computed(

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Generic, Self, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from backend.labelstudio.client import Task
+from backend.labelstudio.images import DecodedImage
 from backend.worker.threads import job_threads
 
 Wanted = TypeVar("Wanted")
@@ -30,9 +28,9 @@ class File:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """The pixels of an image, (H, W, 3) uint8 RGB, and how long fetching and decoding took."""
+    """An image, and how long fetching and decoding took."""
 
-    image: NDArray[np.uint8]
+    image: DecodedImage
     seconds: float
 
 
@@ -60,7 +58,7 @@ class Prefetch(Generic[Wanted]):
     def __init__(
         self,
         fetch: Callable[[Wanted], bytes],
-        decode: Callable[[bytes], NDArray[np.uint8]],
+        decode: Callable[[bytes], DecodedImage],
         wanted: Sequence[Wanted],
         *,
         files_ahead: int = FILES_AHEAD,

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from backend.labelstudio.client import Project
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
+from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.references import Annotations, PickedReference, PickedReferences, pick_references
 from backend.vision.boxed import thing_inside
 from backend.vision.errors import LearnedError, VisionError
+from backend.vision.reduction import Reduction
 from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding
 from backend.worker.context import WorkerContext
@@ -77,7 +79,7 @@ class _Attempt:
     built: dict[tuple[int, str], Reference] = field(default_factory=dict)
     unusable: dict[int, str] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
-    images: dict[tuple[int, str], tuple[NDArray[np.uint8], ImageEmbedding]] = field(default_factory=dict)
+    images: dict[tuple[int, str], tuple[DecodedImage, ImageEmbedding]] = field(default_factory=dict)
     pictures: dict[tuple[int, str], bytes] = field(default_factory=dict)
 
 
@@ -254,9 +256,9 @@ def _kept(context: WorkerContext, project_id: int, name: str) -> Taught | None:
 def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -> None:
     try:
         image, embedding = _embedded_image(context, picked, attempt)
-        masks = _shown(context, picked, embedding)
+        masks = _shown(context, picked, image, embedding)
         built = build_reference(
-            *(context.models.sam, context.models.semantic, image, masks),
+            *(context.models.sam, context.models.semantic, image.pixels, masks),
             label=picked.label,
             embedding=embedding,
             max_tiles=context.search.max_tiles,
@@ -268,32 +270,31 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
         )
     else:
         attempt.built[picked.annotation_id, picked.label] = built
-        attempt.pictures[picked.annotation_id, picked.label] = reference_picture(image, masks)
+        attempt.pictures[picked.annotation_id, picked.label] = reference_picture(image.pixels, masks)
 
 
 def _shown(
-    context: WorkerContext, picked: PickedReference, embedding: ImageEmbedding
+    context: WorkerContext, picked: PickedReference, image: DecodedImage, embedding: ImageEmbedding
 ) -> list[NDArray[np.bool_]]:
-    """Give the masks of what is shown: of what was drawn around, the thing inside."""
-    if picked.size_hw != embedding.size_hw:
-        return list(picked.masks)  # what is made of them says why not
+    """Give masks of what is shown, as the image was decoded: of what was drawn around, the thing inside."""
+    reduction = Reduction.of(image.pixels.shape[:2], image.size_hw)
     around = picked.surrounding or (False,) * len(picked.masks)
     return [
         thing_inside(context.models.sam, embedding, mask) if surrounds else mask
-        for mask, surrounds in zip(picked.masks, around, strict=True)
+        for mask, surrounds in zip(map(reduction.mask, picked.masks), around, strict=True)
     ]
 
 
 def _embedded_image(
     context: WorkerContext, picked: PickedReference, attempt: _Attempt
-) -> tuple[NDArray[np.uint8], ImageEmbedding]:
+) -> tuple[DecodedImage, ImageEmbedding]:
     """Get an image and its embedding; only the last few are kept, they may be large."""
     name = (picked.task_id, picked.image_uri)
     if name not in attempt.images:
         image = context.fetcher.image(picked.image_uri, task_id=picked.task_id)
         while len(attempt.images) >= _IMAGES_KEPT:
             attempt.images.pop(next(iter(attempt.images)))
-        attempt.images[name] = image, context.models.sam.embed(image)
+        attempt.images[name] = image, context.models.sam.embed(image.pixels)
     return attempt.images[name]
 
 

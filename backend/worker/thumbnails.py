@@ -35,8 +35,8 @@ class Thumbnailer:
         """Draw the instances on their image, a colour for each label.
 
         Args:
-            image: RGB, (H, W, 3) uint8.
-            instances: what was found in it.
+            image: RGB, (h, w, 3) uint8, perhaps decoded at reduced size.
+            instances: what was found in it, in its own pixels.
 
         Returns:
             A JPEG file; None if the last one was drawn just before.
@@ -62,9 +62,11 @@ def _jpeg(image: NDArray[np.uint8], painted: Sequence[tuple[MaskWindow, int]]) -
     """Draw each mask in the colour of its number."""
     canvas = _small(image)
     height, width = canvas.shape[:2]
-    rows = ((np.arange(height) + 0.5) * image.shape[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * image.shape[1] / width).astype(int)
     for window, number in painted:
+        rows, columns = (
+            ((np.arange(side) + 0.5) * own / side).astype(int)
+            for side, own in zip((height, width), window.size_hw, strict=True)
+        )
         _paint(canvas, window, rows, columns, _COLOURS[number % len(_COLOURS)])
     file = BytesIO()
     Image.fromarray(canvas).save(file, "JPEG", quality=QUALITY)

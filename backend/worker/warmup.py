@@ -97,7 +97,7 @@ def _embed_each(job: JobContext, keys: Sequence[str], tasks: Sequence[Task]) -> 
 def _embed_one(job: JobContext, image: Future[Loaded]) -> int:
     """Give the bytes that an image's embeddings take; 0 of one that cannot be embedded."""
     try:
-        return embed(job.worker.models, image.result().image)
+        return embed(job.worker.models, image.result().image.pixels)
     except TransientError as exc:
         if job.label_studio_is_down(exc):
             raise

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from backend.cli.benchmark_figures import Figure
 from backend.cli.benchmark_label_studio import TOKEN, StandIn, serve
-from backend.cli.benchmark_queue import Figure, opened_figures, overhead_figures
+from backend.cli.benchmark_queue import opened_figures, overhead_figures
 from backend.cli.benchmark_queue_worker import Computing, burn
 from backend.cli.main import main
 from backend.labelstudio.client import LabelStudio

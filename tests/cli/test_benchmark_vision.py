@@ -23,6 +23,7 @@ def test_the_pipeline_is_compared_with_both_peers(weights: object) -> None:  # n
     assert [things for _, things, _ in ways] == [1, 10, 1, 1]
     assert ways[1][2] == pytest.approx(0.3, abs=0.001)
     assert answer["costs"][0]["f1"] == 1
+    assert answer["costs"][0]["decode_ms"] == 0 < answer["costs"][1]["decode_ms"]
     assert all(one["encode_ms"] > 0 and one["after_ms"] > one["check_ms"] for one in answer["costs"])
     assert answer["fit"]["published_ms"] > answer["fit"]["fit_ms"] > 0
     assert answer["fit"]["loss"] <= answer["fit"]["published_loss"] + 0.001
@@ -38,7 +39,7 @@ def test_peers_are_compared_by_the_cost_of_an_instance() -> None:
 
     _, own, peer = table(costs)
 
-    assert own.split() == ["pipeline", "10", "1.0", "10", "1.000", "100", "20", "200", "2.00", "20.0"]
+    assert own.split() == ["pipeline", "10", "1.0", "10", "1.000", "0", "100", "20", "200", "2.00", "20.0"]
     assert peer.split()[-3:] == ["4.00", "50.0", "2.5"]
 
 

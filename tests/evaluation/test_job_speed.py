@@ -16,12 +16,12 @@ from backend.evaluation.job_speed import (
     job_costs,
     job_images,
     job_reference,
-    jpeg,
     own_way,
     sent,
 )
 from backend.evaluation.metrics import Tally
 from backend.evaluation.rle import decode, encode
+from backend.evaluation.scattered_coins import jpeg
 from backend.evaluation.search_speed import Stopwatch
 from backend.labelstudio.errors import RegionError
 from backend.labelstudio.images import ImageLimits, decode_image

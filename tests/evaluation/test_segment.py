@@ -7,8 +7,19 @@ import pytest
 from PIL import Image
 
 from backend.evaluation.errors import ImageFileError, MaskFileError
-from backend.evaluation.segment import ReferenceFile, label_colours, overlay_names, read_shots
+from backend.evaluation.predictions import Predicted
+from backend.evaluation.rle import decode
+from backend.evaluation.segment import (
+    ReferenceFile,
+    label_colours,
+    overlay_names,
+    read_shots,
+    segment_files,
+)
 from backend.labelstudio.images import ImageLimits
+from backend.vision.pipeline import SearchOptions
+from tests.colour_sam import RED, box_mask, colour_models, drawn
+from tests.mask_matching import matched_ious
 
 
 @pytest.fixture
@@ -42,6 +53,28 @@ def test_masks_of_one_image_and_label_are_one_shot(files: Path) -> None:
 
     assert [(shot.label, len(shot.masks)) for shot in shots] == [("fig", 3), ("date", 1)]
     assert shots[0].colour != shots[1].colour
+
+
+def test_large_jpegs_are_segmented_in_their_own_pixels(tmp_path: Path) -> None:
+    """Both are decoded at half of their 80 x 127 pixels; the masks are not."""
+    first, second = (2, 4, 24, 24), (14, 36, 24, 24)
+    image = drawn((*first, RED), (*second, RED)).repeat(2, axis=0).repeat(2, axis=1)[:, :127]
+    Image.fromarray(image).save(tmp_path / "coins.jpg", quality=95, subsampling=0)
+    mask = box_mask(*first).repeat(2, axis=0).repeat(2, axis=1)[:, :127]
+    Image.fromarray(mask.astype(np.uint8)).save(tmp_path / "mask.png")
+    limits, models = ImageLimits(enough_side=60), colour_models()
+    shots = read_shots([ReferenceFile(tmp_path / "coins.jpg", tmp_path / "mask.png", "coin")], limits=limits)
+
+    (found,) = segment_files(
+        *(models, shots, [tmp_path / "coins.jpg"], tmp_path / "out"), options=SearchOptions(), limits=limits
+    )
+
+    assert (shots[0].image.shape, shots[0].masks[0].shape) == ((40, 64, 3), (40, 64))
+    assert isinstance(found, Predicted)
+    assert found.size_hw == (80, 127)
+    masks = [decode(one.rle) for one in found.found]
+    assert [one.shape for one in masks] == [(80, 127)] * 2
+    assert matched_ious(masks, [mask])[0] > 0.97
 
 
 def test_one_label_keeps_one_colour_however_often_it_is_named() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.labelstudio.errors import ImageRefusedError
-from backend.labelstudio.images import ImageLimits, decode_image
+from backend.labelstudio.images import ImageLimits, decode_image, decode_reduced, reduction
 
 LIMITS = ImageLimits(max_bytes=100_000, max_side=500, max_pixels=40_000)
 
@@ -88,6 +88,86 @@ def test_every_kind_of_png_becomes_rgb(image: Image.Image, pixel: tuple[int, int
     assert pixels.shape == (3, 5, 3)
     assert pixels.dtype == np.uint8
     assert tuple(pixels[1, 2]) == pixel
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "turned", "times"),
+    [
+        ((1599, 400), False, 1),
+        ((1600, 400), False, 2),
+        ((400, 3200), False, 4),
+        ((6400, 1), False, 8),
+        ((99_999, 9), False, 8),
+        ((3201, 3000), False, 4),
+        ((3201, 3000), True, 1),
+        ((3202, 3000), True, 2),
+        ((3200, 3000), True, 4),
+    ],
+)
+def test_a_jpeg_is_reduced_while_its_longer_side_keeps_enough(
+    size_wh: tuple[int, int], turned: bool, times: int
+) -> None:
+    """800 pixels are enough. A turned image is divided without a rest, or less."""
+    assert reduction(size_wh, enough_side=800, turned=turned) == times
+
+
+@pytest.mark.parametrize("size_hw", [(480, 640), (481, 643), (640, 480), (637, 90), (481, 640)])
+def test_a_reduced_pixel_shows_the_mean_of_those_it_stands_for(size_hw: tuple[int, int]) -> None:
+    """4 x 4 from the upper left corner on; the last ones, of fewer, are not compared."""
+    height, width = size_hw
+    rows, columns = np.mgrid[:height, :width] / 640
+    pixels = np.stack([rows * 200, columns * 200, (rows + columns) * 100], axis=-1).astype(np.uint8)
+    data = _saved(Image.fromarray(pixels), "JPEG", quality=97, subsampling=0)
+
+    image = decode_reduced(data, limits=ImageLimits(enough_side=150))
+
+    assert image.size_hw == size_hw
+    assert image.pixels.shape == (-(-height // 4), -(-width // 4), 3)
+    whole = pixels[: height // 4 * 4, : width // 4 * 4].reshape(height // 4, 4, width // 4, 4, 3)
+    found = image.pixels[: height // 4, : width // 4]
+    assert np.abs(found - whole.mean(axis=(1, 3))).max() < 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("size_hw", "times"), [((96, 160), 2), ((95, 161), 1)])
+def test_a_reduced_image_is_turned_as_the_whole_one(
+    orientation: int, size_hw: tuple[int, int], times: int
+) -> None:
+    """Where EXIF turns what cannot be halved, it is decoded in full."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = _saved(Image.fromarray(_gradient(*size_hw)), "JPEG", exif=exif, quality=95, subsampling=0)
+
+    whole = decode_image(data, limits=ImageLimits())
+    image = decode_reduced(data, limits=ImageLimits(enough_side=80))
+
+    assert image.size_hw == whole.shape[:2]
+    if orientation > 1 and times == 1:
+        assert np.array_equal(image.pixels, whole)
+    else:
+        height, width = (-(-side // 2) for side in image.size_hw)
+        assert image.pixels.shape == (height, width, 3)
+        nearest = whole[::2, ::2].astype(int)
+        assert np.median(np.abs(image.pixels - nearest)) <= 6
+
+
+def test_only_jpegs_are_reduced() -> None:
+    data = _saved(Image.fromarray(_gradient(96, 160)), "PNG")
+
+    image = decode_reduced(data, limits=ImageLimits(enough_side=10))
+
+    assert np.array_equal(image.pixels, _gradient(96, 160))
+
+
+def test_a_grey_and_a_cmyk_jpeg_are_reduced_to_rgb() -> None:
+    for mode, colour in (("L", 100), ("CMYK", (0, 255, 255, 0))):
+        data = _saved(Image.new(mode, (160, 96), colour), "JPEG", quality=95)
+
+        image = decode_reduced(data, limits=ImageLimits(enough_side=80))
+
+        assert image.pixels.shape == (48, 80, 3)
+        whole = decode_image(data, limits=ImageLimits())
+        assert np.abs(image.pixels[4, 8].astype(int) - whole[8, 16]).max() <= 2
 
 
 def test_cmyk_becomes_rgb() -> None:

@@ -22,9 +22,10 @@ from backend.vision.pipeline import (
     outlined,
     survey,
 )
-from backend.vision.reference import MAX_TILES, Reference, build_reference
+from backend.vision.reference import Reference, build_reference
 from backend.vision.refine import Mask
 from backend.vision.sam import ImageEmbedding, MaskLogits
+from backend.vision.views import MAX_TILES
 from backend.worker.models import load_models
 from tests.colour_sam import BLUE, LEAF, RED, ColourSam, box_mask, colour_models, drawn
 from tests.mask_matching import matched_ious

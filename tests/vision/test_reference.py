@@ -12,7 +12,6 @@ from torch import Tensor
 from backend.vision.errors import EmptyReferenceMaskError, MaskSizeError
 from backend.vision.prototype import Prototype
 from backend.vision.reference import (
-    MAX_TILES,
     Reference,
     build_reference,
     location_levels,
@@ -20,7 +19,7 @@ from backend.vision.reference import (
 )
 from backend.vision.sam import Sam, to_grid
 from backend.vision.semantics import CropEncoder
-from backend.vision.views import view_around
+from backend.vision.views import MAX_TILES, view_around
 from tests.tiny_sam import CHANNELS, INPUT_SIZE, SIDE, tiny_sam, tiny_sam_model
 
 SIZE = (38, 64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backend.jobs.generations import Wishes
 from backend.labelstudio.errors import RegionError
 from backend.labelstudio.fetch import ImageFetcher
-from backend.labelstudio.images import ImageLimits
+from backend.labelstudio.images import DecodedImage, ImageLimits
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
@@ -51,7 +51,9 @@ def review(*regions: Mapping[str, Any], task: int = 1, data: Mapping[str, Any] |
 
 def shown(annotation: Annotation, controls: Sequence[Control]) -> dict[str, tuple[NDArray[np.bool_], ...]]:
     """What it shows on the image."""
-    return things(drawn_things(annotation, controls, "image"), disc(SIZE_HW), colour_models().sam)
+    return things(
+        drawn_things(annotation, controls, "image"), DecodedImage.whole(disc(SIZE_HW)), colour_models().sam
+    )
 
 
 def test_one_review_teaches_then_two_four_and_eight() -> None:
@@ -139,10 +141,23 @@ def test_of_a_box_or_an_ellipse_the_thing_inside_counts(control: Control, value:
     )  # fmt: skip
 
     found = things(
-        drawn_things(review(drawn_around), [control], "image"), drawn((*thing, RED)), colour_models().sam
+        drawn_things(review(drawn_around), [control], "image"),
+        DecodedImage.whole(drawn((*thing, RED))),
+        colour_models().sam,
     )
 
     assert np.array_equal(found["Coin"][0], box_mask(*thing))
+
+
+def test_what_is_on_an_image_of_reduced_size_is_reduced_as_well() -> None:
+    """Every pixel shows 2 x 2 of the image; masks have the image's own."""
+    image = DecodedImage(np.zeros((20, 30, 3), np.uint8), (40, 59))
+    shown = box_mask(8, 20, 16, 24, size_hw=(40, 59))
+    regions = list(drawn_things(review(painted(shown)), [BRUSH], "image"))
+
+    found = things(regions, image, colour_models().sam)
+
+    assert np.array_equal(found["Coin"][0], box_mask(4, 10, 8, 12, size_hw=(20, 30)))
 
 
 @pytest.fixture

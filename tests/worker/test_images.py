@@ -31,3 +31,9 @@ def test_the_limits_are_those_of_the_settings() -> None:
     limits = image_limits(Settings(oneshot_max_image_bytes=4096, oneshot_max_image_side=100))
 
     assert (limits.max_bytes, limits.max_side) == (4096, 100)
+
+
+@pytest.mark.parametrize(("max_tiles", "enough_side"), [(1, 2458), (9, 2458), (16, 3277), (64, 6554)])
+def test_jpegs_keep_the_pixels_that_the_finest_tiles_show(max_tiles: int, enough_side: int) -> None:
+    """Three tiles along a side overlap by a quarter: 1024 pixels each of 1024 * 3 / 1.25; never fewer."""
+    assert image_limits(Settings(oneshot_max_tiles=max_tiles)).enough_side == enough_side

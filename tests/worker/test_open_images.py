@@ -4,13 +4,15 @@ from typing import cast
 
 import numpy as np
 
+from backend.labelstudio.images import DecodedImage
 from backend.vision.instance import mask_window
 from backend.vision.sam import ImageEmbedding
 from backend.worker.open_images import MOST_IMAGES, OpenImage, OpenImages
 
 
 def image(side: int = 4) -> OpenImage:
-    return OpenImage(np.zeros((side, side, 3), np.uint8), cast("ImageEmbedding", None))
+    pixels = np.zeros((side, side, 3), np.uint8)
+    return OpenImage(DecodedImage.whole(pixels), cast("ImageEmbedding", None))
 
 
 def test_an_image_is_loaded_once_while_it_is_among_the_last() -> None:

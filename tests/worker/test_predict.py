@@ -14,6 +14,7 @@ from PIL import Image
 from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import FetchRefusedError
+from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.outputs import OutputOptions
 from backend.vision.clock import StageSeconds
 from backend.vision.instance import Instance, mask_window
@@ -102,7 +103,7 @@ def test_an_image_without_anything_gives_an_empty_prediction(full_context: Worke
     version = str(sync(full_context, PROJECT).model_version)
     generation = full_context.generations.get(PROJECT, version)
     assert generation is not None
-    blank = Loaded(np.full_like(disc(), 30), seconds=0.5)
+    blank = Loaded(DecodedImage.whole(np.full_like(disc(), 30)), seconds=0.5)
 
     computed = compute(full_context, generation, Task(2, {}), [loading(blank)])
 
@@ -132,7 +133,9 @@ def test_more_regions_than_the_editor_bears_become_one_and_the_page_and_the_regi
     generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
     assert generation is not None
 
-    computed = compute(context, generation, Task(2, {}), [loading(Loaded(disc(), seconds=0))])
+    computed = compute(
+        context, generation, Task(2, {}), [loading(Loaded(DecodedImage.whole(disc()), seconds=0))]
+    )
 
     result = computed.item["result"]
     pixels = sum(decode_rle(each["value"]["rle"], SIZE_HW).sum() for each in result)
@@ -157,7 +160,9 @@ def compute_two(full_context: WorkerContext, fake: FakeLabelStudio) -> Callable[
         context = replace(full_context, find=core.find, output=OutputOptions(**output))
         generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
         assert generation is not None
-        images = [loading(Loaded(disc(size_hw), seconds=0.5)) for size_hw in SIZES_HW.values()]
+        images = [
+            loading(Loaded(DecodedImage.whole(disc(size_hw)), seconds=0.5)) for size_hw in SIZES_HW.values()
+        ]
         return compute(context, generation, Task(2, {}), images)
 
     return run

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from backend.labelstudio.client import Task
+from backend.labelstudio.images import DecodedImage
 from backend.worker.prefetch import Prefetch, TaskImage, by_task
 
 
@@ -32,10 +32,10 @@ class Source:
             raise ValueError(f"no file for {task.id}")
         return bytes([task.id]) * self.size
 
-    def decode(self, data: bytes) -> NDArray[np.uint8]:
+    def decode(self, data: bytes) -> DecodedImage:
         """Give its pixels."""
         self.decoded.append(data[0])
-        return np.full((1, 1, 3), data[0], np.uint8)
+        return DecodedImage.whole(np.full((1, 1, 3), data[0], np.uint8))
 
 
 def test_images_come_in_order_with_the_time_they_took() -> None:
@@ -44,7 +44,9 @@ def test_images_come_in_order_with_the_time_they_took() -> None:
     with Prefetch(source.fetch, source.decode, tasks(9)) as images:
         loaded = [(task.id, image.result()) for task, image in images]
 
-    assert [(task, int(each.image[0, 0, 0])) for task, each in loaded] == [(n, n) for n in range(1, 10)]
+    assert [(task, int(each.image.pixels[0, 0, 0])) for task, each in loaded] == [
+        (n, n) for n in range(1, 10)
+    ]
     assert all(each.seconds > 0 for _, each in loaded)
     assert len(source.fetched) == len(source.decoded) == 9
 
@@ -113,7 +115,7 @@ def test_the_images_of_a_task_come_together_and_those_not_taken_are_passed_over(
 
     with Prefetch(lambda each: source.fetch(each.task), source.decode, wanted) as images:
         found = {
-            task.id: [int(next(of_task).result().image[0, 0, 0]) for _ in range(2 - (task.id == 2))]
+            task.id: [int(next(of_task).result().image.pixels[0, 0, 0]) for _ in range(2 - (task.id == 2))]
             for task, of_task in by_task(images)
         }
 

@@ -1,0 +1,54 @@
+"""The image encoder of a transformers SAM, with the numbers that its device is fast with."""
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from backend.checkpoints.device import fast_dtype
+from backend.checkpoints.sam_families import Family
+
+
+class SamEncoder:
+    """A SAM's own image encoder: on GPUs from Ampere on in bfloat16, elsewhere in float32.
+
+    Which of them is told by what the GPU says it can, so that the same machine always gives the same answers.
+    On CPUs it stays float32: there MobileSAM is what is meant to be fast.
+
+    Args:
+        model: on its device; its image encoder's weights become of the numbers that it computes with.
+        family: how the model sees an image.
+        device: where it is.
+        dtype: what it computes with; None: what is fast on a GPU, float32 on a CPU.
+        compiled: by torch's compiler, when it is first asked; that takes minutes, so workers do without.
+
+    Attributes:
+        numerics: names what it computes with, where that is not float32.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        family: Family,
+        device: torch.device,
+        dtype: torch.dtype | None = None,
+        *,
+        compiled: bool = False,
+    ) -> None:
+        self._dtype = dtype or (fast_dtype(device) if device.type == "cuda" else torch.float32)
+        self.numerics = "" if self._dtype is torch.float32 else f"torch {self._dtype}"
+        self._model, self._family, self._device = model, family, device
+        model.vision_encoder.to(self._dtype)
+        if compiled:
+            model.vision_encoder.compile()
+
+    @torch.no_grad()
+    def __call__(self, pixels: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """As the family's ``encode``, in float32.
+
+        Args:
+            pixels: normalised pixels, (n, 3, side, side) float.
+        """
+        fewer_bits = self._dtype is not torch.float32
+        with torch.autocast(self._device.type, self._dtype, enabled=fewer_bits):
+            encoded = self._family.encode(self._model, pixels.to(self._device, self._dtype))
+        return encoded.float() if isinstance(encoded, Tensor) else tuple(one.float() for one in encoded)

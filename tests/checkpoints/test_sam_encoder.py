@@ -1,0 +1,46 @@
+"""A transformers SAM's image encoder with fewer bits: nearly the same features, in float32."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from backend.checkpoints.sam_encoder import SamEncoder
+from backend.checkpoints.sam_families import EDGETAM, SAM, SAM2, SAM_HQ, Family
+from tests import tiny_sam, tiny_sam_families
+
+CPU = torch.device("cpu")
+
+
+def features(encoded: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (encoded,) if isinstance(encoded, Tensor) else encoded
+
+
+@pytest.mark.parametrize(
+    ("make", "family", "side"),
+    [
+        (tiny_sam.tiny_sam_model, SAM, tiny_sam.INPUT_SIZE),
+        (tiny_sam_families.tiny_sam_hq_model, SAM_HQ, tiny_sam_families.INPUT_SIZE),
+        (tiny_sam_families.tiny_sam2_model, SAM2, tiny_sam_families.INPUT_SIZE),
+        (tiny_sam_families.tiny_edgetam_model, EDGETAM, tiny_sam_families.INPUT_SIZE),
+    ],
+    ids=lambda value: value.title if isinstance(value, Family) else None,
+)
+def test_in_bfloat16_it_says_nearly_the_same(
+    make: Callable[[], PreTrainedModel], family: Family, side: int
+) -> None:
+    """What else the mask decoder needs, too; two images at once are those one by one."""
+    pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    plain, short = SamEncoder(make(), family, CPU), SamEncoder(make(), family, CPU, torch.bfloat16)
+
+    exact, found = features(plain(pixels)), features(short(pixels))
+
+    assert (plain.numerics, short.numerics) == ("", "torch torch.bfloat16")
+    assert [one.dtype for one in found] == [torch.float32] * len(exact)
+    for one, other in zip(exact, found, strict=True):
+        assert one.shape == other.shape
+        assert torch.cosine_similarity(one.flatten(1), other.flatten(1)).min() > 0.99
+    alone = features(plain(pixels[1:]))
+    assert all(torch.allclose(a[0], b[1], atol=1e-4) for a, b in zip(alone, exact, strict=True))
