@@ -62,10 +62,14 @@ class MaskDecoder:
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
         image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, decoder.num_mask_tokens) if multimask else range(1)
+        answering = [0, *(1 + i for i in wanted)]  # the token of the IoU, then those of the masks
+        tokens, content = two_way(
+            decoder.transformer, joined(own, prompts), image, guidance, answering=answering
+        )
+        networks = [decoder.output_hypernetworks_mlps[i] for i in wanted]
         weights = torch.stack(
-            [decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in wanted], dim=1
+            [network(tokens[:, 1 + i]) for i, network in enumerate(networks)], dim=1
         )  # (n, m, C / 8)
         iou = decoder.iou_prediction_head(tokens[:, 0])[:, list(wanted)]
         if worth is None:

@@ -63,7 +63,9 @@ class SamHqDecoder:
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, decoder.hq_token.weight])
         image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
+        tokens, content = two_way(
+            decoder.transformer, joined(own, prompts), image, guidance, answering=range(len(own))
+        )
         wanted = range(1, len(decoder.output_hypernetworks_mlps)) if multimask else range(1)
         weights = torch.stack(
             [decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in wanted], dim=1

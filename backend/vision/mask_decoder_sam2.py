@@ -68,7 +68,9 @@ class Sam2Decoder:
             [decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight]
         )
         image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
+        tokens, content = two_way(
+            decoder.transformer, joined(own, prompts), image, guidance, answering=range(len(own))
+        )
         weights = torch.stack(
             [mlp(tokens[:, OWN_TOKENS + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1
         )  # (n, 1 + m, C / 8)

@@ -9,6 +9,7 @@ projected.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -102,9 +103,14 @@ def on_grid(content: Tensor) -> Tensor:
 
 
 def two_way(
-    transformer: "SamTwoWayTransformer", tokens: Tensor, image: ImageTokens, guidance: Guidance | None
+    transformer: "SamTwoWayTransformer",
+    tokens: Tensor,
+    image: ImageTokens,
+    guidance: Guidance | None,
+    *,
+    answering: Sequence[int],
 ) -> tuple[Tensor, Tensor]:
-    """Prompt tokens (n, t, C) and image tokens (n, h * w, C), each informed of the other.
+    """Prompt tokens that answer (n, a, C) and image tokens (n, h * w, C), each informed of the other.
 
     PerSAM, "Target-semantic Prompting": the target embedding joins all prompt tokens before each block; the
     published code adds in place, so it also joins the encoding that every later step adds to them. In
@@ -115,6 +121,7 @@ def two_way(
         tokens: the decoder's own tokens and the embedded prompts, (n, t, C) float.
         image: the image, with the mask prompts joined.
         guidance: the target.
+        answering: numbers of the a tokens that are asked for: the others need no last look at the image.
     """
     target = torch.zeros_like(tokens[0, 0]) if guidance is None else guidance.target_embedding.to(tokens)
     queries = encoding = tokens + target
@@ -126,6 +133,7 @@ def two_way(
         queries = layer.layer_norm3(queries + layer.mlp(queries))
         written = _write_image(layer.cross_attn_image_to_token, image, queries + encoding, queries)
         image = ImageTokens.of(layer.layer_norm4(written), image.position)
+    queries, encoding = (each[:, list(answering)] for each in (queries, encoding))
     placed = queries + encoding
     if guidance is not None and guidance.mode == "exact":
         placed = placed + target
