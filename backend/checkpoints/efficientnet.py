@@ -13,6 +13,9 @@ from backend.checkpoints.device import fast_dtype, usable_device
 
 INPUT_SIZE, STRIDE = 224, 32
 MEAN, STD = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
+QUARTERING = 2  # blocks until a quarter of the resolution; what is between them is larger than any cache
+STRIP_ROWS = 256  # of pixels, that go through them at a time on a CPU
+REACH = 8  # rows more on either side than a strip is made of, a multiple of 4
 CONVOLUTIONS = (
     ("_conv_stem", "_bn0"),
     ("_expand_conv", "_bn0"),
@@ -46,12 +49,31 @@ class EfficientNetFeatures(nn.Module):
             pixels: RGB as ``(x - 127) / 128``, (n, 3, h, w) float; sides that 32 divides.
         """
         parts = dict(self.network.named_children())
-        stem, head = cast("nn.Conv2d", parts["_conv_stem"]), cast("nn.Conv2d", parts["_conv_head"])
-        features = pixels.to(self._dtype).contiguous(memory_format=torch.channels_last)
-        features = convolved(features, stem, bounded=True)
-        for block in parts["_blocks"].children():
+        head, blocks = cast("nn.Conv2d", parts["_conv_head"]), list(parts["_blocks"].children())
+        height = pixels.shape[2]
+        rows = STRIP_ROWS if pixels.device.type == "cpu" else height
+        strips = [self._quartered(pixels, top, min(top + rows, height)) for top in range(0, height, rows)]
+        features = torch.cat(strips, dim=2) if len(strips) > 1 else strips[0]
+        for block in blocks[QUARTERING:]:
             features = inverted_bottleneck(features, block)
         return convolved(features, head, bounded=True).float()
+
+    def _quartered(self, pixels: Tensor, top: int, bottom: int) -> Tensor:
+        """What the first layers make of some rows of pixels, at a quarter of their resolution.
+
+        Args:
+            pixels: of the whole image, (n, 3, h, w) float.
+            top: first row, a multiple of 4.
+            bottom: after the last row.
+        """
+        parts = dict(self.network.named_children())
+        above, below = min(top, REACH), min(pixels.shape[2] - bottom, REACH)
+        strip = pixels[:, :, top - above : bottom + below].to(self._dtype)
+        features = strip.contiguous(memory_format=torch.channels_last)
+        features = convolved(features, cast("nn.Conv2d", parts["_conv_stem"]), bounded=True)
+        for block in list(parts["_blocks"].children())[:QUARTERING]:
+            features = inverted_bottleneck(features, block)
+        return features[:, :, above // 4 : (above + bottom - top) // 4]
 
 
 def inverted_bottleneck(features: Tensor, block: nn.Module) -> Tensor:

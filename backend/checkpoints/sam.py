@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
-from backend.checkpoints.device import usable_device
+from backend.checkpoints.device import fast_dtype, usable_device
 from backend.checkpoints.mobilesam import DECODER, DECODER_WEIGHTS, ENCODER, fetch_mobilesam
 from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
 from backend.checkpoints.sam_modules import SamModules, open_sam_modules
@@ -29,6 +30,7 @@ class SamCheckpoint:
             the family's mask decoder needs finer ones, to a sequence of both.
         input_size: side of the square, in pixels.
         numerics: names what *encode_pixels* computes with, where that is not float32 all through.
+        products: what large products of the mask decoder are computed with.
     """
 
     name: str
@@ -36,6 +38,7 @@ class SamCheckpoint:
     encode_pixels: Callable[[Tensor], Tensor | Sequence[Tensor]]
     input_size: int
     numerics: str = ""
+    products: torch.dtype = torch.float32
 
 
 def open_sam(name: str, *, cache_dir: Path, device: str = "cpu") -> SamCheckpoint:
@@ -57,7 +60,8 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu") -> SamCheckpoin
         folder = fetch_mobilesam(cache_dir)
         modules = open_sam_modules(folder / DECODER / DECODER_WEIGHTS, where)
         encoder = MobileSamEncoder(folder / ENCODER, where)
-        return SamCheckpoint(name, modules, encoder, INPUT_SIZE, encoder.numerics)
+        products = fast_dtype(where) if where.type == "cpu" else torch.float32  # not measured on a GPU
+        return SamCheckpoint(name, modules, encoder, INPUT_SIZE, encoder.numerics, products)
     from backend.checkpoints.sam_encoder import SamEncoder
     from backend.checkpoints.sam_transformers import open_transformers_sam
 

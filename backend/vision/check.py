@@ -20,7 +20,6 @@ from backend.vision.evidence import (
     LEAST_AREA,
     LEAST_SHARP,
     MOST_LEAD,
-    MOST_SHARP,
     SURE,
     Cues,
     EvidenceWeights,
@@ -155,6 +154,8 @@ def look(
     image: NDArray[np.uint8],
     embedding: ImageEmbedding,
     weights: Weights,
+    *,
+    every: bool = True,
 ) -> Sight | None:
     """Measure the candidates of one view.
 
@@ -167,6 +168,8 @@ def look(
         image: the view's pixels, RGB, (H, W, 3) uint8.
         embedding: of the view.
         weights: of the cues at first sight.
+        every: also what cannot be sure, and shares most of itself with what is sure: it is a part of that, or
+            several. Its look costs as much as any, and next to none is an instance.
 
     Returns:
         What was measured; None if no candidate is plausible.
@@ -174,12 +177,33 @@ def look(
     plausible, shared = different(plausible_ones(candidates, exemplars, maps, view, embedding, weights))
     if not plausible:
         return None
-    logits = torch.stack([one.logits for one in plausible])
-    vectors = encoder.vectors(image, logits, embedding, masked=True)
-    seen = Appearance(
-        vectors.cpu(), colour_histograms(image, logits > 0, embedding), edges_of(image, logits, embedding)
-    )
-    return measured(encoder, exemplars, maps, plausible, seen, shared.cpu())
+    logits, shared, known = torch.stack([one.logits for one in plausible]), shared.cpu(), dict[int, Tensor]()
+    colours, edges = colour_histograms(image, logits > 0, embedding), edges_of(image, logits, embedding)
+
+    def sight(chosen: list[int]) -> Sight | None:
+        new = [i for i in chosen if i not in known]
+        if new:
+            vectors = encoder.vectors(image, logits[new], embedding, masked=True).cpu()
+            known.update(zip(new, vectors, strict=True))
+        if not chosen:
+            return None
+        seen = Appearance(torch.stack([known[i] for i in chosen]), colours[chosen], edges.of(chosen))
+        some = [plausible[i] for i in chosen]
+        return measured(encoder, exemplars, maps, some, seen, shared[chosen][:, chosen])
+
+    hopeful = fitting(plausible, exemplars, maps, weights, least=SURE)
+    first = [i for i, hopes in enumerate(hopeful) if hopes or every]
+    found = sight(first)
+    sure = [] if found is None else surely(found, plausible, weights)
+    apart = [i for i in range(len(plausible)) if not sure or float(shared[i, sure].max()) <= PART]
+    chosen = sorted({*first, *apart})
+    return found if len(chosen) == len(first) else sight(chosen)
+
+
+def surely(sight: Sight, candidates: Sequence[Candidate], weights: Weights) -> list[int]:
+    """Numbers of the candidates that are sure at first sight, among all that there are."""
+    sure = sight.suppressed(weights.evidence(sight.cues), least=SURE)
+    return [candidates.index(sight.candidates[i]) for i in sure]
 
 
 def unlooked(
@@ -238,15 +262,17 @@ def fitting(
     exemplars: Sequence[Exemplar],
     maps: dict[int, Tensor],
     weights: Weights,
+    *,
+    least: float = PLAUSIBLE,
 ) -> list[bool]:
-    """Say which candidates might be a thing of any label, by place and size alone."""
+    """Say which candidates might have that evidence as a thing of any label, by place and size alone."""
     if not candidates:
         return []
     evidence = [
         at_best(candidates, exemplars[index].prototype.cells, location, weights)
         for index, location in maps.items()
     ]
-    return [bool(fits) for fits in torch.stack(evidence).amax(dim=0) >= PLAUSIBLE]
+    return [bool(fits) for fits in torch.stack(evidence).amax(dim=0) >= least]
 
 
 def different(candidates: Sequence[Candidate]) -> tuple[list[Candidate], Tensor]:
@@ -427,7 +453,7 @@ def compared(one: Look, seen: Appearance) -> Tensor:
     cosine = (seen.vectors @ one.semantic.vector.cpu()).clamp(-1, 1)
     relative = torch.ones_like(cosine) if one.semantic.weak else one.semantic.relative(cosine).clamp(-1, 1.5)
     edge = seen.edges.likeness(one.edge).clamp(0, 1)
-    sharpness = seen.edges.log_sharpness(one.edge).clamp(LEAST_SHARP, MOST_SHARP)
+    sharpness = seen.edges.log_sharpness(one.edge).clamp(LEAST_SHARP, 0)
     return torch.stack([cosine, relative, seen.colours @ one.colours, edge, sharpness])
 
 

@@ -42,6 +42,10 @@ class Edges:
     sharpness: Tensor
     known: Tensor
 
+    def of(self, chosen: list[int]) -> "Edges":
+        """Those of some of the objects, by number."""
+        return Edges(self.profiles[chosen], self.sharpness[chosen], self.known[chosen])
+
     def likeness(self, other: "Edges") -> Tensor:
         """Say how alike the edges of n objects are to that of one, whatever the contrast: cosines, (n,).
 

@@ -15,13 +15,13 @@ from torch import Tensor
 from backend.vision.candidate import Candidate
 from backend.vision.parts import Part
 
-ENOUGH = 0.36  # evidence that makes a candidate an instance
+ENOUGH = 0.33  # evidence that makes a candidate an instance
 SURE = 0.6  # evidence from which a candidate tells what the things of this image are like
 SIZE_FREE = 0.35  # of a logarithm: a thing may be a fifth longer or shorter than the reference's
 SIZE_LIMIT = 2.5  # of a logarithm: beyond, size says no more
 MOST_LEAD = 0.1  # of kinship over the next label: beyond, there is no doubt
 LEAST_AREA = 0.05  # cells
-LEAST_SHARP, MOST_SHARP = -1.0, 0.25  # logarithm of the reference's sharpness: beyond, it says no more
+LEAST_SHARP = -0.1  # of a logarithm: beyond, blur says no more, for true ones are out of focus, too
 NEUTRAL: dict[Part, float] = {
     "size": 0.0,
     "likeness": 1.0,
@@ -44,7 +44,7 @@ class Cues:
         likeness: semantic cosine, where 0 is the reference's ground and 1 the object itself.
         colour: likeness of the colours, in [0, 1].
         edge: likeness of the edge's profile, in [0, 1].
-        sharpness: logarithm of the edge's sharpness against the reference's, up to ``MOST_SHARP``.
+        sharpness: how much less sharp its edge is than the reference's, as a logarithm, 0 or less.
         lead: kinship over that with the next label, up to ``MOST_LEAD``.
         company: location less that of the image's surest instances of the label.
     """
@@ -132,30 +132,30 @@ class EvidenceWeights:
 
 FITTED = EvidenceWeights(
     first=Weights(
-        location=1.82,
-        size=0.99,
-        iou=8.12,
-        stability=0.99,
-        likeness=1.25,
-        colour=0.52,
-        edge=0.54,
-        sharpness=1.53,
-        lead=8.08,
+        location=1.78,
+        size=1.02,
+        iou=8.09,
+        stability=1.01,
+        likeness=1.21,
+        colour=0.48,
+        edge=0.57,
+        sharpness=4.87,
+        lead=7.63,
         company=0.0,
-        bias=-11.78,
+        bias=-11.5,
     ),
     second=Weights(
-        location=1.29,
-        size=0.96,
-        iou=8.18,
-        stability=0.93,
-        likeness=1.11,
-        colour=0.32,
-        edge=0.5,
-        sharpness=1.31,
-        lead=7.77,
-        company=1.65,
-        bias=-10.8,
+        location=1.3,
+        size=0.99,
+        iou=8.07,
+        stability=0.95,
+        likeness=1.08,
+        colour=0.3,
+        edge=0.56,
+        sharpness=4.3,
+        lead=7.42,
+        company=1.38,
+        bias=-10.56,
     ),
 )
 
@@ -183,7 +183,7 @@ def cues_of(
         likeness=looks.likeness,
         colour=looks.colour,
         edge=looks.edge.clamp(0, 1),
-        sharpness=looks.sharpness.clamp(LEAST_SHARP, MOST_SHARP),
+        sharpness=looks.sharpness.clamp(LEAST_SHARP, 0),
         lead=looks.lead,
         company=(location - 1).clamp(-1, 0.5),
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from backend.vision.guidance import Guidance
@@ -41,11 +42,11 @@ class Family:
     """One family of SAM.
 
     Attributes:
-        decoder: makes the mask decoder of a model.
+        decoder: makes the mask decoder of a model, with what large products are computed with.
         stretches: whether an image is stretched over the square; otherwise it keeps its shape and is padded.
     """
 
-    decoder: Callable[[SamNetwork], Decoder]
+    decoder: Callable[[SamNetwork, torch.dtype], Decoder]
     stretches: bool
 
 

@@ -24,11 +24,12 @@ class MaskDecoder:
 
     Args:
         model: whose weights are used.
+        products: what large products of image tokens are computed with.
     """
 
-    def __init__(self, model: SamNetwork) -> None:
+    def __init__(self, model: SamNetwork, products: torch.dtype = torch.float32) -> None:
         self._decoder: SamMaskDecoder = model.mask_decoder
-        self._position = cell_positions(model)
+        self._position = cell_positions(model, products)
 
     def shared(self, content: Tensor) -> ImageTokens:
         """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
@@ -62,15 +63,19 @@ class MaskDecoder:
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
         image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
         wanted = range(1, decoder.num_mask_tokens) if multimask else range(1)
+        answering = [0, *(1 + i for i in wanted)]  # the token of the IoU, then those of the masks
+        tokens, image = two_way(
+            decoder.transformer, joined(own, prompts), image, guidance, answering=answering
+        )
+        networks = [decoder.output_hypernetworks_mlps[i] for i in wanted]
         weights = torch.stack(
-            [decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in wanted], dim=1
+            [network(tokens[:, 1 + i]) for i, network in enumerate(networks)], dim=1
         )  # (n, m, C / 8)
         iou = decoder.iou_prediction_head(tokens[:, 0])[:, list(wanted)]
         if worth is None:
-            return _masks(decoder, content, weights), iou
-        drawn = [_drawn(decoder, *prompt, worth) for prompt in zip(content, weights, iou, strict=True)]
+            return _masks(decoder, image.factor, weights), iou
+        drawn = [_drawn(decoder, *prompt, worth) for prompt in zip(image.factor, weights, iou, strict=True)]
         return torch.stack(drawn), iou
 
 
@@ -95,7 +100,8 @@ def _drawn(decoder: "SamMaskDecoder", content: Tensor, weights: Tensor, iou: Ten
     rows, columns = doubtful(sketches).nonzero().T
     if not len(rows):
         return masks
-    fine = weights[worthy] @ _fine(decoder, content[rows * side + columns]).flatten(0, 2).T  # (m', n * 16)
+    fine = _fine(decoder, content[rows * side + columns]).flatten(0, 2)
+    fine = weights[worthy].to(fine) @ fine.T  # (m', n * 16)
     for mask, pixels in zip(worthy, _arranged(fine, 1).float(), strict=True):  # (n, 4, 4) each
         masks[mask].view(side, 4, side, 4).transpose(1, 2)[rows, columns] = pixels
     return masks
@@ -104,17 +110,17 @@ def _drawn(decoder: "SamMaskDecoder", content: Tensor, weights: Tensor, iou: Ten
 def _sketched(decoder: "SamMaskDecoder", content: Tensor, weights: Tensor) -> Tensor:
     """One pixel of each cell of the masks, (m, h * w)."""
     first, second = decoder.upscale_conv1, decoder.upscale_conv2
-    fine = F.linear(content, first.weight[:, :, ROW // 2, COLUMN // 2].T, first.bias)
+    fine = _linear(content, first.weight[:, :, ROW // 2, COLUMN // 2].T, first.bias)
     fine = decoder.activation(_normed(decoder, fine))
-    fine = F.linear(fine, second.weight[:, :, ROW % 2, COLUMN % 2].T, second.bias)
-    sketched: Tensor = weights @ decoder.activation(fine).T
+    fine = _linear(fine, second.weight[:, :, ROW % 2, COLUMN % 2].T, second.bias)
+    sketched: Tensor = weights.to(fine) @ decoder.activation(fine).T
     return sketched
 
 
 def _masks(decoder: "SamMaskDecoder", content: Tensor, weights: Tensor) -> Tensor:
     """Image tokens (n, h * w, C) at four times the resolution, weighted (n, m, C / 8) into (n, m, 4h, 4w)."""
     fine = _fine(decoder, content)
-    masks: Tensor = weights @ fine.flatten(1, -2).transpose(1, 2)  # (n, m, h * w * 16)
+    masks: Tensor = weights.to(fine) @ fine.flatten(1, -2).transpose(1, 2)  # (n, m, h * w * 16)
     return _arranged(masks, int(content.shape[1] ** 0.5))[:, :, 0]
 
 
@@ -126,7 +132,7 @@ def _fine(decoder: "SamMaskDecoder", content: Tensor) -> Tensor:
 
 def _normed(decoder: "SamMaskDecoder", fine: Tensor) -> Tensor:
     norm = decoder.upscale_layer_norm
-    return F.layer_norm(fine, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+    return F.layer_norm(fine, norm.normalized_shape, norm.weight.to(fine), norm.bias.to(fine), norm.eps)
 
 
 def _arranged(masks: Tensor, side: int) -> Tensor:
@@ -148,5 +154,9 @@ def _upscale(conv: torch.nn.ConvTranspose2d, x: Tensor) -> Tensor:
     """A transposed 2 x 2 convolution of stride 2 is a linear layer per cell: (..., C) to (..., 4, C')."""
     weight = conv.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (2 * 2 * C', C)
     bias = None if conv.bias is None else conv.bias.repeat(4)
-    fine: Tensor = F.linear(x, weight, bias).view(*x.shape[:-1], 4, -1)
-    return fine
+    return _linear(x, weight, bias).view(*x.shape[:-1], 4, -1)
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A linear layer, computed with the dtype of *x*."""
+    return F.linear(x, weight.to(x), None if bias is None else bias.to(x))

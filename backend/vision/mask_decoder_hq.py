@@ -26,11 +26,12 @@ class SamHqDecoder:
 
     Args:
         model: whose weights are used.
+        products: what large products of image tokens are computed with.
     """
 
-    def __init__(self, model: SamNetwork) -> None:
+    def __init__(self, model: SamNetwork, products: torch.dtype = torch.float32) -> None:
         self._decoder: SamHQMaskDecoder = model.mask_decoder
-        self._position = cell_positions(model)
+        self._position = cell_positions(model, products)
 
     def shared(self, content: Tensor) -> ImageTokens:
         """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
@@ -63,13 +64,15 @@ class SamHqDecoder:
         decoder = self._decoder
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, decoder.hq_token.weight])
         image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
+        tokens, image = two_way(
+            decoder.transformer, joined(own, prompts), image, guidance, answering=range(len(own))
+        )
         wanted = range(1, len(decoder.output_hypernetworks_mlps)) if multimask else range(1)
         weights = torch.stack(
             [decoder.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in wanted], dim=1
         )  # (n, m, C / 8)
         weights_hq = decoder.hq_mask_mlp(tokens[:, len(own) - 1])  # (n, C / 8)
-        upscaled = _upscaled(decoder, content)
+        upscaled = _upscaled(decoder, image.content)
         logits = torch.einsum("nmc,nchw->nmhw", weights, upscaled)
         quality = torch.einsum("nc,nchw->nhw", weights_hq, _sharpened(decoder, upscaled, *fine))
         logits, iou = logits + quality[:, None], decoder.iou_prediction_head(tokens[:, 0])[:, list(wanted)]

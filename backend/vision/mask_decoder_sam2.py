@@ -26,12 +26,13 @@ class Sam2Decoder:
 
     Args:
         model: whose weights are used.
+        products: what large products of image tokens are computed with.
     """
 
-    def __init__(self, model: SamNetwork) -> None:
+    def __init__(self, model: SamNetwork, products: torch.dtype = torch.float32) -> None:
         self._decoder: Sam2MaskDecoder = model.mask_decoder
         self._no_point: Tensor = model.prompt_encoder.not_a_point_embed.weight
-        self._position = cell_positions(model)
+        self._position = cell_positions(model, products)
 
     def shared(self, content: Tensor) -> ImageTokens:
         """What prompts without a mask share of an image; *content* is (1, h * w, C) float."""
@@ -68,11 +69,13 @@ class Sam2Decoder:
             [decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight]
         )
         image = content if isinstance(content, ImageTokens) else ImageTokens.of(content, self._position)
-        tokens, content = two_way(decoder.transformer, joined(own, prompts), image, guidance)
+        tokens, image = two_way(
+            decoder.transformer, joined(own, prompts), image, guidance, answering=range(len(own))
+        )
         weights = torch.stack(
             [mlp(tokens[:, OWN_TOKENS + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1
         )  # (n, 1 + m, C / 8)
-        upscaled = _upscaled(decoder, content, fine)
+        upscaled = _upscaled(decoder, image.content, fine)
         logits = torch.einsum("nmc,nchw->nmhw", weights, upscaled)
         iou = decoder.iou_prediction_head(tokens[:, 1])
         logits, iou = (logits[:, 1:], iou[:, 1:]) if multimask else _single(decoder, logits, iou)

@@ -152,7 +152,10 @@ def find_instances(
         return loop_alone(
             models, references, image, options, embedding, Reduction.of(image.shape[:2], size_hw)
         )
-    found = survey(models, references, image, options=options, embedding=embedding, size_hw=size_hw)
+    every = bool(learned.lessons)  # lessons may think more of any
+    found = survey(
+        *(models, references, image), options=options, embedding=embedding, size_hw=size_hw, every=every
+    )
     return decided(models, found, options=options, learned=learned)
 
 
@@ -193,11 +196,12 @@ def survey(
     options: SearchOptions = SearchOptions(),
     embedding: ImageEmbedding | None = None,
     size_hw: tuple[int, int] | None = None,
+    every: bool = True,
 ) -> Survey:
-    """Find and measure every candidate, and decide nothing. Arguments as in ``find_instances``."""
+    """Find and measure candidates, and decide nothing. Arguments as in ``find_instances`` and ``look``."""
     clock, reduction = Clock(), Reduction.of(image.shape[:2], size_hw)
     exemplars = exemplars_of(references, options)
-    seen = looked(models, references, exemplars, image, options, embedding, clock)
+    seen = looked(models, references, exemplars, image, options, embedding, clock, every=every)
     return Survey(tuple(exemplars), tuple(seen), clock, reduction)
 
 
@@ -219,6 +223,8 @@ def looked(
     options: SearchOptions,
     embedding: ImageEmbedding | None,
     clock: Clock,
+    *,
+    every: bool = True,
 ) -> Iterator[Seen]:
     """Search the image view by view, and measure what was found.
 
@@ -230,6 +236,7 @@ def looked(
         options: how to search.
         embedding: of *image*, where the caller has it.
         clock: told how long each stage takes.
+        every: see ``look``.
     """
     height, width = image.shape[:2]
     weights = options.counting.first
@@ -246,7 +253,10 @@ def looked(
             with clock.stage("check"):
                 likely = {i: both.likely for i, both in maps.items()}
                 if options.semantic_check:
-                    sight = look(models.semantic, exemplars, likely, candidates, view, window, shown, weights)
+                    sight = look(
+                        *(models.semantic, exemplars, likely, candidates, view, window, shown, weights),
+                        every=every,
+                    )
                 else:
                     sight = unlooked(exemplars, likely, candidates, view, shown, weights)
             yield Seen(view, shown, sight, limited)

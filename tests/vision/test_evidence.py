@@ -131,7 +131,7 @@ def test_without_a_cue_all_are_judged_as_if_it_were_as_good_as_can_be(name: Part
         likeness=torch.tensor([0.4, 0.9]),
         colour=torch.tensor([0.3, 0.6]),
         edge=torch.tensor([0.2, 0.7]),
-        sharpness=torch.tensor([-0.5, 0.1]),
+        sharpness=torch.tensor([-0.1, -0.05]),
     )
     best = replace(one, **{name: torch.full((2,), NEUTRAL[name])})
 

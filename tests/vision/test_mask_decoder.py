@@ -55,6 +55,22 @@ def test_what_prompts_share_of_an_image_changes_no_answer(mode: Literal["hf", "e
     torch.testing.assert_close(iou, alone_iou, rtol=1e-4, atol=1e-4)
 
 
+def test_products_of_half_as_many_bits_change_little() -> None:
+    """Answers come as float32 all the same: within 2 % of what logits amount to, and IoU within 2 %."""
+    generator = torch.Generator().manual_seed(0)
+    content = torch.randn(1, SIDE * SIDE, CHANNELS, generator=generator)
+    prompts = torch.randn(PROMPTS, TOKENS, CHANNELS, generator=generator)
+    exact, rounded = MaskDecoder(tiny_sam_model()), MaskDecoder(tiny_sam_model(), torch.bfloat16)
+
+    logits, iou = rounded(content, prompts, multimask=True)
+
+    expected, expected_iou = exact(content, prompts, multimask=True)
+    assert iou.dtype == torch.float32
+    assert not torch.equal(logits.float(), expected)
+    assert float((logits - expected).abs().mean() / expected.abs().mean()) < 0.02
+    assert float((iou - expected_iou).abs().mean() / expected_iou.abs().mean()) < 0.02
+
+
 @pytest.mark.parametrize("below", [0.0, 8.0, 30.0])
 def test_a_mask_that_is_drawn_is_the_same_mask(below: float) -> None:
     """Coarse where all is far below 0, to the pixel elsewhere; what is not worth it is empty.
