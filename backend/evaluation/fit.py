@@ -30,7 +30,8 @@ RIDGE = 0.03
 IOU_OF_NOTHING = 0.3  # a right candidate's target grows from here to 1
 IOU_RANGE = 0.5
 CUES = tuple(field.name for field in fields(Weights) if field.name != "bias")
-AT_FIRST = tuple(name for name in CUES if name != "company")
+IN_COMPANY = tuple(name for name in CUES if name != "sharpness")  # whether blur counts, only reviews can say
+AT_FIRST = tuple(name for name in IN_COMPANY if name != "company")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ def fitted(datasets: Mapping[str, Sequence[Studied]]) -> EvidenceWeights:
         datasets: what was studied in each data set.
     """
     first = _fit([_rows(images, None) for images in datasets.values()], AT_FIRST)
-    second = _fit([_rows(images, first) for images in datasets.values()], CUES)
+    second = _fit([_rows(images, first) for images in datasets.values()], IN_COMPANY)
     return EvidenceWeights(first, second)
 
 

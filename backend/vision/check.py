@@ -20,6 +20,7 @@ from backend.vision.evidence import (
     LEAST_AREA,
     LEAST_SHARP,
     MOST_LEAD,
+    MOST_SHARP,
     SURE,
     Cues,
     EvidenceWeights,
@@ -453,7 +454,7 @@ def compared(one: Look, seen: Appearance) -> Tensor:
     cosine = (seen.vectors @ one.semantic.vector.cpu()).clamp(-1, 1)
     relative = torch.ones_like(cosine) if one.semantic.weak else one.semantic.relative(cosine).clamp(-1, 1.5)
     edge = seen.edges.likeness(one.edge).clamp(0, 1)
-    sharpness = seen.edges.log_sharpness(one.edge).clamp(LEAST_SHARP, 0)
+    sharpness = seen.edges.log_sharpness(one.edge).clamp(LEAST_SHARP, MOST_SHARP)
     return torch.stack([cosine, relative, seen.colours @ one.colours, edge, sharpness])
 
 

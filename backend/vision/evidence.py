@@ -15,19 +15,18 @@ from torch import Tensor
 from backend.vision.candidate import Candidate
 from backend.vision.parts import Part
 
-ENOUGH = 0.33  # evidence that makes a candidate an instance
+ENOUGH = 0.35  # evidence that makes a candidate an instance
 SURE = 0.6  # evidence from which a candidate tells what the things of this image are like
 SIZE_FREE = 0.35  # of a logarithm: a thing may be a fifth longer or shorter than the reference's
 SIZE_LIMIT = 2.5  # of a logarithm: beyond, size says no more
 MOST_LEAD = 0.1  # of kinship over the next label: beyond, there is no doubt
 LEAST_AREA = 0.05  # cells
-LEAST_SHARP = -0.1  # of a logarithm: beyond, blur says no more, for true ones are out of focus, too
+LEAST_SHARP, MOST_SHARP = -1.0, 0.25  # of a logarithm: beyond, it says no more
 NEUTRAL: dict[Part, float] = {
     "size": 0.0,
     "likeness": 1.0,
     "colour": 1.0,
     "edge": 1.0,
-    "sharpness": 0.0,
     "lead": MOST_LEAD,
 }
 
@@ -44,7 +43,8 @@ class Cues:
         likeness: semantic cosine, where 0 is the reference's ground and 1 the object itself.
         colour: likeness of the colours, in [0, 1].
         edge: likeness of the edge's profile, in [0, 1].
-        sharpness: how much less sharp its edge is than the reference's, as a logarithm, 0 or less.
+        sharpness: of its edge against the reference's, as a logarithm. Whether what is out of focus counts,
+            one mask cannot say: it weighs nothing until reviews have taught that it does.
         lead: kinship over that with the next label, up to ``MOST_LEAD``.
         company: location less that of the image's surest instances of the label.
     """
@@ -132,30 +132,30 @@ class EvidenceWeights:
 
 FITTED = EvidenceWeights(
     first=Weights(
-        location=1.78,
-        size=1.02,
-        iou=8.09,
-        stability=1.01,
-        likeness=1.21,
-        colour=0.48,
-        edge=0.57,
-        sharpness=4.87,
-        lead=7.63,
+        location=1.73,
+        size=1.07,
+        iou=8.15,
+        stability=0.99,
+        likeness=1.16,
+        colour=0.4,
+        edge=0.66,
+        sharpness=0.0,
+        lead=7.54,
         company=0.0,
-        bias=-11.5,
+        bias=-11.6,
     ),
     second=Weights(
-        location=1.3,
-        size=0.99,
-        iou=8.07,
-        stability=0.95,
-        likeness=1.08,
-        colour=0.3,
-        edge=0.56,
-        sharpness=4.3,
-        lead=7.42,
-        company=1.38,
-        bias=-10.56,
+        location=1.23,
+        size=1.03,
+        iou=8.1,
+        stability=0.92,
+        likeness=1.04,
+        colour=0.23,
+        edge=0.62,
+        sharpness=0.0,
+        lead=7.31,
+        company=1.5,
+        bias=-10.58,
     ),
 )
 
@@ -183,7 +183,7 @@ def cues_of(
         likeness=looks.likeness,
         colour=looks.colour,
         edge=looks.edge.clamp(0, 1),
-        sharpness=looks.sharpness.clamp(LEAST_SHARP, 0),
+        sharpness=looks.sharpness.clamp(LEAST_SHARP, MOST_SHARP),
         lead=looks.lead,
         company=(location - 1).clamp(-1, 0.5),
     )

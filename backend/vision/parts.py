@@ -12,7 +12,6 @@ Part = Literal[
     "likeness",
     "colour",
     "edge",
-    "sharpness",
     "lead",  # labels compete all the same
     "company",  # what is seen first decides
 ]

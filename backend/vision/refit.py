@@ -21,7 +21,7 @@ USUAL = {  # a cue's usual value, and about how far candidates differ in it: mak
     "likeness": (0.8, 0.3),
     "colour": (0.8, 0.2),
     "edge": (0.8, 0.3),
-    "sharpness": (0.0, 0.05),
+    "sharpness": (0.0, 0.2),
     "lead": (0.06, 0.03),
     "company": (0.0, 0.3),
 }

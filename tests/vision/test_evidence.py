@@ -59,6 +59,11 @@ def test_company_does_not_count_before_there_is_any() -> None:
     assert FITTED.second.company > 0
 
 
+def test_whether_blur_counts_only_reviews_can_say() -> None:
+    """Some annotate what is out of focus, and some do not: one mask does not tell."""
+    assert [one.sharpness for one in (FITTED.first, FITTED.second)] == [0, 0]
+
+
 def test_what_is_like_the_reference_in_all_is_sure_and_what_is_in_nothing_is_not() -> None:
     """Whatever the weights are."""
     like, unlike = cues([1.0], lead=[0.1]), replace(cues([0.0]), likeness=torch.zeros(1))
@@ -131,7 +136,6 @@ def test_without_a_cue_all_are_judged_as_if_it_were_as_good_as_can_be(name: Part
         likeness=torch.tensor([0.4, 0.9]),
         colour=torch.tensor([0.3, 0.6]),
         edge=torch.tensor([0.2, 0.7]),
-        sharpness=torch.tensor([-0.1, -0.05]),
     )
     best = replace(one, **{name: torch.full((2,), NEUTRAL[name])})
 
