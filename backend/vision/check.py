@@ -27,6 +27,7 @@ from backend.vision.evidence import (
     Looks,
     Weights,
     at_best,
+    confidence,
     cues_of,
     just_like_it,
     log_areas,
@@ -598,7 +599,7 @@ def claims_of(
             exemplars[int(sight.owner[i])].label,
             sight.candidates[i],
             float(sight.similarity[i]),
-            float(evidence[i]),
+            confidence(float(evidence[i])),
         )
         for i in kept
     ]

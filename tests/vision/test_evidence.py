@@ -12,9 +12,11 @@ from backend.vision.evidence import (
     NEUTRAL,
     SIZE_FREE,
     SIZE_LIMIT,
+    SURER,
     Cues,
     Weights,
     at_best,
+    confidence,
     cues_of,
     freely,
     just_like_it,
@@ -70,6 +72,13 @@ def test_what_is_like_the_reference_in_all_is_sure_and_what_is_in_nothing_is_not
 
     assert float(FITTED.first.evidence(like)) > 0.7
     assert float(FITTED.first.evidence(unlike)) < 0.2
+
+
+def test_confidence_is_evidence_on_the_scale_of_what_comes_true() -> None:
+    """Odds of one to one become e^1.5 to one; the order stays, and so do the ends."""
+    assert confidence(0.5) == pytest.approx(1 / (1 + math.exp(-SURER)))
+    assert confidence(0.0) < confidence(0.35) < confidence(0.36) < confidence(1.0) <= 1
+    assert confidence(0.0) == pytest.approx(0, abs=1e-4)
 
 
 def test_a_map_is_averaged_over_what_a_mask_covers() -> None:

@@ -7,7 +7,7 @@ from backend.vision.parts import PARTS
 
 
 def test_every_cue_that_the_decoder_does_not_give_is_a_part() -> None:
-    """Place, and the decoder's own two figures, are what is left without all of them; sharpness is for reviews."""
+    """Place, and the decoder's own two figures, are left without all of them; sharpness is for reviews."""
     own = {"location", "iou", "stability", "sharpness"}
 
     assert {field.name for field in fields(Cues)} - own == {*NEUTRAL, "company"}
