@@ -8,7 +8,7 @@ from backend.checkpoints.errors import UnusableDeviceError
 
 BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # a CPU without them computes bf16 by way of float32, and slower
 CPUINFO = Path("/proc/cpuinfo")
-AMPERE = 8  # the first GPUs with bf16 of their own
+VOLTA, AMPERE = 7, 8  # the first GPUs with fp16 products of matrices, and with bf16 of their own
 
 
 def usable_device(name: str) -> torch.device:
@@ -51,13 +51,23 @@ def fast_bf16(device: torch.device, *, cpuinfo: Path = CPUINFO) -> bool:
         cpuinfo: where the system lists what the CPU can; a system without it is taken not to know bf16.
     """
     if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= AMPERE
+        return fast_dtype(device) is torch.bfloat16
     return device.type == "cpu" and not BF16_FLAGS.isdisjoint(_cpu_flags(cpuinfo)) and _allowed()
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
     """What a network computes with on the device where nothing else is asked for."""
+    if device.type == "cuda":
+        return gpu_dtype(torch.cuda.get_device_capability(device))
     return torch.bfloat16 if fast_bf16(device) else torch.float32
+
+
+def gpu_dtype(capability: tuple[int, int]) -> torch.dtype:
+    """What a GPU of that compute capability is fast with: told by what it can, as for ``fast_bf16``."""
+    major, _ = capability
+    if major >= AMPERE:
+        return torch.bfloat16
+    return torch.float16 if major >= VOLTA else torch.float32
 
 
 def _allowed() -> bool:

@@ -106,4 +106,5 @@ def _attention_by_products(query: Tensor, key: Tensor, value: Tensor, bias: Tens
 
 def fusable(features: Tensor) -> bool:
     """Whether the library can join a layer on *features* with what follows it."""
-    return features.device.type == "cpu" and all(hasattr(torch.ops.mkldnn, name) for name in _NEEDED)
+    known = features.device.type == "cpu" and features.dtype is not torch.float16  # few CPUs have it
+    return known and all(hasattr(torch.ops.mkldnn, name) for name in _NEEDED)

@@ -9,7 +9,7 @@ from backend.checkpoints.sam_families import Family
 
 
 class SamEncoder:
-    """A SAM's own image encoder: on GPUs from Ampere on in bfloat16, elsewhere in float32.
+    """A SAM's own image encoder: in bfloat16 on GPUs from Ampere on, in float16 from Volta on.
 
     Which of them is told by what the GPU says it can, so that the same machine always gives the same answers.
     On CPUs it stays float32: there MobileSAM is what is meant to be fast.

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from backend.checkpoints import device
-from backend.checkpoints.device import fast_bf16, usable_device
+from backend.checkpoints.device import fast_bf16, gpu_dtype, usable_device
 from backend.checkpoints.errors import UnusableDeviceError
 
 
@@ -69,3 +69,20 @@ def test_what_the_library_is_forbidden_is_not_used(tmp_path: Path) -> None:
 
 def test_a_system_that_lists_nothing_is_taken_not_to_know_bf16(tmp_path: Path) -> None:
     assert not fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype"),
+    [
+        ((6, 1), torch.float32),
+        ((7, 0), torch.float16),
+        ((7, 5), torch.float16),
+        ((8, 0), torch.bfloat16),
+        ((8, 9), torch.bfloat16),
+        ((12, 0), torch.bfloat16),
+    ],
+    ids=["Pascal", "Volta", "Turing", "Ampere", "Ada", "Blackwell"],
+)
+def test_a_gpu_computes_with_what_it_says_it_can(capability: tuple[int, int], dtype: torch.dtype) -> None:
+    """Before Ampere bf16 is slower than float32, and before Volta fp16 is as well on most."""
+    assert gpu_dtype(capability) is dtype
