@@ -1,5 +1,9 @@
 """The device that models run on, and the numbers it is fast with."""
 
+import importlib.util
+import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -39,6 +43,34 @@ def gpu_name(name: str) -> str | None:
     if device.type != "cuda" or (device.index or 0) >= torch.cuda.device_count():
         return None
     return torch.cuda.get_device_name(device)
+
+
+def compiles(device: torch.device, *, wanted: bool, missing: Sequence[str] | None = None) -> bool:
+    """Whether torch's compiler is to be used: on a GPU, where it is wanted. A CPU gains nothing by it.
+
+    Args:
+        device: a CPU or a GPU.
+        wanted: whether it was asked for.
+        missing: what it needs and is not there; None: see.
+
+    Raises:
+        UnusableDeviceError: it is wanted on a GPU, and something that it needs is missing.
+    """
+    if not wanted or device.type != "cuda":
+        return False
+    missing = missing_tools() if missing is None else missing
+    if missing:
+        raise UnusableDeviceError(
+            f"ONESHOT_COMPILE needs {' and '.join(missing)}, not found here; install, or set it to false"
+        )
+    return True
+
+
+def missing_tools() -> list[str]:
+    """What torch's compiler needs for a GPU and is not there."""
+    compilers = (os.environ.get("CC", ""), "gcc", "clang")
+    missing = [] if any(shutil.which(name) for name in compilers if name) else ["a C compiler"]
+    return missing if importlib.util.find_spec("triton") else [*missing, "triton"]
 
 
 def fast_bf16(device: torch.device, *, cpuinfo: Path = CPUINFO) -> bool:

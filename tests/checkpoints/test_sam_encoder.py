@@ -45,3 +45,14 @@ def test_with_fewer_bits_it_says_nearly_the_same(
         assert torch.cosine_similarity(one.flatten(1), other.flatten(1)).min() > 0.99
     alone = features(plain(pixels[1:]))
     assert all(torch.allclose(a[0], b[1], atol=1e-4) for a, b in zip(alone, exact, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_it_says_the_same(dtype: torch.dtype) -> None:
+    """By the compiler that only follows the code, which needs no tools; features have another name."""
+    pixels = torch.randn(1, 3, tiny_sam.INPUT_SIZE, tiny_sam.INPUT_SIZE)
+    plain = SamEncoder(tiny_sam.tiny_sam_model(), SAM, CPU, dtype)
+    compiled = SamEncoder(tiny_sam.tiny_sam_model(), SAM, CPU, dtype, compiled=True, compiler="eager")
+
+    torch.testing.assert_close(compiled(pixels), plain(pixels))
+    assert compiled.numerics == f"torch {dtype} compiled"
