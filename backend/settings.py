@@ -141,6 +141,10 @@ class Settings(BaseSettings):
     oneshot_device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"
     )
+    oneshot_compile: bool = Field(
+        default=False,
+        description="let torch compile the image encoder of a transformers SAM; on a GPU, in workers",
+    )
     oneshot_threads: int = Field(
         default=0, ge=0, le=256, description="CPU threads of one worker; 0: all cores"
     )

@@ -1,5 +1,9 @@
 """The device that models run on, and the numbers it is fast with."""
 
+import importlib.util
+import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +12,7 @@ from backend.checkpoints.errors import UnusableDeviceError
 
 BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # a CPU without them computes bf16 by way of float32, and slower
 CPUINFO = Path("/proc/cpuinfo")
-AMPERE = 8  # the first GPUs with bf16 of their own
+VOLTA, AMPERE = 7, 8  # the first GPUs with fp16 products of matrices, and with bf16 of their own
 
 
 def usable_device(name: str) -> torch.device:
@@ -41,6 +45,34 @@ def gpu_name(name: str) -> str | None:
     return torch.cuda.get_device_name(device)
 
 
+def compiles(device: torch.device, *, wanted: bool, missing: Sequence[str] | None = None) -> bool:
+    """Whether torch's compiler is to be used: on a GPU, where it is wanted. A CPU gains nothing by it.
+
+    Args:
+        device: a CPU or a GPU.
+        wanted: whether it was asked for.
+        missing: what it needs and is not there; None: see.
+
+    Raises:
+        UnusableDeviceError: it is wanted on a GPU, and something that it needs is missing.
+    """
+    if not wanted or device.type != "cuda":
+        return False
+    missing = missing_tools() if missing is None else missing
+    if missing:
+        raise UnusableDeviceError(
+            f"ONESHOT_COMPILE needs {' and '.join(missing)}, not found here; install, or set it to false"
+        )
+    return True
+
+
+def missing_tools() -> list[str]:
+    """What torch's compiler needs for a GPU and is not there."""
+    compilers = (os.environ.get("CC", ""), "gcc", "clang")
+    missing = [] if any(shutil.which(name) for name in compilers if name) else ["a C compiler"]
+    return missing if importlib.util.find_spec("triton") else [*missing, "triton"]
+
+
 def fast_bf16(device: torch.device, *, cpuinfo: Path = CPUINFO) -> bool:
     """Whether the device computes bf16 faster than float32: told by what it says it can, not by the clock.
 
@@ -51,13 +83,23 @@ def fast_bf16(device: torch.device, *, cpuinfo: Path = CPUINFO) -> bool:
         cpuinfo: where the system lists what the CPU can; a system without it is taken not to know bf16.
     """
     if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= AMPERE
+        return fast_dtype(device) is torch.bfloat16
     return device.type == "cpu" and not BF16_FLAGS.isdisjoint(_cpu_flags(cpuinfo)) and _allowed()
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
     """What a network computes with on the device where nothing else is asked for."""
+    if device.type == "cuda":
+        return gpu_dtype(torch.cuda.get_device_capability(device))
     return torch.bfloat16 if fast_bf16(device) else torch.float32
+
+
+def gpu_dtype(capability: tuple[int, int]) -> torch.dtype:
+    """What a GPU of that compute capability is fast with: told by what it can, as for ``fast_bf16``."""
+    major, _ = capability
+    if major >= AMPERE:
+        return torch.bfloat16
+    return torch.float16 if major >= VOLTA else torch.float32
 
 
 def _allowed() -> bool:

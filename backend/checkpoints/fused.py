@@ -1,4 +1,4 @@
-"""Layers with GELU computed in one step with them, where the CPU's library can.
+"""Layers with GELU or a sum computed in one step with them, and attention, as a CPU's library does it best.
 
 Much of a network's time on a CPU goes to writing and reading what is between two layers. torch's compiler
 joins them by operators of its own, which need no compiler when they are called directly. They are nobody's
@@ -10,42 +10,101 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 _NEEDED = ("_convolution_pointwise", "_linear_pointwise")
-_EXACT = "none"  # the error function itself; "tanh" would come near it
+_LEAST, _MOST = 1e-30, 1e30  # sums of exponentials: below, some may be lost; above, products may be infinite
+_GELU = ("gelu", (), "none")  # by the error function itself; "tanh" would come near it, and takes longer
+_NOTHING = ("none", (), "")
+_SUM = ("add", 1.0, None, (), None)
 
 
 def convolution(
-    features: Tensor, layer: nn.Conv2d, *, gelu: bool = False, padding: tuple[int, int] | None = None
+    features: Tensor,
+    layer: nn.Conv2d,
+    *,
+    gelu: bool = False,
+    padding: tuple[int, int] | None = None,
+    added: Tensor | None = None,
 ) -> Tensor:
-    """A convolution, then GELU where it is asked for.
+    """A convolution, then GELU or a sum where it is asked for.
 
     Args:
         features: (n, C, h, w) float.
         layer: its weights.
         gelu: whether GELU follows.
         padding: rows and columns of zeros around the features; the layer's own unless told.
+        added: what is added to the result, of its shape; not with GELU.
     """
     around = layer.padding if padding is None else padding
     how = (around, layer.stride, layer.dilation, layer.groups)
     if fusable(features):
-        after: tuple[str, list[float], str] = ("gelu", [], _EXACT) if gelu else ("none", [], "")
         joined = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - it has no other name
-        result: Tensor = joined(features, layer.weight, layer.bias, *how, *after)
+        if added is not None:
+            total: Tensor = joined.binary(features, added, layer.weight, layer.bias, *how, *_SUM)
+            return total
+        result: Tensor = joined(features, layer.weight, layer.bias, *how, *(_GELU if gelu else _NOTHING))
         return result
     padding_first = (how[1], how[0], *how[2:])
     plain = F.conv2d(features, layer.weight, layer.bias, *padding_first)  # type: ignore[arg-type]
+    if added is not None:
+        return plain.add_(added)
     return F.gelu(plain) if gelu else plain
 
 
-def linear(features: Tensor, layer: nn.Linear, *, gelu: bool = False) -> Tensor:
-    """A linear layer over the last dimension, then GELU where it is asked for."""
-    if gelu and fusable(features):
+def linear(features: Tensor, layer: nn.Linear, *, gelu: bool = False, added: Tensor | None = None) -> Tensor:
+    """A linear layer over the last dimension, then GELU or a sum where it is asked for.
+
+    Args:
+        features: (..., inputs) float.
+        layer: its weights.
+        gelu: whether GELU follows.
+        added: what is added to the result, of its shape; not with GELU.
+    """
+    if fusable(features):
         joined = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - it has no other name
-        result: Tensor = joined(features, layer.weight, layer.bias, "gelu", [], _EXACT)
+        if added is not None:
+            total: Tensor = joined.binary(features, added, layer.weight, layer.bias, "add")
+            return total
+        result: Tensor = joined(features, layer.weight, layer.bias, *(_GELU if gelu else _NOTHING))
         return result
     plain = F.linear(features, layer.weight, layer.bias)
+    if added is not None:
+        return plain.add_(added)
     return F.gelu(plain) if gelu else plain
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """What each query sees of the values, (n, heads, tokens, d).
+
+    Args:
+        query: (n, heads, tokens, d) float.
+        key: of the same shape.
+        value: of the same shape.
+        bias: what is added to the score of each two tokens, (heads, tokens, tokens) float.
+    """
+    if query.device.type == "cpu" and query.dtype is torch.bfloat16:
+        seen = _attention_by_products(query, key, value, bias)
+        if seen is not None:
+            return seen
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias[None])
+
+
+def _attention_by_products(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor | None:
+    """The same by products of many small matrices at once, which torch's own kernel multiplies one by one.
+
+    The exponentials are of the scores as they are, not of what they are below the largest of their row; None
+    where one is too large for that, or all of a row are too small.
+    """
+    count, heads, tokens, depth = query.shape
+    queries, keys, values = (each.reshape(count * heads, tokens, depth) for each in (query, key, value))
+    scores = bias.repeat(count, 1, 1).baddbmm_(queries, keys.transpose(1, 2), alpha=depth**-0.5)
+    weights = scores.exp_()
+    sums = weights.sum(dim=-1, keepdim=True)
+    least, most = sums.aminmax()
+    if not (least > _LEAST and most < _MOST):  # nor where one is no number
+        return None
+    return torch.bmm(weights, values).div_(sums).view(query.shape)
 
 
 def fusable(features: Tensor) -> bool:
     """Whether the library can join a layer on *features* with what follows it."""
-    return features.device.type == "cpu" and all(hasattr(torch.ops.mkldnn, name) for name in _NEEDED)
+    known = features.device.type == "cpu" and features.dtype is not torch.float16  # few CPUs have it
+    return known and all(hasattr(torch.ops.mkldnn, name) for name in _NEEDED)

@@ -74,7 +74,8 @@ class MobileSamEncoder:
         """
         height, width = shown_cells(pixels)
         shown = pixels[..., : beyond(height) * STRIDE, : beyond(width) * STRIDE]
-        features: Tensor = self._network(shown.to(self._device, self._dtype)).float()
+        prepared = shown.to(self._device, self._dtype, memory_format=torch.channels_last)
+        features: Tensor = self._network(prepared).float()
         if shown.shape == pixels.shape:
             return features
         square = self._padding.repeat(len(pixels), 1, 1, 1)

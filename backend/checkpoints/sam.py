@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from backend.checkpoints.device import fast_dtype, usable_device
+from backend.checkpoints.device import compiles, fast_dtype, usable_device
 from backend.checkpoints.mobilesam import DECODER, DECODER_WEIGHTS, ENCODER, fetch_mobilesam
 from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
 from backend.checkpoints.sam_modules import SamModules, open_sam_modules
@@ -41,7 +41,7 @@ class SamCheckpoint:
     products: torch.dtype = torch.float32
 
 
-def open_sam(name: str, *, cache_dir: Path, device: str = "cpu") -> SamCheckpoint:
+def open_sam(name: str, *, cache_dir: Path, device: str = "cpu", compiled: bool = False) -> SamCheckpoint:
     """Open a SAM checkpoint; what is not on the disk yet is fetched once.
 
     Args:
@@ -49,11 +49,12 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu") -> SamCheckpoin
             on the hub, or a folder with one.
         cache_dir: folder for model weights.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        compiled: compile a transformers checkpoint's image encoder when it is first asked; on a GPU only.
 
     Raises:
         CheckpointFetchError: MobileSAM cannot be fetched.
         UnusableCheckpointError: no such checkpoint, a broken one, or one of another architecture.
-        UnusableDeviceError: the device is not there.
+        UnusableDeviceError: the device is not there, or lacks what compiling needs.
     """
     where = usable_device(device)
     if name == MOBILESAM:
@@ -67,5 +68,5 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu") -> SamCheckpoin
 
     model, family = open_transformers_sam(name, cache_dir=cache_dir, device=where)
     side = int(model.prompt_encoder.input_image_size)
-    transformers_encoder = SamEncoder(model, family, where)
+    transformers_encoder = SamEncoder(model, family, where, compiled=compiles(where, wanted=compiled))
     return SamCheckpoint(name, model, transformers_encoder, side, transformers_encoder.numerics)

@@ -9,7 +9,7 @@ from backend.checkpoints.sam_families import Family
 
 
 class SamEncoder:
-    """A SAM's own image encoder: on GPUs from Ampere on in bfloat16, elsewhere in float32.
+    """A SAM's own image encoder: in bfloat16 on GPUs from Ampere on, in float16 from Volta on.
 
     Which of them is told by what the GPU says it can, so that the same machine always gives the same answers.
     On CPUs it stays float32: there MobileSAM is what is meant to be fast.
@@ -19,10 +19,11 @@ class SamEncoder:
         family: how the model sees an image.
         device: where it is.
         dtype: what it computes with; None: what is fast on a GPU, float32 on a CPU.
-        compiled: by torch's compiler, when it is first asked; that takes minutes, so workers do without.
+        compiled: by torch's compiler, when it is first asked; that takes minutes.
+        compiler: torch's name for the compiler.
 
     Attributes:
-        numerics: names what it computes with, where that is not float32.
+        numerics: names what it computes with, where that is not float32 as torch has it.
     """
 
     def __init__(
@@ -33,13 +34,15 @@ class SamEncoder:
         dtype: torch.dtype | None = None,
         *,
         compiled: bool = False,
+        compiler: str = "inductor",
     ) -> None:
         self._dtype = dtype or (fast_dtype(device) if device.type == "cuda" else torch.float32)
-        self.numerics = "" if self._dtype is torch.float32 else f"torch {self._dtype}"
+        plain = self._dtype is torch.float32 and not compiled
+        self.numerics = "" if plain else f"torch {self._dtype}{' compiled' * compiled}"
         self._model, self._family, self._device = model, family, device
         model.vision_encoder.to(self._dtype)
         if compiled:
-            model.vision_encoder.compile()
+            model.vision_encoder.compile(backend=compiler)
 
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -1,8 +1,9 @@
 """TinyViT-5M as MobileSAM's image encoder, for images that need not be square.
 
 The network is the published one; how it is computed is not. Convolutions are computed strip by strip, so
-that what is between two of them stays in the processor's caches. Tokens that only fill up a window of
-attention are not sent through linear layers: what these say about a token of zeros is the same for all.
+that what is between two of them stays in the processor's caches; so is attention, one row of windows after
+the other. Tokens that only fill up a window of attention are not sent through linear layers: what these say
+about a token of zeros is the same for all.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from backend.checkpoints.fused import convolution, linear
+from backend.checkpoints.fused import attention, convolution, linear
 
 STRIDE = 16  # pixels along a side of a cell
 CHANNELS = 256
@@ -80,9 +81,11 @@ class Convolution(nn.Module):
         super().__init__()
         self.c = nn.Conv2d(inputs, outputs, side, stride=step, padding=side // 2, groups=groups)
 
-    def forward(self, features: Tensor, *, gelu: bool = False) -> Tensor:
-        """The features convolved."""
-        return convolution(features, self.c, gelu=gelu)
+    def forward(
+        self, features: Tensor, *, gelu: bool = False, padding: tuple[int, int] | None = None
+    ) -> Tensor:
+        """The features convolved, with *padding* around them, or as much as keeps their size."""
+        return convolution(features, self.c, gelu=gelu, padding=padding)
 
 
 class PatchEmbed(nn.Module):
@@ -94,9 +97,23 @@ class PatchEmbed(nn.Module):
         self.seq = nn.Sequential(first, nn.Identity(), second)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Features of pixels, (n, 3, h, w)."""
-        result: Tensor = self.seq[2](self.seq[0](pixels, gelu=True))
+        """Features of pixels, (n, 3, h, w), strip by strip."""
+        height = pixels.shape[2] // 4
+        rows = max(1, STRIP_VALUES // (8 * pixels.shape[3])) if pixels.device.type == "cpu" else height
+        return torch.cat([self.strip(pixels, *piece) for piece in ranges(height, rows)], dim=2)
+
+    def strip(self, pixels: Tensor, top: int, bottom: int) -> Tensor:
+        """The rows from *top* to *bottom*: each sees a row of the layer before above it, and none below."""
+        seen = pixels[:, :, max(0, 4 * top - 3) : 4 * bottom]
+        hidden = self.seq[0](seen if top else _below_zeros(seen), gelu=True, padding=(0, 1))
+        hidden = hidden if top else _below_zeros(hidden)
+        result: Tensor = self.seq[2](hidden, padding=(0, 1))
         return result
+
+
+def _below_zeros(features: Tensor) -> Tensor:
+    """The features below a row of zeros."""
+    return F.pad(features, (0, 0, 1, 0))
 
 
 class Bottleneck(nn.Module):
@@ -121,11 +138,11 @@ class Bottleneck(nn.Module):
         hidden = self.conv1(features[:, :, top - above : bottom + below], gelu=True)
         if not above or not below:
             hidden = F.pad(hidden, (0, 0, 1 - above, 1 - below))
-        hidden = convolution(hidden, self.conv2.c, gelu=True, padding=(0, 1))
-        return self.finished(self.conv3(hidden), features[:, :, top:bottom])
+        hidden = self.conv2(hidden, gelu=True, padding=(0, 1))
+        return self.finished(hidden, features[:, :, top:bottom])
 
-    def finished(self, result: Tensor, features: Tensor) -> Tensor:
-        """The last step of a strip, which sees what went in, too."""
+    def finished(self, hidden: Tensor, features: Tensor) -> Tensor:
+        """The last steps of a strip, which see what went in, too."""
         raise NotImplementedError
 
 
@@ -135,9 +152,9 @@ class InvertedBottleneck(Bottleneck):
     def __init__(self, width: int) -> None:
         super().__init__(width, EXPANSION * width, width, 1)
 
-    def finished(self, result: Tensor, features: Tensor) -> Tensor:
+    def finished(self, hidden: Tensor, features: Tensor) -> Tensor:
         """The sum with what went in, through GELU."""
-        return F.gelu(result.add_(features))
+        return F.gelu(convolution(hidden, self.conv3.c, added=features))
 
 
 class Reduction(Bottleneck):
@@ -146,8 +163,9 @@ class Reduction(Bottleneck):
     def __init__(self, inputs: int, outputs: int, step: int) -> None:
         super().__init__(inputs, outputs, outputs, step)
 
-    def finished(self, result: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002 - it is no residual
-        """Nothing more."""
+    def finished(self, hidden: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002 - it is no residual
+        """Nothing but the last convolution."""
+        result: Tensor = self.conv3(hidden)
         return result
 
 
@@ -163,10 +181,13 @@ class Block(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """The features after all three."""
         tokens = features.permute(0, 2, 3, 1)  # (n, h, w, C): what lies side by side in memory
-        tokens = tokens + self.attn(tokens)
+        height = tokens.shape[1]
+        rows = self.attn.window if tokens.device.type == "cpu" else height
+        strips = [self.attn(tokens[:, top : top + rows]) for top in range(0, height, rows)]
+        tokens = torch.cat(strips, dim=1)
         tokens = self.local_conv(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        added: Tensor = self.mlp(tokens)
-        return added.add_(tokens).permute(0, 3, 1, 2)
+        result: Tensor = self.mlp(tokens)
+        return result.permute(0, 3, 1, 2)
 
 
 class WindowAttention(nn.Module):
@@ -181,18 +202,18 @@ class WindowAttention(nn.Module):
         self.bias = nn.Parameter(torch.zeros(heads, window**2, window**2))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Attend to the tokens, (n, h, w, C)."""
+        """The tokens, (n, h, w, C), and what each has seen."""
         count, height, width, channels = tokens.shape
         side = self.window
         rows, columns = -(-height // side), -(-width // side)
         padded = self._padded(linear(self.norm(tokens), self.qkv), rows * side, columns * side)
-        windows = padded.view(count, rows, side, columns, side, 3 * channels).transpose(2, 3)
-        windows = windows.reshape(-1, side**2, self.heads, 3, channels // self.heads)
-        query, key, value = windows.permute(3, 0, 2, 1, 4)  # each (windows, heads, side * side, d)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=self.bias[None])
-        seen = seen.transpose(1, 2).reshape(count, rows, columns, side, side, channels).transpose(2, 3)
+        windows = padded.view(count, rows, side, columns, side, self.heads, 3, channels // self.heads)
+        windows = windows.permute(6, 0, 1, 3, 5, 2, 4, 7)  # (3, n, rows, columns, heads, side, side, d)
+        query, key, value = windows.reshape(3, -1, self.heads, side**2, channels // self.heads)
+        seen = attention(query, key, value, self.bias)
+        seen = seen.view(count, rows, columns, self.heads, side, side, -1).permute(0, 1, 4, 2, 5, 3, 6)
         seen = seen.reshape(count, rows * side, columns * side, channels)
-        return linear(seen[:, :height, :width].contiguous(), self.proj)
+        return linear(seen[:, :height, :width].contiguous(), self.proj, added=tokens)
 
     def _padded(self, qkv: Tensor, height: int, width: int) -> Tensor:
         """Filled up to whole windows with what becomes of a token of zeros."""
@@ -217,8 +238,8 @@ class Perceptron(nn.Module):
         self.fc2 = nn.Linear(EXPANSION * width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """What is to be added to the tokens, (n, h, w, C)."""
-        return linear(linear(self.norm(tokens), self.fc1, gelu=True), self.fc2)
+        """The tokens, (n, h, w, C), and what the layers say about them."""
+        return linear(linear(self.norm(tokens), self.fc1, gelu=True), self.fc2, added=tokens)
 
 
 class ChannelNorm(nn.Module):

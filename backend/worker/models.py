@@ -31,6 +31,7 @@ def load_models(
     threads: int,
     semantics: str = EFFICIENTNET_LITE0,
     cache: EmbeddingCache | None = None,
+    compiled: bool = False,
 ) -> Models:
     """Open both networks, once per process.
 
@@ -42,13 +43,14 @@ def load_models(
         semantics: the semantic encoder: ``efficientnet-lite0``, ``sam`` for SAM's own features, or a
             transformers checkpoint: hub id or folder.
         cache: keeps what both say about whole images and tiles; None: nothing is kept, nor rounded.
+        compiled: compile a transformers SAM's image encoder when it is first asked; on a GPU only.
 
     Raises:
         CheckpointError: weights that cannot be had or used, or a device that is not there.
     """
     if threads:
         torch.set_num_threads(threads)
-    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device)
+    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device, compiled=compiled)
     encode = checkpoint.encode_pixels
     if cache is not None:
         digest = _computed(weights_digest(sam, cache_dir=cache_dir), checkpoint.numerics)

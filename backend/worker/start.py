@@ -63,6 +63,7 @@ def run_worker(settings: Settings, *, supervised: bool = False) -> None:
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
         cache=embeddings,
+        compiled=settings.oneshot_compile,
     )
     logger.info(
         "loaded %s and %s in %.1f s; waiting for jobs",

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from backend.checkpoints import device
-from backend.checkpoints.device import fast_bf16, usable_device
+from backend.checkpoints.device import compiles, fast_bf16, gpu_dtype, usable_device
 from backend.checkpoints.errors import UnusableDeviceError
 
 
@@ -69,3 +69,37 @@ def test_what_the_library_is_forbidden_is_not_used(tmp_path: Path) -> None:
 
 def test_a_system_that_lists_nothing_is_taken_not_to_know_bf16(tmp_path: Path) -> None:
     assert not fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype"),
+    [
+        ((6, 1), torch.float32),
+        ((7, 0), torch.float16),
+        ((7, 5), torch.float16),
+        ((8, 0), torch.bfloat16),
+        ((8, 9), torch.bfloat16),
+        ((12, 0), torch.bfloat16),
+    ],
+    ids=["Pascal", "Volta", "Turing", "Ampere", "Ada", "Blackwell"],
+)
+def test_a_gpu_computes_with_what_it_says_it_can(capability: tuple[int, int], dtype: torch.dtype) -> None:
+    """Before Ampere bf16 is slower than float32, and before Volta fp16 is as well on most."""
+    assert gpu_dtype(capability) is dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "used"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
+)
+def test_what_is_wanted_is_compiled_on_a_gpu_only(name: str, wanted: bool, used: bool) -> None:
+    assert compiles(torch.device(name), wanted=wanted, missing=[]) is used
+
+
+def test_a_compiler_that_lacks_something_is_an_error_where_it_is_wanted() -> None:
+    """Said at the start, not by each image."""
+    missing = ["a C compiler", "triton"]
+
+    with pytest.raises(UnusableDeviceError, match=r"ONESHOT_COMPILE needs a C compiler and triton"):
+        compiles(torch.device("cuda"), wanted=True, missing=missing)
+    assert not compiles(torch.device("cuda"), wanted=False, missing=missing)
+    assert not compiles(torch.device("cpu"), wanted=True, missing=missing)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from backend.checkpoints import fused
-from backend.checkpoints.fused import convolution, fusable, linear
+from backend.checkpoints.fused import attention, convolution, fusable, linear
 
 
 @pytest.fixture(params=[True, False], ids=["joined", "in two steps"], autouse=True)
@@ -40,3 +40,34 @@ def test_a_linear_layer_is_torchs_own(gelu: bool) -> None:
     expected = F.gelu(layer(features)) if gelu else layer(features)
 
     torch.testing.assert_close(linear(features, layer, gelu=gelu), expected)
+
+
+@torch.no_grad()
+def test_a_sum_can_follow_a_layer() -> None:
+    """Of what went in, say: the sum is the layer's result and it."""
+    conv, layer = nn.Conv2d(4, 6, 1), nn.Linear(4, 6)
+    features, cells = torch.randn(2, 4, 3, 5), torch.randn(2, 3, 5, 4)
+    other_features, other_cells = torch.randn(2, 6, 3, 5), torch.randn(2, 3, 5, 6)
+
+    sums = convolution(features, conv, added=other_features), linear(cells, layer, added=other_cells)
+
+    torch.testing.assert_close(sums[0], conv(features) + other_features)
+    torch.testing.assert_close(sums[1], layer(cells) + other_cells)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shift", [0, 200, -200], ids=["usual scores", "large ones", "small ones"])
+@torch.no_grad()
+def test_attention_is_torchs_own(dtype: torch.dtype, shift: float) -> None:
+    """However far all scores are from zero: the same number added to all of a row changes nothing."""
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 5, 2, 7, 8).to(dtype)
+    bias = torch.randn(2, 7, 7).to(dtype)
+
+    seen = attention(query, key, value, (bias + shift).to(dtype))
+
+    expected = F.scaled_dot_product_attention(
+        query.float(), key.float(), value.float(), attn_mask=(bias + shift).to(dtype).float()
+    )
+    assert seen.dtype == dtype
+    torch.testing.assert_close(seen.float(), expected, rtol=0, atol=1e-5 if dtype is torch.float32 else 0.03)

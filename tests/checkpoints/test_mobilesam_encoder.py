@@ -8,12 +8,14 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from backend.checkpoints.errors import DamagedDownloadError, UnusableCheckpointError
 from backend.checkpoints.mobilesam import ENCODER, ENCODER_ONNX
 from backend.checkpoints.mobilesam_encoder import MARGIN, MobileSamEncoder, encoder_weights, shown_cells
+from backend.checkpoints.tiny_vit import TinyViT
 from backend.evaluation.coins import coins_image
 from backend.vision.sam import preprocess, resized_size
 
@@ -51,6 +53,20 @@ def test_in_bfloat16_each_cell_looks_the_same_way(weights: Path, square: Tensor,
 
     assert features.dtype == torch.float32
     assert cosine_similarity(features, published).min() > 0.999
+
+
+@pytest.mark.weights
+def test_in_float16_nothing_is_too_large(weights: Path) -> None:
+    """GPUs before Ampere compute with it; a strip of an image, for CPUs are slow with it."""
+    pixels = preprocess(coins_image()[:30, :300], (102, 1024), 1024)[..., :112, :]
+    network = TinyViT().eval()
+    network.load_state_dict(load_file(weights / ENCODER))
+    with torch.no_grad():
+        plain, short = (
+            network.to(dtype)(pixels.to(dtype)).float() for dtype in (torch.float32, torch.float16)
+        )
+
+    assert cosine_similarity(short, plain).min() > 0.9999
 
 
 @pytest.mark.weights

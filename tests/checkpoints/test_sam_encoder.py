@@ -28,19 +28,31 @@ def features(encoded: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     ],
     ids=lambda value: value.title if isinstance(value, Family) else None,
 )
-def test_in_bfloat16_it_says_nearly_the_same(
-    make: Callable[[], PreTrainedModel], family: Family, side: int
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_with_fewer_bits_it_says_nearly_the_same(
+    make: Callable[[], PreTrainedModel], family: Family, side: int, dtype: torch.dtype
 ) -> None:
     """What else the mask decoder needs, too; two images at once are those one by one."""
     pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-    plain, short = SamEncoder(make(), family, CPU), SamEncoder(make(), family, CPU, torch.bfloat16)
+    plain, short = SamEncoder(make(), family, CPU), SamEncoder(make(), family, CPU, dtype)
 
     exact, found = features(plain(pixels)), features(short(pixels))
 
-    assert (plain.numerics, short.numerics) == ("", "torch torch.bfloat16")
+    assert (plain.numerics, short.numerics) == ("", f"torch {dtype}")
     assert [one.dtype for one in found] == [torch.float32] * len(exact)
     for one, other in zip(exact, found, strict=True):
         assert one.shape == other.shape
         assert torch.cosine_similarity(one.flatten(1), other.flatten(1)).min() > 0.99
     alone = features(plain(pixels[1:]))
     assert all(torch.allclose(a[0], b[1], atol=1e-4) for a, b in zip(alone, exact, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_it_says_the_same(dtype: torch.dtype) -> None:
+    """By the compiler that only follows the code, which needs no tools; features have another name."""
+    pixels = torch.randn(1, 3, tiny_sam.INPUT_SIZE, tiny_sam.INPUT_SIZE)
+    plain = SamEncoder(tiny_sam.tiny_sam_model(), SAM, CPU, dtype)
+    compiled = SamEncoder(tiny_sam.tiny_sam_model(), SAM, CPU, dtype, compiled=True, compiler="eager")
+
+    torch.testing.assert_close(compiled(pixels), plain(pixels))
+    assert compiled.numerics == f"torch {dtype} compiled"

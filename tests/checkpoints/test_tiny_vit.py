@@ -9,7 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from backend.checkpoints import tiny_vit
-from backend.checkpoints.tiny_vit import InvertedBottleneck, Reduction, TinyViT, WindowAttention, ranges
+from backend.checkpoints.tiny_vit import (
+    Block,
+    InvertedBottleneck,
+    PatchEmbed,
+    Reduction,
+    TinyViT,
+    WindowAttention,
+    ranges,
+)
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -32,11 +40,32 @@ def test_strips_make_the_same_as_the_whole(
     """Each convolution sees the rows beyond its strip, and zeros beyond the image."""
     block, features = random_weights(make()), torch.randn(2, 4, height, 6)
     hidden = F.gelu(block.conv2.c(F.gelu(block.conv1.c(features))))
-    whole = block.finished(block.conv3.c(hidden), features)
+    whole = block.finished(hidden, features)
 
     monkeypatch.setattr(tiny_vit, "STRIP_VALUES", 1)
 
     torch.testing.assert_close(block(features), whole)
+
+
+@pytest.mark.parametrize("height", [4, 16, 28])
+def test_pixels_in_strips_make_the_same_as_the_whole(height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps of two: a strip sees three rows of pixels above it, and none below."""
+    embed, pixels = random_weights(PatchEmbed(8)), torch.randn(2, 3, height, 12)
+    whole = embed.seq[2](embed.seq[0](pixels, gelu=True))
+
+    monkeypatch.setattr(tiny_vit, "STRIP_VALUES", 1)
+
+    torch.testing.assert_close(embed(pixels), whole)
+
+
+@pytest.mark.parametrize("height", [3, 6, 7])
+def test_rows_of_windows_are_computed_one_by_one(height: int) -> None:
+    """No window sees another, and only the last row of them is filled up."""
+    block, features = random_weights(Block(8, 2, 3)), torch.randn(2, 8, height, 5)
+    tokens = block.attn(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    tokens = block.local_conv.c(tokens).permute(0, 2, 3, 1)
+
+    torch.testing.assert_close(block(features), block.mlp(tokens).permute(0, 3, 1, 2))
 
 
 @pytest.mark.parametrize("size_hw", [(3, 6), (4, 5), (7, 2)])
@@ -60,7 +89,7 @@ def test_one_window_is_plain_attention() -> None:
     for head in range(2):
         query, key, value = parts[:, head].unbind(1)
         heads.append((query @ key.T / 2 + attention.bias[head]).softmax(-1) @ value)
-    expected = attention.proj(torch.cat(heads, dim=1)).view(1, 2, 2, 8)
+    expected = tokens + attention.proj(torch.cat(heads, dim=1)).view(1, 2, 2, 8)
 
     torch.testing.assert_close(attention(tokens), expected)
 
