@@ -58,16 +58,10 @@ def both(settings: Settings, *, things: int) -> BothWays:
     """Search a scene of the largest size in full and reduced."""
     from backend.evaluation.reduced_search import both_ways
     from backend.worker.images import image_limits
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
     from backend.worker.search_options import search_options
 
-    models = load_models(
-        sam=settings.oneshot_sam,
-        semantics=settings.oneshot_semantics,
-        cache_dir=settings.oneshot_cache,
-        device=settings.oneshot_device,
-        threads=settings.oneshot_threads,
-    )
+    models = configured_models(settings)
     size_hw = SIZES_WH[-1][1], SIZES_WH[-1][0]
     return both_ways(
         models, size_hw, things=things, limits=image_limits(settings), options=search_options(settings)

@@ -44,16 +44,10 @@ def worker_memory(settings: Settings, *, images: int) -> dict[str, float]:
     from backend.evaluation.coins import coin_masks, coins_image
     from backend.vision.pipeline import find_instances
     from backend.vision.reference import build_reference
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
     from backend.worker.search_options import search_options
 
-    models = load_models(
-        sam=settings.oneshot_sam,
-        semantics=settings.oneshot_semantics,
-        cache_dir=settings.oneshot_cache,
-        device=settings.oneshot_device,
-        threads=settings.oneshot_threads,
-    )
+    models = configured_models(settings)
     loaded_mb = memory_mb("VmRSS")
     mask = coin_masks()[0]
     reference = build_reference(models.sam, models.semantic, coins_image(), [mask], label="coin")

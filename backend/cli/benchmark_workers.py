@@ -145,17 +145,11 @@ def table(figures: Sequence[Throughput]) -> list[str]:
 def segment_images(images: int) -> None:
     """Be one of the processes: load the models, say so, wait for a line, segment, tell what it took."""
     from backend.evaluation.job_speed import COLD, job_images, job_reference, own_way, sent
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
     from backend.worker.search_options import search_options
 
     settings = Settings()
-    models = load_models(
-        sam=settings.oneshot_sam,
-        semantics=settings.oneshot_semantics,
-        cache_dir=settings.oneshot_cache,
-        device=settings.oneshot_device,
-        threads=settings.oneshot_threads,
-    )
+    models = configured_models(settings)
     options, scenes = search_options(settings), job_images(images, things=THINGS)
     way = own_way(COLD, models, job_reference(models, options, things=THINGS), options)
     sent(scenes[0], way)

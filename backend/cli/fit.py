@@ -51,19 +51,13 @@ def fit(
     from backend.evaluation.datasets import open_dataset
     from backend.evaluation.episodes import Shares, episodes, searches
     from backend.evaluation.fit import fitted, rounded
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
     from backend.worker.search_options import search_options
 
     settings = Settings()
     opened = [open_dataset(name) for name in datasets]
     plans = [searches(episodes(one, shares=Shares(limit=limit)), labels=labels) for one in opened]
-    models = load_models(
-        sam=settings.oneshot_sam,
-        semantics=settings.oneshot_semantics,
-        cache_dir=settings.oneshot_cache,
-        device=settings.oneshot_device,
-        threads=settings.oneshot_threads,
-    )
+    models = configured_models(settings)
     options = search_options(settings)
     found = {one.name: _study(one, plan, models, options) for one, plan in zip(opened, plans, strict=True)}
     weights = rounded(fitted(found))

@@ -96,19 +96,13 @@ def _segment(files: list[ReferenceFile], images: tuple[Path, ...], out: Path) ->
     """Segment all images, say what came of each, and return how many failed."""
     from backend.evaluation.segment import Failed, read_shots, segment_files, summary
     from backend.worker.images import image_limits
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
     from backend.worker.search_options import search_options
 
     settings = Settings()
     limits = image_limits(settings)
     shots = read_shots(files, limits=limits)
-    models = load_models(
-        sam=settings.oneshot_sam,
-        semantics=settings.oneshot_semantics,
-        cache_dir=settings.oneshot_cache,
-        device=settings.oneshot_device,
-        threads=settings.oneshot_threads,
-    )
+    models = configured_models(settings)
     options = search_options(settings)
     failed = 0
     with progress("segment", len(images)) as done:

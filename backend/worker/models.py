@@ -12,6 +12,7 @@ from backend.checkpoints.device import usable_device
 from backend.checkpoints.digest import weights_digest
 from backend.checkpoints.sam import open_sam
 from backend.checkpoints.semantic import EFFICIENTNET_LITE0, open_semantic
+from backend.settings import Settings
 from backend.vision.pipeline import Models
 from backend.vision.sam import Sam
 from backend.vision.semantics import CropEncoder, SamSemantics, SemanticEncoder, Words
@@ -62,6 +63,19 @@ def load_models(
             products=checkpoint.products,
         ),
         semantic=semantic_encoder(semantics, cache_dir=cache_dir, device=device, cache=cache),
+    )
+
+
+def configured_models(settings: Settings, *, cache: EmbeddingCache | None = None) -> Models:
+    """Open both networks as the settings say, once per process; *cache* and errors as in ``load_models``."""
+    return load_models(
+        sam=settings.oneshot_sam,
+        semantics=settings.oneshot_semantics,
+        cache_dir=settings.oneshot_cache,
+        device=settings.oneshot_device,
+        threads=settings.oneshot_threads,
+        cache=cache,
+        compiled=settings.oneshot_compile,
     )
 
 

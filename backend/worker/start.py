@@ -19,7 +19,7 @@ from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.errors import WorkerStartError
 from backend.worker.images import image_fetcher, image_limits
 from backend.worker.learning_options import learning_options
-from backend.worker.models import load_models
+from backend.worker.models import configured_models
 from backend.worker.output_options import output_options
 from backend.worker.process import work
 from backend.worker.search_options import search_options
@@ -56,15 +56,7 @@ def run_worker(settings: Settings, *, supervised: bool = False) -> None:
     embeddings = EmbeddingCache(
         settings.oneshot_cache / EMBEDDINGS_FOLDER, max_bytes=settings.oneshot_cache_bytes
     )
-    models = load_models(
-        sam=settings.oneshot_sam,
-        semantics=settings.oneshot_semantics,
-        cache_dir=settings.oneshot_cache,
-        device=settings.oneshot_device,
-        threads=settings.oneshot_threads,
-        cache=embeddings,
-        compiled=settings.oneshot_compile,
-    )
+    models = configured_models(settings, cache=embeddings)
     logger.info(
         "loaded %s and %s in %.1f s; waiting for jobs",
         settings.oneshot_sam, settings.oneshot_semantics, time.monotonic() - started,
