@@ -16,9 +16,7 @@ from backend.vision.candidate import Candidate
 from backend.vision.parts import Part
 
 ENOUGH = 0.35  # evidence that makes a candidate an instance
-SURER = (
-    1.5  # logit: what was accepted is right so much more often than the weights, fitted half and half, say
-)
+SURER = 1.5  # logit: how much surer instances are than weights say that were fitted half and half
 SURE = 0.6  # evidence from which a candidate tells what the things of this image are like
 SIZE_FREE = 0.35  # of a logarithm: a thing may be a fifth longer or shorter than the reference's
 SIZE_LIMIT = 2.5  # of a logarithm: beyond, size says no more
