@@ -16,6 +16,7 @@ from torch.nn.functional import avg_pool2d, grid_sample, interpolate
 from backend.vision.colour import lab
 from backend.vision.sam import ImageEmbedding
 
+MASKS_PER_PASS = 32  # a bound on memory
 POINTS = 96  # of one outline, at most
 FEWEST = 8  # points that say something
 ACROSS = 12  # pixels of the model's input that are looked at on either side of an outline
@@ -73,7 +74,9 @@ def edges_of(image: NDArray[np.uint8], logits: Tensor, embedding: ImageEmbedding
         embedding: the image's embedding, for its frame.
     """
     logits = logits.float().cpu()
-    owner, places_xy, facing_xy = outlines(smoothed(logits))
+    parts = [outlines(smoothed(some)) for some in logits.split(MASKS_PER_PASS)]
+    owner = torch.cat([one + number * MASKS_PER_PASS for number, (one, *_) in enumerate(parts)])
+    places_xy, facing_xy = (torch.cat([part[at] for part in parts]) for at in (1, 2))
     scale = embedding.input_size / logits.shape[-1]
     places_xy = (places_xy + 0.5) * scale  # in the square, from the outer edge of its first pixel
     height, width = embedding.resized_hw

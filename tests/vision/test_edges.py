@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from backend.vision.edges import POINTS, Edges, crossings, edges_of, facing, outlines
+from backend.vision.edges import MASKS_PER_PASS, POINTS, Edges, crossings, edges_of, facing, outlines
 from backend.vision.sam import ImageEmbedding, resized_size
 
 EMBEDDING = ImageEmbedding(torch.zeros(2, 16, 16), (160, 256), resized_size(160, 256, 256), 256)
@@ -114,6 +114,17 @@ def test_an_empty_mask_has_no_known_edge() -> None:
 
     assert both.known.tolist() == [False, True]
     assert torch.allclose(both.profiles[1], edge(scene()).profiles[0])
+
+
+def test_many_masks_are_measured_as_one_is() -> None:
+    """More than go through at a time; every second one is the thing, the others are beside it."""
+    beside = box(slice(12, 28), slice(4, 14))
+
+    many = edges_of(scene(), torch.cat([box(), beside] * (MASKS_PER_PASS // 2 + 1)), EMBEDDING)
+
+    assert torch.allclose(
+        many.profiles[-2:], torch.cat([edge(scene()).profiles, edge(scene(), beside).profiles])
+    )
 
 
 def test_an_outline_runs_where_the_logits_are_nought() -> None:
