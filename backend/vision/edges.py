@@ -74,7 +74,7 @@ def edges_of(image: NDArray[np.uint8], logits: Tensor, embedding: ImageEmbedding
         embedding: the image's embedding, for its frame.
     """
     logits = logits.float().cpu()
-    parts = [outlines(smoothed(some)) for some in logits.split(MASKS_PER_PASS)]
+    parts = [outlines(smoothed(some)) for some in torch.split(logits, MASKS_PER_PASS)]
     owner = torch.cat([one + number * MASKS_PER_PASS for number, (one, *_) in enumerate(parts)])
     places_xy, facing_xy = (torch.cat([part[at] for part in parts]) for at in (1, 2))
     scale = embedding.input_size / logits.shape[-1]

@@ -64,7 +64,7 @@ def test_a_hole_is_nothing_like_a_thing() -> None:
 
 
 def test_a_mask_beside_the_thing_has_no_edge_to_speak_of() -> None:
-    """All black, but for one side that runs through the thing."""
+    """Black inside and outside."""
     reference = edge(scene())
 
     beside = edge(scene(), box(slice(12, 28), slice(4, 14)))
@@ -122,9 +122,8 @@ def test_many_masks_are_measured_as_one_is() -> None:
 
     many = edges_of(scene(), torch.cat([box(), beside] * (MASKS_PER_PASS // 2 + 1)), EMBEDDING)
 
-    assert torch.allclose(
-        many.profiles[-2:], torch.cat([edge(scene()).profiles, edge(scene(), beside).profiles])
-    )
+    each = torch.cat([edge(scene()).profiles, edge(scene(), beside).profiles])
+    assert torch.allclose(many.profiles[-2:], each, atol=1e-3)
 
 
 def test_an_outline_runs_where_the_logits_are_nought() -> None:
