@@ -193,8 +193,10 @@ def look(
         some = [plausible[i] for i in chosen]
         return measured(encoder, exemplars, maps, some, seen, shared[chosen][:, chosen])
 
+    if every:
+        return sight(list(range(len(plausible))))
     hopeful = fitting(plausible, exemplars, maps, weights, least=SURE)
-    first = [i for i, hopes in enumerate(hopeful) if hopes or every]
+    first = [i for i, hopes in enumerate(hopeful) if hopes]
     found = sight(first)
     sure = [] if found is None else surely(found, plausible, weights)
     apart = [i for i in range(len(plausible)) if not sure or float(shared[i, sure].max()) <= PART]

@@ -189,8 +189,8 @@ def cues_of(
         stability=torch.tensor([one.stability for one in candidates]),
         likeness=looks.likeness,
         colour=looks.colour,
-        edge=looks.edge.clamp(0, 1),
-        sharpness=looks.sharpness.clamp(LEAST_SHARP, MOST_SHARP),
+        edge=looks.edge,
+        sharpness=looks.sharpness,
         lead=looks.lead,
         company=(location - 1).clamp(-1, 0.5),
     )
