@@ -20,9 +20,8 @@ from backend.evaluation.predictions import Found
 from backend.evaluation.rle import encode
 from backend.evaluation.run import outcome
 from backend.vision.learned import Learned
-from backend.vision.learning import Reviewed, lessons, looked_through
-from backend.vision.marked import Marked
-from backend.vision.pipeline import Models, SearchOptions, Segmentation, decided, survey
+from backend.vision.learning import Reviewed, learn
+from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 from backend.vision.reference import Reference
 
 CORRECTED = (0, 1, 2, 5, 10)
@@ -123,13 +122,12 @@ def review(
         models, (e for search in project.searches for e in search.episodes), max_tiles=options.max_tiles
     )
     references = [one.reference for e in project.searches[0].episodes for one in shown[e.key]]
-    marked: list[Marked | None] = []
+    learned = [
+        learn(models, references, [reviewed(search) for search in project.searches[:count]], options=options)
+        for count in (min(asked, project.most) for asked in corrected)
+    ]
     for search in project.searches[: project.most]:
-        marked.append(looked_through(models, references, reviewed(search), options))
         yield search, ()
-    labels = sorted({one.label for one in references})
-    known = [[one for one in marked[:count] if one] for count in corrected]
-    learned = [lessons(images, labels, options) for images in known]
     for search in project.scored:
         yield search, tuple(_columns(models, search, references, corrected, project.most, learned, options))
 
@@ -144,12 +142,13 @@ def _columns(
     options: SearchOptions,
 ) -> Iterator[Column]:
     """One image after each number of corrections; what was learned alike is searched once."""
-    found = survey(models, references, search.image.pixels(), options=options)
+    pixels = search.image.pixels()
     counts: dict[str, Tally] = {}
     for asked, lesson in zip(corrected, learned, strict=True):
         key = lesson.to_json()
         if key not in counts:
-            counts[key] = counted(search, decided(models, found, options=options, learned=lesson))
+            found = find_instances(models, references, pixels, options=options, learned=lesson)
+            counts[key] = counted(search, found)
         yield Column(asked, min(asked, most), int(lesson != Learned()), counts[key])
 
 

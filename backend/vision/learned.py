@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from backend.vision.evidence import Cues, Weights
 from backend.vision.parts import Part
 from backend.vision.taste import Taste
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,15 @@ class Lesson:
     Attributes:
         weights: how much each cue counts in company; the bias holds the level of acceptance, too.
         taste: what tells confirmed ones from deleted ones; None if nothing does.
+        prompt: with which points bring the things out better, see ``prompt_tuning``, C numbers; None: with
+            none.
+        redrawn: whether outlines are drawn once more, as without a lesson; else fewer are mended as they are.
     """
 
     weights: Weights
     taste: Taste | None = None
+    prompt: tuple[float, ...] | None = None
+    redrawn: bool = True
 
     def evidence(self, cues: Cues, vectors: Tensor | None) -> Tensor:
         """Weigh n candidates, (n,) float in [0, 1].
@@ -47,7 +52,7 @@ class Lesson:
     def neutral(self, without: Collection[Part]) -> "Lesson":
         """The same without these cues; looks say nothing without ``likeness``."""
         taste = None if "likeness" in without else self.taste
-        return Lesson(self.weights.neutral(without), taste)
+        return replace(self, weights=self.weights.neutral(without), taste=taste)
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,14 @@ class Learned:
     """What reviews taught, by label; a label without a lesson is judged as ever."""
 
     lessons: Mapping[str, Lesson] = field(default_factory=dict)
+
+    def redraws(self, label: str) -> bool:
+        """Whether the outlines of a label are drawn once more."""
+        return label not in self.lessons or self.lessons[label].redrawn
+
+    def prompts(self) -> dict[str, Tensor]:
+        """The tuned prompts, by label, (C,) float each."""
+        return {label: torch.tensor(one.prompt) for label, one in self.lessons.items() if one.prompt}
 
     def to_json(self) -> str:
         """Write it down; the same for the same lessons, whatever their order."""
@@ -94,17 +107,16 @@ def _lesson(found: Any, label: str) -> Lesson:  # noqa: ANN401 - unchecked JSON
     return Lesson(
         Weights(**{name: _number(value, name, label) for name, value in weights.items()}),
         None if entries["taste"] is None else _taste(entries["taste"], label),
+        None if entries["prompt"] is None else _numbers(entries["prompt"], "prompt", label),
+        _flag(entries["redrawn"], "redrawn", label),
     )
 
 
 def _taste(found: Any, label: str) -> Taste:  # noqa: ANN401 - unchecked JSON
     """One label's."""
     entries = _entries(found, {one.name for one in fields(Taste)}, f"taste of {label!r}")
-    direction = entries["direction"]
-    if not isinstance(direction, list):
-        raise LearnedError(f"direction of {label!r}: expected a list, got {direction!r}; learn anew")
     return Taste(
-        tuple(_number(one, "direction", label) for one in direction),
+        _numbers(entries["direction"], "direction", label),
         _number(entries["middle"], "middle", label),
         _number(entries["weight"], "weight", label),
     )
@@ -116,6 +128,20 @@ def _entries(found: Any, names: set[str], what: str) -> dict[str, Any]:  # noqa:
         got = sorted(found) if isinstance(found, dict) else type(found).__name__
         raise LearnedError(f"{what}: expected an object with {sorted(names)}, got {got}; learn anew")
     return found
+
+
+def _flag(value: Any, name: str, label: str) -> bool:  # noqa: ANN401 - unchecked JSON
+    """True or false."""
+    if not isinstance(value, bool):
+        raise LearnedError(f"{name} of {label!r}: expected true or false, got {value!r}; learn anew")
+    return value
+
+
+def _numbers(value: Any, name: str, label: str) -> tuple[float, ...]:  # noqa: ANN401 - unchecked JSON
+    """A list of finite numbers."""
+    if not isinstance(value, list):
+        raise LearnedError(f"{name} of {label!r}: expected a list, got {value!r}; learn anew")
+    return tuple(_number(one, name, label) for one in value)
 
 
 def _number(value: Any, name: str, label: str) -> float:  # noqa: ANN401 - unchecked JSON

@@ -2,11 +2,12 @@
 
 A reviewed image says of every candidate in it whether it was right. From that the weights of the evidence
 are refitted, and what tells confirmed looks from deleted ones joins them: label by label where there is
-enough to go by, else for all labels together. Only what would have saved work on the reviewed images
-themselves, each judged by what the others taught, is kept.
+enough to go by, else for all labels together. Where points bring out too few of the things, a prompt is tuned
+besides. Only what would have saved work on the reviewed images themselves, each judged by what the others
+taught, is kept.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,17 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.vision.evidence import Weights
-from backend.vision.learned import Learned, Lesson
+from backend.vision.learned import NOTHING, Learned, Lesson
 from backend.vision.marked import Marked, marked
 from backend.vision.pipeline import Models, SearchOptions, survey
+from backend.vision.prompt_tuning import tuned
 from backend.vision.reference import Reference
 from backend.vision.refit import CUES, refitted
-from backend.vision.sam import ImageEmbedding
+from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.taste import Taste, taste_of
 
 FEWEST = 2  # images: with one, nothing can be tried on another
 FOLDS = 5  # at most: bounds the work with many images
+HALVES = 2  # a prompt is tuned on one half of the images and tried on the other
+TOILSOME = 0.1  # mistakes a thing, from which a prompt is tuned
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +60,42 @@ def learn(
     reviewed: Iterable[Reviewed],
     *,
     options: SearchOptions,
+    step: Callable[[], object] = lambda: None,
 ) -> Learned:
     """Learn from reviewed images. The same images in the same order teach the same.
 
     Args:
         models: the networks.
         references: one or more per label, as the search has them.
-        reviewed: gone through once, one image at a time.
+        reviewed: gone through up to twice, one image at a time.
         options: as the search has them.
+        step: called every now and then: the work goes on.
 
     Returns:
         What they taught; ``Learned()`` for none, or where nothing was worth it.
     """
-    images = [one for some in reviewed if (one := looked_through(models, references, some, options))]
-    return lessons(images, sorted({reference.label for reference in references}), options)
+    images = [looked_through(models, references, some, options) for some in reviewed]
+    labels = sorted({reference.label for reference in references})
+    known = [one for one in images if one]
+    found = lessons(known, labels, options)
+    prompts = [label for label in labels if toilsome(known, label, options)]
+    halves = {label: half_prompts(models.sam, images, label, step) for label in prompts}
+    if not halves:
+        return found
+    again = [
+        looked_through(models, references, some, options, halved(halves, number, options))
+        for number, some in enumerate(reviewed)
+    ]
+    better = with_prompts(known, [one for one in again if one], prompts, options)
+    return Learned(
+        {
+            **found.lessons,
+            **{
+                label: replace(lesson, prompt=prompt_of(models.sam, known, label, step))
+                for label, lesson in better.items()
+            },
+        }
+    )
 
 
 def lessons(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Learned:
@@ -83,12 +108,71 @@ def lessons(images: Sequence[Marked], labels: Sequence[str], options: SearchOpti
     return Learned(dict(sorted(found.items())))
 
 
+def toilsome(images: Sequence[Marked], label: str, options: SearchOptions) -> bool:
+    """Whether so much of a label has to be mended that tuning a prompt may be worth its time."""
+    if not enough(images, [label]):
+        return False
+    things = sum(image.counts.get(label, 0) for image in images)
+    return best_lesson(images, [label], options)[0] > TOILSOME * things
+
+
+def half_prompts(
+    sam: Sam, images: Sequence[Marked | None], label: str, step: Callable[[], object]
+) -> tuple[tuple[float, ...], ...]:
+    """Tune a prompt for the images of even number on those of odd number, and the other way round."""
+    return tuple(
+        prompt_of(sam, [one for one in images[1 - half :: 2] if one], label, step) for half in range(HALVES)
+    )
+
+
+def prompt_of(
+    sam: Sam, images: Sequence[Marked], label: str, step: Callable[[], object]
+) -> tuple[float, ...]:
+    """Tune a prompt on the examples of a label; none to learn from, none that counts."""
+    examples = [one for image in images for one in image.examples.get(label, ())]
+    if not examples:
+        return ()
+    return tuple(float(f"{value:.4g}") for value in tuned(sam, examples, step=step).tolist())
+
+
+def halved(halves: Mapping[str, Sequence[tuple[float, ...]]], number: int, options: SearchOptions) -> Learned:
+    """The prompts that were tuned without the image of that number."""
+    weights = options.weights.second
+    return Learned(
+        {label: Lesson(weights, prompt=prompts[number % HALVES]) for label, prompts in halves.items()}
+    )
+
+
+def with_prompts(
+    before: Sequence[Marked], after: Sequence[Marked], labels: Sequence[str], options: SearchOptions
+) -> dict[str, Lesson]:
+    """Lessons of the labels whose tuned prompt saves work.
+
+    Args:
+        before: the images as they were searched without.
+        after: as they were searched with one that others of them taught.
+        labels: those that have one.
+        options: as the search has them.
+    """
+    found = {}
+    for label in labels:
+        mended, lesson = best_lesson(after, [label], options)
+        if mended < best_lesson(before, [label], options)[0]:
+            found[label] = lesson
+    return found
+
+
 def looked_through(
-    models: Models, references: Sequence[Reference], reviewed: Reviewed, options: SearchOptions
+    models: Models,
+    references: Sequence[Reference],
+    reviewed: Reviewed,
+    options: SearchOptions,
+    learned: Learned = NOTHING,
 ) -> Marked | None:
     """Search one reviewed image, if possible by the references of other images.
 
-    A label that has no others competes with those from this image, but nothing is learned about it.
+    A label that has no others competes with those from this image, but nothing is learned about it. Of what
+    was *learned* the prompts count.
 
     Returns:
         Its candidates with the truth; None if no label has a reference from another image.
@@ -98,11 +182,13 @@ def looked_through(
     if not others:
         return None
     asked = [one for number, one in numbered if number not in reviewed.own or one.label not in others]
-    found = survey(models, asked, reviewed.image, options=options, embedding=reviewed.embedding)
+    found = survey(
+        models, asked, reviewed.image, options=options, embedding=reviewed.embedding, learned=learned
+    )
     masks = {
         label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)
     }
-    return marked(found, masks, options=options)
+    return marked(models.sam, found, masks, options=options)
 
 
 def taught(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Lesson | None:
@@ -112,13 +198,34 @@ def taught(images: Sequence[Marked], labels: Sequence[str], options: SearchOptio
     """
     if not enough(images, labels):
         return None
-    prior = Lesson(options.weights.second)
+    _, lesson = best_lesson(images, labels, options)
+    return lesson if lesson != Lesson(options.weights.second) else None
+
+
+def best_lesson(
+    images: Sequence[Marked], labels: Sequence[str], options: SearchOptions
+) -> tuple[int, Lesson]:
+    """The lesson about these labels together that leaves least to be mended, and how much that is.
+
+    Weights as ever or refitted, outlines drawn once more or not; of equals the one that changes least.
+    """
+    choices: list[tuple[int, bool, Lesson]] = []
+    for redrawn in (True, False):
+        prior = Lesson(options.weights.second, redrawn=redrawn)
+        before, after = tried(images, labels, prior)
+        choices += [(before, False, prior), (after, True, prior)]
+    mended, refit, lesson = min(choices, key=lambda choice: choice[0])
+    return mended, fit(images, labels, lesson) if refit else lesson
+
+
+def tried(images: Sequence[Marked], labels: Sequence[str], prior: Lesson) -> tuple[int, int]:
+    """Mistakes about these labels together, by *prior* and by what images of the other folds teach."""
     before = after = 0
     for fold in folds(len(images)):
-        lesson = fit([one for number, one in enumerate(images) if number not in fold], labels, prior.weights)
+        lesson = fit([one for number, one in enumerate(images) if number not in fold], labels, prior)
         before += sum(mistakes(images[number], labels, prior) for number in fold)
         after += sum(mistakes(images[number], labels, lesson) for number in fold)
-    return fit(images, labels, prior.weights) if after < before else None
+    return before, after
 
 
 def enough(images: Sequence[Marked], labels: Sequence[str]) -> bool:
@@ -136,16 +243,16 @@ def mistakes(image: Marked, labels: Sequence[str], lesson: Lesson) -> int:
     return sum(image.mistakes(label, lesson) for label in labels)
 
 
-def fit(images: Sequence[Marked], labels: Sequence[str], prior: Weights) -> Lesson:
+def fit(images: Sequence[Marked], labels: Sequence[str], prior: Lesson) -> Lesson:
     """Refit on all candidates of these labels; a taste is a single label's."""
-    known = [candidates_of(image, labels) for image in images]
+    known = [candidates_of(image, labels, redrawn=prior.redrawn) for image in images]
     table, target = (torch.cat([getattr(one, name) for one in known]) for name in ("table", "target"))
     taste = learned_taste(known) if len(labels) == 1 else None
     if taste is None:
-        weights, _ = refitted(table, target, prior, torch.zeros(len(table)))
-        return Lesson(weights)
-    weights, weight = refitted(table, target, prior, torch.cat(list(tastes(known))))
-    return Lesson(weights, replace(taste, weight=weight))
+        weights, _ = refitted(table, target, prior.weights, torch.zeros(len(table)))
+        return replace(prior, weights=weights)
+    weights, weight = refitted(table, target, prior.weights, torch.cat(list(tastes(known))))
+    return replace(prior, weights=weights, taste=replace(taste, weight=weight))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,14 +270,14 @@ class Known:
     vectors: Tensor
 
 
-def candidates_of(image: Marked, labels: Sequence[str]) -> Known:
-    """All candidates of these labels that the image tells about."""
+def candidates_of(image: Marked, labels: Sequence[str], *, redrawn: bool) -> Known:
+    """All candidates of these labels that the image tells about, as they are or redrawn."""
     labels = [label for label in labels if label in image.counts]
     chosen = [torch.tensor([one in labels for one in view.labels], dtype=torch.bool) for view in image.views]
     tables, targets, vectors = [torch.zeros(0, len(CUES))], [torch.zeros(0)], []
     for view, mine in zip(image.views, chosen, strict=True):
         tables.append(view.cues.table[mine].float())
-        targets.append(view.rightness[mine])
+        targets.append(view.rightness(redrawn=redrawn)[mine])
         vectors.append(torch.zeros(len(mine), 0) if view.sight.vectors is None else view.sight.vectors)
         vectors[-1] = vectors[-1][mine].float()
     return Known(torch.cat(tables), torch.cat(targets), torch.cat(vectors) if vectors else torch.zeros(0, 0))

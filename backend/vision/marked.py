@@ -1,7 +1,7 @@
 """Marked: the candidates of a reviewed image, each with the thing that a person has marked there, if any."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,14 +11,18 @@ from torch import Tensor
 from backend.vision.check import Sight, judged
 from backend.vision.evidence import Cues
 from backend.vision.learned import Lesson
-from backend.vision.pipeline import SearchOptions, Seen, Survey
+from backend.vision.pipeline import SearchOptions, Seen, Survey, outlined
+from backend.vision.prompt_tuning import Example, example
 from backend.vision.prototype import reference_logits
+from backend.vision.sam import Sam
 
 RIGHT = 0.5  # IoU from which a candidate shows the thing
 GOOD = 0.8  # IoU from which nobody mends the outline
 NOTHING_RIGHT = 0.3  # IoU of a candidate that is as wrong as can be: from here to ``GOOD`` it gets better
 ENOUGH_SHOWN = 0.5  # of a thing lies in the view: it can be found there
 NO_THING = -1
+EXAMPLES = 8  # of a label's things in an image, for prompts to be tuned with
+EXAMPLE_VIEWS = 2  # of an image, from which they are taken: bounds the embeddings that are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,7 @@ class MarkedView:
         labels: of each candidate.
         things: number of the thing of its label that each shows, ``NO_THING`` if none, (n,) int.
         ious: how well it shows it, (n,) float; 0 if none.
+        redrawn: the same with outlines that are drawn once more.
     """
 
     sight: Sight
@@ -38,11 +43,15 @@ class MarkedView:
     labels: tuple[str, ...]
     things: Tensor
     ious: Tensor
+    redrawn: Tensor
 
-    @property
-    def rightness(self) -> Tensor:
+    def as_left(self, *, redrawn: bool) -> Tensor:
+        """How well people see each candidate show its thing, (n,) float."""
+        return self.redrawn if redrawn else self.ious
+
+    def rightness(self, *, redrawn: bool) -> Tensor:
         """How right each candidate is, from 0 if it shows nothing to 1 if its outline is good, (n,) float."""
-        better = (self.ious - NOTHING_RIGHT) / (GOOD - NOTHING_RIGHT)
+        better = (self.as_left(redrawn=redrawn) - NOTHING_RIGHT) / (GOOD - NOTHING_RIGHT)
         return better.clamp(0, 1).where(self.things != NO_THING, 0.0)
 
     def of(self, label: str) -> Tensor:
@@ -57,10 +66,12 @@ class Marked:
     Attributes:
         counts: how many things a person has marked, by label; about others nothing is known.
         views: its views.
+        examples: some of the things, by label, for prompts to be tuned with.
     """
 
     counts: Mapping[str, int]
     views: tuple[MarkedView, ...]
+    examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
 
     def mistakes(self, label: str, lesson: Lesson) -> int:
         """What a person would have to mend: things of the label that are missed or loose, and false ones."""
@@ -69,58 +80,88 @@ class Marked:
         found: dict[int, float] = {}
         false = 0
         for view in self.views:
+            ious = view.as_left(redrawn=lesson.redrawn)
             evidence = lesson.evidence(view.cues, view.sight.vectors).where(view.of(label), -1.0)
             for i in view.sight.accepted(evidence):
                 thing = int(view.things[i])
                 false += thing == NO_THING
-                found[thing] = max(found.get(thing, 0.0), float(view.ious[i]))
+                found[thing] = max(found.get(thing, 0.0), float(ious[i]))
         found.pop(NO_THING, None)
         return self.counts[label] - sum(iou >= GOOD for iou in found.values()) + false
 
 
 def marked(
-    found: Survey, masks: Mapping[str, Sequence[NDArray[np.bool_]]], *, options: SearchOptions
+    sam: Sam, found: Survey, masks: Mapping[str, Sequence[NDArray[np.bool_]]], *, options: SearchOptions
 ) -> Marked:
     """Compare the candidates of one image with what a person has marked in it.
 
     Args:
+        sam: draws outlines once more.
         found: the image's survey.
         masks: (H, W) bool each, by label.
         options: as the search had them.
     """
     return Marked(
-        {label: len(things) for label, things in masks.items()}, tuple(_views(found, masks, options))
+        {label: len(things) for label, things in masks.items()},
+        tuple(_views(sam, found, masks, options)),
+        {label: tuple(examples_of(found.seen, things)) for label, things in masks.items()},
     )
 
 
+def examples_of(seen: Sequence[Seen], things: Sequence[NDArray[np.bool_]]) -> Iterator[Example]:
+    """Give up to ``EXAMPLES`` things from the views that show most of them whole, small and large ones alike.
+
+    Args:
+        seen: the views.
+        things: (H, W) bool each, none empty.
+    """
+    areas = [int(mask.sum()) for mask in things]
+    whole = [[i for i, mask in enumerate(things) if one.view.cut(mask).sum() == areas[i]] for one in seen]
+    left, given = set(range(len(things))), 0
+    for number in sorted(range(len(seen)), key=lambda number: -len(whole[number]))[:EXAMPLE_VIEWS]:
+        mine = sorted(left.intersection(whole[number]), key=lambda i: areas[i])
+        left.difference_update(mine)
+        for i in mine[:: max(1, len(mine) // (EXAMPLES // EXAMPLE_VIEWS))]:
+            pixels = seen[number].view.cut(things[i])
+            mask = reference_logits(pixels, seen[number].embedding) > 0
+            if given < EXAMPLES and mask.any():
+                given += 1
+                yield example(seen[number].embedding, pixels, mask)
+
+
 def _views(
-    found: Survey, masks: Mapping[str, Sequence[NDArray[np.bool_]]], options: SearchOptions
+    sam: Sam, found: Survey, masks: Mapping[str, Sequence[NDArray[np.bool_]]], options: SearchOptions
 ) -> Iterator[MarkedView]:
     seen = [(one, one.sight) for one in found.seen if one.sight is not None]
     sights = [sight for _, sight in seen]
     verdicts = judged(sights, found.exemplars, weights=options.counting, without=options.without)
     for (one, sight), (cues, _) in zip(seen, verdicts, strict=True):
         labels = tuple(found.exemplars[index].label for index in sight.owner.tolist())
-        yield MarkedView(sight.without_masks(), cues, labels, *_things(one, sight, labels, masks))
+        yield MarkedView(sight.without_masks(), cues, labels, *_things(sam, one, sight, labels, masks))
 
 
 def _things(
-    seen: Seen, sight: Sight, labels: Sequence[str], masks: Mapping[str, Sequence[NDArray[np.bool_]]]
-) -> tuple[Tensor, Tensor]:
-    """The thing that each candidate shows, (n,) int, and how well, (n,) float."""
-    things, how_well = torch.full((len(labels),), NO_THING), torch.zeros(len(labels))
+    sam: Sam,
+    seen: Seen,
+    sight: Sight,
+    labels: Sequence[str],
+    masks: Mapping[str, Sequence[NDArray[np.bool_]]],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The thing that each candidate shows, (n,) int, and how well, (n,) float each, as found and redrawn."""
+    things = torch.full((len(labels),), NO_THING)
+    how_well, again = torch.zeros(len(labels)), torch.zeros(len(labels))
     for label in set(labels) & set(masks):
-        mine = [i for i, one in enumerate(labels) if one == label]
         cuts = [(number, seen.view.cut(mask), int(mask.sum())) for number, mask in enumerate(masks[label])]
         shown = [(number, cut) for number, cut, area in cuts if cut.sum() > ENOUGH_SHOWN * area]
-        if shown:
-            true = torch.stack([reference_logits(cut, seen.embedding) > 0 for _, cut in shown])
-            ious = iou(torch.stack([sight.candidates[i].mask for i in mine]), true)
-            numbers = torch.tensor([number for number, _ in shown])
-            best = ious.amax(dim=1)
-            things[mine] = numbers[ious.argmax(dim=1)].where(best >= RIGHT, NO_THING)
-            how_well[mine] = best.where(best >= RIGHT, 0.0)
-    return things, how_well
+        true = [reference_logits(cut, seen.embedding) > 0 for _, cut in shown]
+        for i in [i for i, one in enumerate(labels) if shown and one == label]:
+            ious = iou(sight.candidates[i].mask[None], torch.stack(true))[0]
+            best = int(ious.argmax())
+            if float(ious[best]) >= RIGHT:
+                outline = outlined(sam, seen.embedding, sight.candidates[i]).mask
+                things[i], how_well[i] = shown[best][0], ious[best]
+                again[i] = iou(outline[None], true[best][None])[0, 0]
+    return things, how_well, again
 
 
 def iou(masks: Tensor, others: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """One annotated mask in, every instance of the thing out."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -154,7 +154,12 @@ def find_instances(
         )
     every = bool(learned.lessons)  # lessons may think more of any
     found = survey(
-        *(models, references, image), options=options, embedding=embedding, size_hw=size_hw, every=every
+        *(models, references, image),
+        options=options,
+        embedding=embedding,
+        learned=learned,
+        size_hw=size_hw,
+        every=every,
     )
     return decided(models, found, options=options, learned=learned)
 
@@ -170,11 +175,7 @@ def decided(
             sights, found.exemplars, weights=options.counting, without=options.without, learned=learned
         )
         instances = without_repeats(
-            instance(
-                *(models.sam, one.view, one.embedding),
-                outlined(models.sam, one.embedding, claim),
-                found.reduction,
-            )
+            instance(models.sam, one.view, one.embedding, claim, found.reduction, redraws=learned.redraws)
             for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
             for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity)
         )
@@ -195,13 +196,17 @@ def survey(
     *,
     options: SearchOptions = SearchOptions(),
     embedding: ImageEmbedding | None = None,
+    learned: Learned = NOTHING,
     size_hw: tuple[int, int] | None = None,
     every: bool = True,
 ) -> Survey:
-    """Find and measure candidates, and decide nothing. Arguments as in ``find_instances`` and ``look``."""
+    """Find and measure candidates, and decide nothing. Arguments as in ``find_instances`` and ``look``.
+
+    Of what was learned only the prompts count here.
+    """
     clock, reduction = Clock(), Reduction.of(image.shape[:2], size_hw)
     exemplars = exemplars_of(references, options)
-    seen = looked(models, references, exemplars, image, options, embedding, clock, every=every)
+    seen = looked(models, references, exemplars, image, options, embedding, clock, learned, every=every)
     return Survey(tuple(exemplars), tuple(seen), clock, reduction)
 
 
@@ -223,6 +228,7 @@ def looked(
     options: SearchOptions,
     embedding: ImageEmbedding | None,
     clock: Clock,
+    learned: Learned = NOTHING,
     *,
     every: bool = True,
 ) -> Iterator[Seen]:
@@ -236,10 +242,13 @@ def looked(
         options: how to search.
         embedding: of *image*, where the caller has it.
         clock: told how long each stage takes.
+        learned: the labels' tuned prompts.
         every: see ``look``.
     """
     height, width = image.shape[:2]
     weights = options.counting.first
+    prompts = learned.prompts()
+    shifts = {i: prompts[one.label] for i, one in enumerate(exemplars) if one.label in prompts}
     for scale in sorted({one.prototype.scale for one in exemplars}):
         here = [index for index, one in enumerate(exemplars) if one.prototype.scale == scale]
         for view in views((height, width), scale):
@@ -249,7 +258,9 @@ def looked(
             with clock.stage("search"):
                 dense = models.semantic.dense(window, shown)
                 maps = maps_of({i: exemplars[i] for i in here}, shown, dense, options.without)
-                candidates, limited = searched(models.sam, shown, references, exemplars, maps, options)
+                candidates, limited = searched(
+                    *(models.sam, shown, references, exemplars, maps, options), shifts=shifts
+                )
             with clock.stage("check"):
                 likely = {i: both.likely for i, both in maps.items()}
                 if options.semantic_check:
@@ -294,14 +305,20 @@ def searched(
     exemplars: Sequence[Exemplar],
     maps: dict[int, LocationMaps],
     options: SearchOptions,
+    *,
+    shifts: Mapping[int, Tensor] | None = None,
 ) -> tuple[list[Candidate], bool]:
-    """Search one view for all exemplars that *maps* has; candidates, and whether a bound ended it."""
+    """Search one view for all exemplars that *maps* has; candidates, and whether a bound ended it.
+
+    The sweep is prompted with *shifts* besides, by exemplar, (C,) float each.
+    """
     if options.search == "sweep":
         return sweep_places(
             *(sam, embedding, {index: exemplars[index].prototype for index in maps}, maps),
             max_places=options.max_instances,
             weights=options.counting.first,
             without=options.without,
+            shifts=shifts,
         )
     found = [looped(sam, embedding, references[exemplars[i].reference], i, options) for i in maps]
     return [one for some in found for one in some], any(len(some) >= options.max_instances for some in found)
@@ -348,17 +365,27 @@ def loop_alone(
     return Segmentation(instances, clock.seconds)
 
 
-def outlined(sam: Sam, embedding: ImageEmbedding, claim: Claim) -> Claim:
-    """The claim with the outline of its mask drawn once more, unless that is sure already."""
-    if claim.candidate.sure:
-        return claim
-    logits = redrawn(sam, embedding, claim.candidate.logits)
-    return replace(claim, candidate=replace(claim.candidate, logits=logits))
+def outlined(sam: Sam, embedding: ImageEmbedding, candidate: Candidate) -> Candidate:
+    """The candidate with its outline drawn once more, unless that is sure already."""
+    if candidate.sure:
+        return candidate
+    return replace(candidate, logits=redrawn(sam, embedding, candidate.logits))
 
 
-def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim, reduction: Reduction) -> Instance:
-    """Bring a claim to the size and the frame of the image in its own pixels."""
-    drawn = object_window(sam, claim.candidate.logits, embedding, times=reduction.times)
+def instance(
+    sam: Sam,
+    view: View,
+    embedding: ImageEmbedding,
+    claim: Claim,
+    reduction: Reduction,
+    *,
+    redraws: Callable[[str], bool] = lambda _: False,
+) -> Instance:
+    """Bring a claim to the size and the frame of the image in its own pixels; labels that say so redrawn."""
+    candidate = claim.candidate
+    if redraws(claim.label):
+        candidate = outlined(sam, embedding, candidate)
+    drawn = object_window(sam, candidate.logits, embedding, times=reduction.times)
     window = reduction.window(drawn, view.top, view.left)
     return Instance(claim.label, window, claim.confidence, claim.similarity)
 

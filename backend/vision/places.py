@@ -35,6 +35,7 @@ def sweep_places(
     max_places: int,
     weights: Weights,
     without: Collection[Part] = (),
+    shifts: Mapping[int, Tensor] | None = None,
 ) -> tuple[list[Candidate], bool]:
     """Segment every peak of the location maps, in one embedding and for all labels together.
 
@@ -50,6 +51,7 @@ def sweep_places(
         max_places: bound on the places.
         weights: of the cues at first sight.
         without: ``masks`` leaves of a place's masks only the one with the best predicted IoU.
+        shifts: tuned prompts of prototypes that have one, (C,) float each.
 
     Returns:
         Candidates, which may overlap, and whether the bound ended the search.
@@ -67,7 +69,11 @@ def sweep_places(
         count += 1
         points_xy = cell_centres_xy(torch.tensor([[column, row]]), embedding)
         answer = sam.decode(
-            embedding, points_xy=points_xy[None], labels=torch.tensor([[POSITIVE]]), worth=worth
+            embedding,
+            points_xy=points_xy[None],
+            labels=torch.tensor([[POSITIVE]]),
+            worth=worth,
+            shift=(shifts or {}).get(finder),
         )
         here = candidates_of(answer, side=side, finder=finder)
         if "masks" in without:

@@ -150,7 +150,7 @@ class Sam:
         self._encode_pixels = encode_pixels
         self._encode_prompts = model.prompt_encoder
         self._decode = self._family.decoder(model, products)
-        self._last: tuple[weakref.ref[ImageEmbedding], ImageTokens] | None = None
+        self._last: tuple[weakref.ref[ImageEmbedding], Tensor | None, ImageTokens] | None = None
         self._weight = model.mask_decoder.iou_token.weight  # where the model lives, and in which dtype
 
     @torch.no_grad()
@@ -175,7 +175,11 @@ class Sam:
             features[0], (height, width), resized_hw, self.input_size, tuple(one[0] for one in fine)
         )
 
-    @torch.no_grad()
+    @property
+    def channels(self) -> int:
+        """Channels of an embedding, C."""
+        return int(self._encode_prompts.no_mask_embed.weight.shape[1])
+
     def decode(
         self,
         embedding: ImageEmbedding,
@@ -187,6 +191,7 @@ class Sam:
         multimask: bool = True,
         guidance: Guidance | None = None,
         worth: Worth | None = None,
+        shift: Tensor | None = None,
     ) -> MaskLogits:
         """Predict masks for n prompts on one image. Points, boxes and masks of one row belong to one prompt.
 
@@ -200,6 +205,8 @@ class Sam:
             guidance: the target, for target-guided attention and target-semantic prompting.
             worth: says which masks are drawn; the others come back empty, and far from those that are drawn
                 logits may be coarse. None: all are drawn everywhere.
+            shift: a tuned prompt, added to every cell of the embedding, (C,) float. If it requires a
+                gradient, masks and IoU have one.
 
         Raises:
             PromptError: no prompt, or prompts that do not fit together.
@@ -207,10 +214,13 @@ class Sam:
         prompts = Prompts.of(points_xy, labels, boxes_xyxy, mask_logits, 4 * embedding.grid_hw[0])
         prompts = prompts.scaled(_scale_xy(embedding)).to(self._weight.device)
         size = PROMPTS_PER_PASS.get(self._weight.device.type, 1)
-        parts = [
-            self._decode_part(embedding, part, multimask=multimask, guidance=guidance, worth=worth)
-            for part in prompts.split(size)
-        ]
+        with torch.set_grad_enabled(shift is not None and shift.requires_grad):
+            parts = [
+                self._decode_part(
+                    embedding, part, multimask=multimask, guidance=guidance, worth=worth, shift=shift
+                )
+                for part in prompts.split(size)
+            ]
         return MaskLogits(torch.cat([part.logits for part in parts]), torch.cat([part.iou for part in parts]))
 
     def _decode_part(
@@ -221,26 +231,35 @@ class Sam:
         multimask: bool,
         guidance: Guidance | None,
         worth: Worth | None,
+        shift: Tensor | None,
     ) -> MaskLogits:
         sparse = prompts.tokens(self._encode_prompts)
         if prompts.mask_logits is None:
-            image: Tensor | ImageTokens = self._shared(embedding)
+            image: Tensor | ImageTokens = self._shared(embedding, shift)
         else:
             masks = prompts.mask_logits[:, None].to(self._weight.dtype)
             dense = self._encode_prompts.mask_embed(masks).flatten(2).transpose(1, 2)  # (n, h * w, C)
-            image = embedding.cells.to(self._weight)[None] + dense
+            image = embedding.cells.to(self._weight)[None] + (
+                dense if shift is None else dense + shift.to(dense)
+            )
         logits, iou = self._decode(
             image, sparse, fine=embedding.fine, multimask=multimask, guidance=guidance, worth=worth
         )
         return MaskLogits(logits.float(), iou.float())
 
-    def _shared(self, embedding: ImageEmbedding) -> ImageTokens:
+    def _shared(self, embedding: ImageEmbedding, shift: Tensor | None) -> ImageTokens:
         """What all prompts without a mask share of an image; kept for the last one asked about."""
         last = self._last
-        if last is None or last[0]() is not embedding:
-            content = embedding.cells.to(self._weight)[None] + self._encode_prompts.no_mask_embed.weight
-            last = self._last = weakref.ref(embedding), self._decode.shared(content)
-        return last[1]
+        if last is not None and last[0]() is embedding and last[1] is shift:
+            return last[2]
+        empty = self._encode_prompts.no_mask_embed.weight
+        content = embedding.cells.to(self._weight)[None] + (
+            empty if shift is None else empty + shift.to(empty)
+        )
+        shared = self._decode.shared(content)
+        if not content.requires_grad:
+            self._last = weakref.ref(embedding), shift, shared
+        return shared
 
     @torch.no_grad()
     def upscale(self, logits: Tensor, embedding: ImageEmbedding) -> Tensor:

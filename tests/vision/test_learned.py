@@ -18,8 +18,10 @@ from tests.vision.made_by_hand import cues
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 weights = st.builds(Weights, **{one.name: numbers for one in fields(Weights)})
 tastes = st.builds(Taste, st.lists(numbers).map(tuple), numbers, numbers)
-lessons = st.builds(Learned, st.dictionaries(st.text(), st.builds(Lesson, weights, st.none() | tastes)))
-ONE = Learned({"date": Lesson(FITTED.second, Taste((1.0, 0.5), 0.25, 2.0))})
+prompts = st.lists(numbers).map(tuple)
+lesson_of_a_label = st.builds(Lesson, weights, st.none() | tastes, st.none() | prompts, st.booleans())
+lessons = st.builds(Learned, st.dictionaries(st.text(), lesson_of_a_label))
+ONE = Learned({"date": Lesson(FITTED.second, Taste((1.0, 0.5), 0.25, 2.0), (0.5, -0.25))})
 
 
 @given(lessons)
@@ -62,6 +64,9 @@ WEIGHTS, TASTE = DATE["weights"], DATE["taste"]
         (_broken(lessons={"date": DATE | {"taste": TASTE | {"direction": 1}}}), "expected a list"),
         (_broken(lessons={"date": DATE | {"taste": TASTE | {"direction": [1, None]}}}), "direction"),
         (_broken(lessons={"date": DATE | {"taste": TASTE | {"weight": None}}}), "weight of 'date'"),
+        (_broken(lessons={"date": DATE | {"prompt": 1.0}}), "prompt of 'date': expected a list"),
+        (_broken(lessons={"date": DATE | {"prompt": ["1"]}}), "prompt of 'date'"),
+        (_broken(lessons={"date": DATE | {"redrawn": 1}}), "redrawn of 'date': expected true or false"),
     ],
 )
 def test_anything_else_is_refused(text: str, said: str) -> None:
@@ -70,6 +75,13 @@ def test_anything_else_is_refused(text: str, said: str) -> None:
         Learned.from_json(text)
 
     assert "learn anew" in str(raised.value)
+
+
+def test_prompts_are_those_of_the_labels_that_have_one() -> None:
+    """As tensors."""
+    learned = Learned(dict(ONE.lessons) | {"fig": Lesson(FITTED.second)})
+
+    assert {label: prompt.tolist() for label, prompt in learned.prompts().items()} == {"date": [0.5, -0.25]}
 
 
 def test_taste_adds_to_the_cues_unless_looks_shall_tell_nothing() -> None:

@@ -9,8 +9,9 @@ import torch
 
 from backend.evaluation.coins import coin_masks, coins_image
 from backend.vision.candidate import candidate
-from backend.vision.check import Claim
+from backend.vision.evidence import FITTED
 from backend.vision.instance import Instance
+from backend.vision.learned import Learned, Lesson
 from backend.vision.location_map import LocationMaps
 from backend.vision.parts import PARTS, Part
 from backend.vision.pipeline import (
@@ -173,12 +174,23 @@ def test_only_an_outline_that_is_not_sure_is_drawn_again(iou: float, redraws: in
     embedding = sam.embed(drawn((8, 8, 16, 12, RED)))
     logits = torch.full((64, 64), -9.0)
     logits[8:24, 8:20] = 9.0
-    claim = Claim("red", candidate(Mask(logits, iou), side=16, finder=0), similarity=1.0, confidence=1.0)
 
-    again = outlined(sam, embedding, claim)
+    again = outlined(sam, embedding, candidate(Mask(logits, iou), side=16, finder=0))
 
     assert sam.redraws == redraws
-    assert torch.equal(again.candidate.logits, logits)
+    assert torch.equal(again.logits, logits)
+
+
+def test_outlines_of_a_label_that_are_better_left_alone_are_not_drawn_again(colours: Models) -> None:
+    """A lesson says so; without one they are, unless they are sure."""
+    sam = RedrawCounter()
+    models, image = Models(sam, colours.semantic), drawn((2, 4, *LARGE, RED))
+    reference = shown(colours, LARGE)
+    left_alone = Learned({reference.label: Lesson(FITTED.second, redrawn=False)})
+
+    for learned, redraws in ((Learned(), 1), (left_alone, 1)):
+        find_instances(models, [reference], image, learned=learned)
+        assert sam.redraws == redraws
 
 
 def test_a_survey_measures_and_decides_nothing(colours: Models) -> None:
