@@ -141,6 +141,11 @@ class Settings(BaseSettings):
     oneshot_device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"
     )
+    oneshot_precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        description="numbers that the networks compute with; `auto`: what the device is measured to be fast "
+        "with when a process starts; `float16` on GPUs only",
+    )
     oneshot_compile: bool = Field(
         default=False,
         description="let torch compile the image encoder of a transformers SAM; on a GPU, in workers",

@@ -1,24 +1,20 @@
-"""The image encoder of a transformers SAM, with the numbers that its device is fast with."""
+"""The image encoder of a transformers SAM, with numbers that its device is fast with."""
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from backend.checkpoints.device import fast_dtype
 from backend.checkpoints.sam_families import Family
 
 
 class SamEncoder:
-    """A SAM's own image encoder: in bfloat16 on GPUs from Ampere on, in float16 from Volta on.
-
-    Which of them is told by what the GPU says it can, so that the same machine always gives the same answers.
-    On CPUs it stays float32: there MobileSAM is what is meant to be fast.
+    """A SAM's own image encoder, with the numbers that it is given.
 
     Args:
         model: on its device; its image encoder's weights become of the numbers that it computes with.
         family: how the model sees an image.
         device: where it is.
-        dtype: what it computes with; None: what is fast on a GPU, float32 on a CPU.
+        dtype: what it computes with.
         compiled: by torch's compiler, when it is first asked; that takes minutes.
         compiler: torch's name for the compiler.
 
@@ -31,12 +27,12 @@ class SamEncoder:
         model: PreTrainedModel,
         family: Family,
         device: torch.device,
-        dtype: torch.dtype | None = None,
+        dtype: torch.dtype = torch.float32,
         *,
         compiled: bool = False,
         compiler: str = "inductor",
     ) -> None:
-        self._dtype = dtype or (fast_dtype(device) if device.type == "cuda" else torch.float32)
+        self._dtype = dtype
         plain = self._dtype is torch.float32 and not compiled
         self.numerics = "" if plain else f"torch {self._dtype}{' compiled' * compiled}"
         self._model, self._family, self._device = model, family, device
@@ -55,3 +51,8 @@ class SamEncoder:
         with torch.autocast(self._device.type, self._dtype, enabled=fewer_bits):
             encoded = self._family.encode(self._model, pixels.to(self._device, self._dtype))
         return encoded.float() if isinstance(encoded, Tensor) else tuple(one.float() for one in encoded)
+
+
+def large_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+    """What such an encoder computes with where *dtype* is fast: on CPUs float32, where MobileSAM is meant."""
+    return dtype if device.type == "cuda" else torch.float32

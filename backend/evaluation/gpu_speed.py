@@ -124,13 +124,21 @@ def least_seconds(work: Callable[[], object], device: torch.device, *, rounds: i
 
 
 def encoder_speeds(
-    size: str, device: torch.device, *, batches: Sequence[int], compiled: bool, rate: float, rounds: int
+    size: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    batches: Sequence[int],
+    compiled: bool,
+    rate: float,
+    rounds: int,
 ) -> list[EncoderSpeed]:
     """Time the encoder of one size: the peer on one image at a time, this program's ways on several at once.
 
     Args:
         size: by its name in ``SHAPES``.
         device: where.
+        dtype: what this program computes with.
         batches: images at once.
         compiled: time it compiled by torch, too.
         rate: of matrix multiplication, see ``matrix_rate``.
@@ -148,10 +156,10 @@ def encoder_speeds(
 
     with torch.no_grad():
         found = [speed(PEER, model.get_image_embeddings, 1)]
-    plain = SamEncoder(model, SAM, device)
+    plain = SamEncoder(model, SAM, device, dtype)
     found += [speed(f"{OURS}, {plain.numerics or 'float32'}", plain, batch) for batch in batches]
     if compiled:
-        quick = SamEncoder(model, SAM, device, compiled=True)
+        quick = SamEncoder(model, SAM, device, dtype, compiled=True)
         found += [speed(f"{OURS}, compiled", quick, batch) for batch in batches]
     return found
 
@@ -162,6 +170,7 @@ def gpu_ways(
     model: PeerModel,
     reference: Reference,
     device: torch.device,
+    dtype: torch.dtype,
     *,
     options: SearchOptions,
     at_most: int,
@@ -174,12 +183,13 @@ def gpu_ways(
         model: transformers' own with the weights of that SAM, on *device*.
         reference: what is looked for.
         device: where.
+        dtype: what this program's encoder computes with.
         options: how this program searches.
         at_most: bound on the instances that the peer looks for.
     """
     own, peer = random_sam(size, device), random_sam(size, device)
     side = own.config.vision_config.image_size
-    encoder = Stopwatch(Sam(own, SamEncoder(own, SAM, device), input_size=side), "embed")
+    encoder = Stopwatch(Sam(own, SamEncoder(own, SAM, device, dtype), input_size=side), "embed")
     peers_encoder = Stopwatch(Sam(peer, peer.get_image_embeddings, input_size=side), "embed")
 
     def search(image: NDArray[np.uint8], lent: ImageEmbedding | None) -> Masks:

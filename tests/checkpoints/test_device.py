@@ -1,15 +1,9 @@
-"""Names of devices, and what they are fast with."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Names of devices, and what they have."""
 
 import pytest
 import torch
 
-from backend.checkpoints import device
-from backend.checkpoints.device import compiles, fast_bf16, gpu_dtype, usable_device
+from backend.checkpoints.device import compiles, usable_device
 from backend.checkpoints.errors import UnusableDeviceError
 
 
@@ -25,67 +19,6 @@ def test_the_cpu_is_always_there() -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(UnusableDeviceError):
         usable_device(name)
-
-
-@pytest.mark.parametrize(
-    ("text", "fast"),
-    [
-        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16\n", True),
-        ("flags\t\t: fpu amx_tile amx_bf16\n", True),
-        ("flags\t\t: fpu avx2 avx512f avx512bw\nvmx flags\t: avx512_bf16\n", False),
-        ("Features\t: fp asimd bf16\n", False),
-        ("", False),
-    ],
-    ids=["avx512", "amx", "without", "another family", "nothing"],
-)
-def test_a_cpu_is_fast_with_bf16_if_it_lists_it(
-    tmp_path: Path, text: str, fast: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And if the library takes it, as it does unless it is forbidden."""
-    monkeypatch.setattr(device, "_allowed", lambda: True)
-    (tmp_path / "cpuinfo").write_text(text)
-
-    assert fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "cpuinfo") is fast
-
-
-def test_what_the_library_is_forbidden_is_not_used(tmp_path: Path) -> None:
-    """It would refuse each image, whatever the CPU can."""
-    (tmp_path / "cpuinfo").write_text("flags\t\t: avx512_bf16 amx_bf16\n")
-    script = (
-        "import pathlib, sys, torch; from backend.checkpoints.device import fast_bf16; "
-        "print(fast_bf16(torch.device('cpu'), cpuinfo=pathlib.Path(sys.argv[1])))"
-    )
-
-    answer = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "cpuinfo")],
-        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert answer.stdout.strip() == "False"
-
-
-def test_a_system_that_lists_nothing_is_taken_not_to_know_bf16(tmp_path: Path) -> None:
-    assert not fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("capability", "dtype"),
-    [
-        ((6, 1), torch.float32),
-        ((7, 0), torch.float16),
-        ((7, 5), torch.float16),
-        ((8, 0), torch.bfloat16),
-        ((8, 9), torch.bfloat16),
-        ((12, 0), torch.bfloat16),
-    ],
-    ids=["Pascal", "Volta", "Turing", "Ampere", "Ada", "Blackwell"],
-)
-def test_a_gpu_computes_with_what_it_says_it_can(capability: tuple[int, int], dtype: torch.dtype) -> None:
-    """Before Ampere bf16 is slower than float32, and before Volta fp16 is as well on most."""
-    assert gpu_dtype(capability) is dtype
 
 
 @pytest.mark.parametrize(
