@@ -1,13 +1,19 @@
 """The device that models run on, and what it has."""
 
 import importlib.util
+import logging
 import os
 import shutil
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
 from backend.checkpoints.errors import UnusableDeviceError
+
+Compiling = Literal["auto", "on", "off"]
+
+logger = logging.getLogger(__name__)
 
 
 def usable_device(name: str) -> torch.device:
@@ -40,25 +46,27 @@ def gpu_name(name: str) -> str | None:
     return torch.cuda.get_device_name(device)
 
 
-def compiles(device: torch.device, *, wanted: bool, missing: Sequence[str] | None = None) -> bool:
-    """Whether torch's compiler is to be used: on a GPU, where it is wanted. A CPU gains nothing by it.
+def compiles(device: torch.device, *, wanted: Compiling, missing: Sequence[str] | None = None) -> bool:
+    """Whether torch's compiler is to be used, or tried: on a GPU, unless it is off. CPUs gain nothing by it.
 
     Args:
         device: a CPU or a GPU.
-        wanted: whether it was asked for.
+        wanted: whether it was asked for; ``auto``: where all is there that it needs.
         missing: what it needs and is not there; None: see.
 
     Raises:
-        UnusableDeviceError: it is wanted on a GPU, and something that it needs is missing.
+        UnusableDeviceError: it was asked for on a GPU, and something that it needs is missing.
     """
-    if not wanted or device.type != "cuda":
+    if wanted == "off" or device.type != "cuda":
         return False
     missing = missing_tools() if missing is None else missing
-    if missing:
+    if missing and wanted == "on":
         raise UnusableDeviceError(
-            f"ONESHOT_COMPILE needs {' and '.join(missing)}, not found here; install, or set it to false"
+            f"ONESHOT_COMPILE=on needs {' and '.join(missing)}, not found here; install, or set it to auto"
         )
-    return True
+    if missing:
+        logger.info("the image encoder is not compiled: %s not found here", " and ".join(missing))
+    return not missing
 
 
 def missing_tools() -> list[str]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from backend.checkpoints.errors import UnusableDeviceError
+from backend.checkpoints.timing import wall_seconds
 
 Wanted = Literal["auto", "float32", "bfloat16", "float16"]
 Seconds = Callable[[torch.dtype], float]
@@ -75,7 +76,7 @@ def choose_precision(
     if len(dtypes) == 1:
         return Precision(dtypes[0])
     with one_thread():
-        took = least_seconds(dtypes, seconds or product_seconds(device))
+        took = least_of_rounds(dtypes, seconds or product_seconds(device))
     chosen = dtypes[0]
     for dtype in dtypes[1:]:
         if took[chosen] >= CLEARLY * took[dtype]:
@@ -119,7 +120,7 @@ def gpu_dtypes(capability: int) -> list[torch.dtype]:
     return [torch.float32, *short]
 
 
-def least_seconds(dtypes: Sequence[torch.dtype], seconds: Seconds) -> dict[torch.dtype, float]:
+def least_of_rounds(dtypes: Sequence[torch.dtype], seconds: Seconds) -> dict[torch.dtype, float]:
     """The least that each kind took, in turn with the others; the first round is not counted."""
     rounds = [{dtype: seconds(dtype) for dtype in dtypes} for _ in range(ROUNDS + 1)][1:]
     return {dtype: min(took[dtype] for took in rounds) for dtype in dtypes}
@@ -136,7 +137,11 @@ def product_seconds(device: torch.device) -> Seconds:
         try:
             left = torch.ones(tokens, inputs, dtype=dtype, device=device)
             right = torch.ones(outputs, inputs, dtype=dtype, device=device)
-            return _on_gpu(left, right) if device.type == "cuda" else _on_cpu(left, right)
+            return (
+                _on_cpu(left, right)
+                if device.type == "cpu"
+                else wall_seconds(lambda: F.linear(left, right), device)
+            )
         except RuntimeError:  # what torch's libraries raise where they lack it
             return math.inf
 
@@ -152,15 +157,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-@torch.no_grad()
-def _on_gpu(left: Tensor, right: Tensor) -> float:
-    torch.cuda.synchronize(left.device)
-    started = time.perf_counter()
-    F.linear(left, right)
-    torch.cuda.synchronize(left.device)
-    return time.perf_counter() - started
 
 
 @torch.no_grad()

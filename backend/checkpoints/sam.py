@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from backend.checkpoints.device import compiles, usable_device
+from backend.checkpoints.device import Compiling, compiles, usable_device
 from backend.checkpoints.mobilesam import DECODER, DECODER_WEIGHTS, ENCODER, fetch_mobilesam
 from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
 from backend.checkpoints.sam_modules import SamModules, open_sam_modules
@@ -47,7 +47,7 @@ def open_sam(
     cache_dir: Path,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
-    compiled: bool = False,
+    compiling: Compiling = "off",
 ) -> SamCheckpoint:
     """Open a SAM checkpoint; what is not on the disk yet is fetched once.
 
@@ -57,7 +57,8 @@ def open_sam(
         cache_dir: folder for model weights.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: what it computes with; a transformers checkpoint on a GPU only, it stays float32 on a CPU.
-        compiled: compile a transformers checkpoint's image encoder when it is first asked; on a GPU only.
+        compiling: whether to compile a transformers checkpoint's image encoder, which takes a minute; on a
+            GPU only. ``auto``: try, and keep it if it is faster.
 
     Raises:
         CheckpointFetchError: MobileSAM cannot be fetched.
@@ -76,6 +77,7 @@ def open_sam(
 
     model, family = open_transformers_sam(name, cache_dir=cache_dir, device=where)
     side = int(model.prompt_encoder.input_image_size)
-    compiled = compiles(where, wanted=compiled)
-    transformers_encoder = SamEncoder(model, family, where, large_dtype(where, dtype), compiled=compiled)
+    transformers_encoder = SamEncoder(model, family, where, large_dtype(where, dtype))
+    if compiles(where, wanted=compiling):
+        transformers_encoder.compile(only_if_faster=compiling == "auto")
     return SamCheckpoint(name, model, transformers_encoder, side, transformers_encoder.numerics)

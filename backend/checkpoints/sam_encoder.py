@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from backend.checkpoints.compilation import Seconds, compile_encoder
 from backend.checkpoints.sam_families import Family
 
 
@@ -15,8 +16,6 @@ class SamEncoder:
         family: how the model sees an image.
         device: where it is.
         dtype: what it computes with.
-        compiled: by torch's compiler, when it is first asked; that takes minutes.
-        compiler: torch's name for the compiler.
 
     Attributes:
         numerics: names what it computes with, where that is not float32 as torch has it.
@@ -28,17 +27,25 @@ class SamEncoder:
         family: Family,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
-        *,
-        compiled: bool = False,
-        compiler: str = "inductor",
     ) -> None:
         self._dtype = dtype
-        plain = self._dtype is torch.float32 and not compiled
-        self.numerics = "" if plain else f"torch {self._dtype}{' compiled' * compiled}"
+        self.numerics = "" if dtype is torch.float32 else f"torch {dtype}"
         self._model, self._family, self._device = model, family, device
-        model.vision_encoder.to(self._dtype)
-        if compiled:
-            model.vision_encoder.compile(backend=compiler)
+        model.vision_encoder.to(dtype)
+
+    def compile(
+        self, *, only_if_faster: bool, seconds: Seconds | None = None, compiler: str = "inductor"
+    ) -> None:
+        """Have torch compile it, before it is asked; arguments and errors as in ``compile_encoder``."""
+        side = int(self._model.prompt_encoder.input_image_size)
+        trial = compile_encoder(
+            *(self._model.vision_encoder, self, torch.zeros(2, 3, side, side, device=self._device)),
+            only_if_faster=only_if_faster,
+            seconds=seconds,
+            compiler=compiler,
+        )
+        if trial is not None and trial.kept:
+            self.numerics = f"torch {self._dtype} compiled"
 
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> Tensor | tuple[Tensor, ...]:

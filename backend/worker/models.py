@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from backend.checkpoints.device import usable_device
+from backend.checkpoints.device import Compiling, usable_device
 from backend.checkpoints.digest import weights_digest
 from backend.checkpoints.precision import Wanted, choose_precision
 from backend.checkpoints.sam import open_sam
@@ -37,7 +37,7 @@ def load_models(
     semantics: str = EFFICIENTNET_LITE0,
     cache: EmbeddingCache | None = None,
     precision: Wanted = "auto",
-    compiled: bool = False,
+    compiling: Compiling = "off",
 ) -> Models:
     """Open both networks, once per process.
 
@@ -50,7 +50,7 @@ def load_models(
             transformers checkpoint: hub id or folder.
         cache: keeps what both say about whole images and tiles; None: nothing is kept, nor rounded.
         precision: the numbers that they compute with; ``auto``: those that the device is fast with.
-        compiled: compile a transformers SAM's image encoder when it is first asked; on a GPU only.
+        compiling: whether to compile a transformers SAM's image encoder, see ``open_sam``.
 
     Raises:
         CheckpointError: weights that cannot be had or used, or a device that is not there.
@@ -60,7 +60,7 @@ def load_models(
     where = usable_device(device)
     chosen = choose_precision(where, precision)
     logger.info("computing on %s with %s", where, chosen)
-    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device, dtype=chosen.dtype, compiled=compiled)
+    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device, dtype=chosen.dtype, compiling=compiling)
     encode = checkpoint.encode_pixels
     if cache is not None:
         digest = _computed(weights_digest(sam, cache_dir=cache_dir), checkpoint.numerics)
@@ -77,8 +77,13 @@ def load_models(
     )
 
 
-def configured_models(settings: Settings, *, cache: EmbeddingCache | None = None) -> Models:
-    """Open both networks as the settings say, once per process; *cache* and errors as in ``load_models``."""
+def configured_models(
+    settings: Settings, *, cache: EmbeddingCache | None = None, compiling: Compiling = "off"
+) -> Models:
+    """Open both networks as the settings say, once per process; the rest as in ``load_models``.
+
+    ONESHOT_COMPILE is left to the caller: only a process that goes on for long makes good what it takes.
+    """
     return load_models(
         sam=settings.oneshot_sam,
         semantics=settings.oneshot_semantics,
@@ -87,7 +92,7 @@ def configured_models(settings: Settings, *, cache: EmbeddingCache | None = None
         threads=settings.oneshot_threads,
         cache=cache,
         precision=settings.oneshot_precision,
-        compiled=settings.oneshot_compile,
+        compiling=compiling,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from backend.checkpoints.device import compiles, usable_device
+from backend.checkpoints.device import Compiling, compiles, usable_device
 from backend.checkpoints.errors import UnusableDeviceError
 
 
@@ -22,17 +22,25 @@ def test_other_names_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted", "used"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
+    ("name", "wanted", "used"),
+    [
+        ("cuda", "on", True),
+        ("cuda", "auto", True),
+        ("cuda", "off", False),
+        ("cpu", "on", False),
+        ("cpu", "auto", False),
+    ],
 )
-def test_what_is_wanted_is_compiled_on_a_gpu_only(name: str, wanted: bool, used: bool) -> None:
+def test_what_is_wanted_is_compiled_on_a_gpu_only(name: str, wanted: Compiling, used: bool) -> None:
     assert compiles(torch.device(name), wanted=wanted, missing=[]) is used
 
 
 def test_a_compiler_that_lacks_something_is_an_error_where_it_is_wanted() -> None:
-    """Said at the start, not by each image."""
+    """Said at the start, not by each image; where it is only to be tried, it is not."""
     missing = ["a C compiler", "triton"]
 
-    with pytest.raises(UnusableDeviceError, match=r"ONESHOT_COMPILE needs a C compiler and triton"):
-        compiles(torch.device("cuda"), wanted=True, missing=missing)
-    assert not compiles(torch.device("cuda"), wanted=False, missing=missing)
-    assert not compiles(torch.device("cpu"), wanted=True, missing=missing)
+    with pytest.raises(UnusableDeviceError, match=r"ONESHOT_COMPILE=on needs a C compiler and triton"):
+        compiles(torch.device("cuda"), wanted="on", missing=missing)
+    assert not compiles(torch.device("cuda"), wanted="auto", missing=missing)
+    assert not compiles(torch.device("cuda"), wanted="off", missing=missing)
+    assert not compiles(torch.device("cpu"), wanted="on", missing=missing)
