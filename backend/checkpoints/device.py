@@ -13,6 +13,9 @@ from backend.checkpoints.errors import UnusableDeviceError
 
 Compiling = Literal["auto", "on", "off"]
 
+MOST_TOGETHER = 8  # images that a GPU encodes at once
+BYTES_OF_IMAGE = 4 * 2**30  # of its memory for each: scores of one layer of ViT-H are 1 GiB in float32
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,6 +39,19 @@ def usable_device(name: str) -> torch.device:
             f"{name} is not usable here: torch sees {torch.cuda.device_count()} GPUs; set ONESHOT_DEVICE=auto"
         )
     return device
+
+
+def images_together(device: torch.device, *, free_bytes: int | None = None) -> int:
+    """How many images the device is to encode at once; a CPU is faster with one after the other.
+
+    Args:
+        device: a CPU or a GPU, with the models on it.
+        free_bytes: of the GPU's memory; None: see.
+    """
+    if device.type != "cuda":
+        return 1
+    free_bytes = torch.cuda.mem_get_info(device)[0] if free_bytes is None else free_bytes
+    return min(max(free_bytes // BYTES_OF_IMAGE, 1), MOST_TOGETHER)
 
 
 def gpu_name(name: str) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from backend.checkpoints.device import Compiling, usable_device
+from backend.checkpoints.device import Compiling, images_together, usable_device
 from backend.checkpoints.digest import weights_digest
 from backend.checkpoints.precision import Wanted, choose_precision
 from backend.checkpoints.sam import open_sam
@@ -65,16 +65,16 @@ def load_models(
     if cache is not None:
         digest = _computed(weights_digest(sam, cache_dir=cache_dir), checkpoint.numerics)
         encode = CachedNetwork(encode, cache, digest)
-    return Models(
-        sam=Sam(
-            *(checkpoint.model, _tidied(encode)),
-            input_size=checkpoint.input_size,
-            products=checkpoint.products,
-        ),
-        semantic=semantic_encoder(
-            semantics, cache_dir=cache_dir, device=device, dtype=chosen.dtype, cache=cache
-        ),
+    semantic = semantic_encoder(
+        semantics, cache_dir=cache_dir, device=device, dtype=chosen.dtype, cache=cache
     )
+    opened = Sam(
+        *(checkpoint.model, _tidied(encode)),
+        input_size=checkpoint.input_size,
+        products=checkpoint.products,
+        images_per_pass=images_together(where),
+    )
+    return Models(opened, semantic)
 
 
 def configured_models(

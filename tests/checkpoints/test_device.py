@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from backend.checkpoints.device import Compiling, compiles, usable_device
+from backend.checkpoints.device import Compiling, compiles, images_together, usable_device
 from backend.checkpoints.errors import UnusableDeviceError
 
 
@@ -19,6 +19,17 @@ def test_the_cpu_is_always_there() -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(UnusableDeviceError):
         usable_device(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "free_gib", "images"),
+    [("cpu", 1000, 1), ("cuda", 0.5, 1), ("cuda", 15, 3), ("cuda", 40, 8), ("cuda", 140, 8)],
+)
+def test_a_gpu_encodes_as_many_images_at_once_as_its_memory_is_sure_to_hold(
+    name: str, free_gib: float, images: int
+) -> None:
+    """One for each 4 GiB that is free, and not more than eight; a CPU one after the other."""
+    assert images_together(torch.device(name), free_bytes=int(free_gib * 2**30)) == images
 
 
 @pytest.mark.parametrize(
