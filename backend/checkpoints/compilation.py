@@ -94,10 +94,11 @@ def compile_encoder(
 
 
 def repeated_blocks(network: nn.Module) -> Sequence[nn.Module]:
-    """The most modules of one class that stand in a list; the network itself where there is no such list."""
+    """The most modules of one class, of several layers each, in a list; without any, the network itself."""
     lists = [list(one) for one in network.modules() if isinstance(one, nn.ModuleList)]
     alike = [one for one in lists if len(one) > 1 and len({type(block) for block in one}) == 1]
-    return max(alike, key=len, default=[network])
+    made_of_layers = [one for one in alike if any(one[0].children())]
+    return max(made_of_layers, key=len, default=[network])
 
 
 def _compile(blocks: Sequence[nn.Module], compiler: str) -> None:

@@ -1,6 +1,7 @@
 """Compiling an image encoder, by a compiler that only follows the code: what is kept, and what is undone."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch._dynamo.utils import counters
 
 from backend.checkpoints.compilation import Trial, compile_encoder, repeated_blocks
 from backend.checkpoints.errors import UnusableDeviceError
+from tests import tiny_sam_families
 
 PIXELS = torch.ones(2, 3, 4, 4)
 
@@ -129,6 +131,22 @@ def test_a_network_without_alike_blocks_is_compiled_as_a_whole() -> None:
 
     assert repeated_blocks(alone) == [alone]
     assert repeated_blocks(network) == list(network.blocks)
+
+
+@pytest.mark.parametrize(
+    ("make", "blocks"),
+    [
+        (tiny_sam_families.tiny_sam_hq_model, "SamHQVisionLayer"),
+        (tiny_sam_families.tiny_sam2_model, "Sam2MultiScaleBlock"),
+        (tiny_sam_families.tiny_edgetam_model, "EdgeTamVisionModel"),
+    ],
+    ids=["SAM-HQ", "SAM 2.1", "EdgeTAM"],
+)
+def test_blocks_are_those_of_the_transformer(make: Callable[[], Any], blocks: str) -> None:
+    """EdgeTAM's encoder has none, and lists of single layers are no blocks."""
+    found = repeated_blocks(make().vision_encoder)
+
+    assert {type(block).__name__ for block in found} == {blocks}
 
 
 def test_what_came_of_it_is_told_in_a_line() -> None:
