@@ -141,9 +141,15 @@ class Settings(BaseSettings):
     oneshot_device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"
     )
-    oneshot_compile: bool = Field(
-        default=False,
-        description="let torch compile the image encoder of a transformers SAM; on a GPU, in workers",
+    oneshot_precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        description="numbers that the networks compute with; `auto`: what the device is measured to be fast "
+        "with when a process starts; `float16` on GPUs only",
+    )
+    oneshot_compile: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="on a GPU, let torch compile the image encoder of a transformers SAM when a worker "
+        "starts; `auto`: if that makes it faster",
     )
     oneshot_threads: int = Field(
         default=0, ge=0, le=256, description="CPU threads of one worker; 0: all cores"

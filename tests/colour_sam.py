@@ -4,6 +4,7 @@ Their masks lie on drawn objects to the pixel: an image of 40 x 64 has 10 x 16 c
 one low-resolution pixel per pixel.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,17 +32,19 @@ class ColourSam(Sam):
     Attributes:
         places_xy: what was asked, in pixels of the image.
         encoded: images that were embedded.
+        passes: of the image encoder.
     """
 
-    def __init__(self) -> None:
-        super().__init__(tiny_sam_model(), _colours, input_size=INPUT_SIZE)
+    def __init__(self, images_per_pass: int = 1) -> None:
+        super().__init__(tiny_sam_model(), _colours, input_size=INPUT_SIZE, images_per_pass=images_per_pass)
         self.places_xy: list[tuple[float, float]] = []
-        self.encoded = 0
+        self.encoded = self.passes = 0
 
-    def embed(self, image: NDArray[np.uint8]) -> ImageEmbedding:
+    def embed_together(self, images: Sequence[NDArray[np.uint8]]) -> list[ImageEmbedding]:
         """As SAM does, and count."""
-        self.encoded += 1
-        return super().embed(image)
+        self.encoded += len(images)
+        self.passes += 1
+        return super().embed_together(images)
 
     def decode(self, embedding: ImageEmbedding, **prompts: Any) -> MaskLogits:
         """Segment at the first point, or a box's middle: a part (the upper half), the whole, and more."""
@@ -65,10 +68,10 @@ class ColourSam(Sam):
         return MaskLogits(logits, torch.tensor([ious]))
 
 
-def colour_models() -> Models:
+def colour_models(images_per_pass: int = 1) -> Models:
     """Both networks; to the semantic encoder, too, a thing is its colour."""
     semantic = CropEncoder(lambda pixels: avg_pool2d(pixels + 1, 32), input_size=32)
-    return Models(ColourSam(), semantic)
+    return Models(ColourSam(images_per_pass), semantic)
 
 
 def drawn(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu6
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from backend.checkpoints.device import fast_dtype, usable_device
+from backend.checkpoints.device import usable_device
 
 INPUT_SIZE, STRIDE = 224, 32
 MEAN, STD = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
@@ -117,12 +117,12 @@ def _convolved(features: Tensor, layer: nn.Conv2d, padding: tuple[int, int], *, 
     return relu6(result, inplace=True) if bounded else result
 
 
-def open_efficientnet_lite0(device: str = "cpu", dtype: torch.dtype | None = None) -> EfficientNetFeatures:
+def open_efficientnet_lite0(device: str = "cpu", dtype: torch.dtype = torch.float32) -> EfficientNetFeatures:
     """EfficientNet-Lite0 with its ImageNet weights, in evaluation mode, arranged to take less time.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        dtype: what it computes with; None: what is fast on the device.
+        dtype: what it computes with.
 
     Raises:
         UnusableDeviceError: the device is not there.
@@ -136,8 +136,7 @@ def open_efficientnet_lite0(device: str = "cpu", dtype: torch.dtype | None = Non
     for part in list(network.modules()):
         fold_norms(part)
     network.to(memory_format=torch.channels_last)
-    where = usable_device(device)
-    return EfficientNetFeatures(network, dtype or fast_dtype(where)).to(where).eval()
+    return EfficientNetFeatures(network, dtype).to(usable_device(device)).eval()
 
 
 def fold_norms(part: nn.Module) -> None:

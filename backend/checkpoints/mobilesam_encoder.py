@@ -17,7 +17,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from backend.checkpoints.device import fast_dtype
 from backend.checkpoints.errors import DamagedDownloadError, UnusableCheckpointError
 from backend.checkpoints.tiny_vit import STRIDE, TinyViT
 
@@ -38,7 +37,7 @@ class MobileSamEncoder:
     Args:
         weights: a safetensors file of ``encoder_weights``.
         device: where it runs.
-        dtype: what it computes with; None: what is fast on the device.
+        dtype: what it computes with.
 
     Attributes:
         numerics: names what the same weights are computed with: with another, features differ by rounding.
@@ -47,8 +46,8 @@ class MobileSamEncoder:
         UnusableCheckpointError: the file cannot be read, or has other weights.
     """
 
-    def __init__(self, weights: Path, device: torch.device, dtype: torch.dtype | None = None) -> None:
-        self._dtype = dtype or fast_dtype(device)
+    def __init__(self, weights: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        self._dtype = dtype
         self._device = device
         self.numerics = f"torch {self._dtype} margin {MARGIN}"
         network = TinyViT()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from backend.checkpoints.device import compiles, fast_dtype, usable_device
+from backend.checkpoints.device import Compiling, compiles, usable_device
 from backend.checkpoints.mobilesam import DECODER, DECODER_WEIGHTS, ENCODER, fetch_mobilesam
 from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
 from backend.checkpoints.sam_modules import SamModules, open_sam_modules
@@ -41,7 +41,14 @@ class SamCheckpoint:
     products: torch.dtype = torch.float32
 
 
-def open_sam(name: str, *, cache_dir: Path, device: str = "cpu", compiled: bool = False) -> SamCheckpoint:
+def open_sam(
+    name: str,
+    *,
+    cache_dir: Path,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    compiling: Compiling = "off",
+) -> SamCheckpoint:
     """Open a SAM checkpoint; what is not on the disk yet is fetched once.
 
     Args:
@@ -49,7 +56,9 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu", compiled: bool 
             on the hub, or a folder with one.
         cache_dir: folder for model weights.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        compiled: compile a transformers checkpoint's image encoder when it is first asked; on a GPU only.
+        dtype: what it computes with; a transformers checkpoint on a GPU only, it stays float32 on a CPU.
+        compiling: whether to compile a transformers checkpoint's image encoder, which takes a minute; on a
+            GPU only. ``auto``: try, and keep it if it is faster.
 
     Raises:
         CheckpointFetchError: MobileSAM cannot be fetched.
@@ -60,13 +69,15 @@ def open_sam(name: str, *, cache_dir: Path, device: str = "cpu", compiled: bool 
     if name == MOBILESAM:
         folder = fetch_mobilesam(cache_dir)
         modules = open_sam_modules(folder / DECODER / DECODER_WEIGHTS, where)
-        encoder = MobileSamEncoder(folder / ENCODER, where)
-        products = fast_dtype(where) if where.type == "cpu" else torch.float32  # not measured on a GPU
+        encoder = MobileSamEncoder(folder / ENCODER, where, dtype)
+        products = dtype if where.type == "cpu" else torch.float32  # not measured on a GPU
         return SamCheckpoint(name, modules, encoder, INPUT_SIZE, encoder.numerics, products)
-    from backend.checkpoints.sam_encoder import SamEncoder
+    from backend.checkpoints.sam_encoder import SamEncoder, large_dtype
     from backend.checkpoints.sam_transformers import open_transformers_sam
 
     model, family = open_transformers_sam(name, cache_dir=cache_dir, device=where)
     side = int(model.prompt_encoder.input_image_size)
-    transformers_encoder = SamEncoder(model, family, where, compiled=compiles(where, wanted=compiled))
+    transformers_encoder = SamEncoder(model, family, where, large_dtype(where, dtype))
+    if compiles(where, wanted=compiling):
+        transformers_encoder.compile(only_if_faster=compiling == "auto")
     return SamCheckpoint(name, model, transformers_encoder, side, transformers_encoder.numerics)

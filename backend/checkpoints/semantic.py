@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from backend.checkpoints.device import usable_device
@@ -41,13 +42,16 @@ class SemanticCheckpoint:
     numerics: str = ""
 
 
-def open_semantic(name: str, *, cache_dir: Path, device: str = "cpu") -> SemanticCheckpoint:
+def open_semantic(
+    name: str, *, cache_dir: Path, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> SemanticCheckpoint:
     """Open a semantic encoder; what is not on the disk yet is fetched once.
 
     Args:
         name: ``efficientnet-lite0``, the id of a transformers checkpoint on the hub, or a folder with one.
         cache_dir: folder for model weights.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        dtype: what the default computes with; the others stay float32.
 
     Raises:
         UnusableCheckpointError: no such checkpoint, a broken one, or one of a family that cannot work.
@@ -57,7 +61,7 @@ def open_semantic(name: str, *, cache_dir: Path, device: str = "cpu") -> Semanti
     if name == EFFICIENTNET_LITE0:
         from backend.checkpoints.efficientnet import INPUT_SIZE, MEAN, STD, STRIDE, open_efficientnet_lite0
 
-        network = open_efficientnet_lite0(device)
+        network = open_efficientnet_lite0(device, dtype)
         return SemanticCheckpoint(network, None, INPUT_SIZE, STRIDE, MEAN, STD, numerics=network.numerics)
     from backend.checkpoints.semantic_transformers import open_transformers_encoder
 

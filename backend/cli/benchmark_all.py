@@ -155,12 +155,13 @@ def measured(chosen: Sequence[str], settings: Settings, sizes: Sizes) -> dict[st
 
 def facts_of(settings: Settings, sizes: Sizes) -> dict[str, str]:
     """The machine, the versions, the settings and how much was measured."""
-    from backend.checkpoints.device import fast_dtype, usable_device
+    from backend.checkpoints.device import usable_device
+    from backend.checkpoints.precision import choose_precision
     from backend.evaluation.speed import machine
 
     device = usable_device(settings.oneshot_device)
     return machine(PACKAGES) | {
-        "computes with": f"{fast_dtype(device)} on {device}",
+        "computes with": f"{choose_precision(device, settings.oneshot_precision)} on {device}",
         **{name.upper(): str(getattr(settings, name)) for name in SETTINGS},
         "rounds": str(sizes.rounds),
         "images": f"{sizes.images}, of peers {sizes.peer_images}",
@@ -169,11 +170,15 @@ def facts_of(settings: Settings, sizes: Sizes) -> dict[str, str]:
 
 def encoder_part(settings: Settings, sizes: Sizes) -> Part:
     """MobileSAM's image encoder against its ONNX file."""
-    from backend.checkpoints.device import fast_bf16, usable_device
     from backend.evaluation.encoder_speed import encoder_speed
 
-    timings = encoder_speed(settings.oneshot_cache, rounds=sizes.rounds, threads=settings.oneshot_threads)
-    least = 2.0 if fast_bf16(usable_device("cpu")) else 1.25
+    timings = encoder_speed(
+        settings.oneshot_cache,
+        rounds=sizes.rounds,
+        threads=settings.oneshot_threads,
+        precision=settings.oneshot_precision,
+    )
+    least = 2.0 if timings[-1].way.endswith("bfloat16") else 1.25
     return Part(encoder_figures(timings, least=least), [asdict(one) for one in timings])
 
 
@@ -275,11 +280,11 @@ def job_part(settings: Settings, sizes: Sizes) -> Part:
     return Part(figures, {"costs": [asdict(one) for one in costs], "times": ratios, "kept": dict(kept)})
 
 
-def start_part(settings: Settings, sizes: Sizes) -> Part:
+def start_part(settings: Settings, sizes: Sizes) -> Part:  # noqa: ARG001 - as all parts
     """How soon a worker is ready, and its memory."""
     from backend.cli.benchmark_start import LABELS, TARGETS, start_figures
 
-    seen = start_figures(settings, rounds=sizes.rounds)
+    seen = start_figures(rounds=sizes.rounds)
     figures = [
         Figure(f"worker, {label}", seen[name], "", TARGETS.get(name)) for name, label in LABELS.items()
     ]

@@ -22,6 +22,11 @@ def encoder(*, rounds: int, as_json: bool) -> None:
     from backend.evaluation.speed import machine, report, told
 
     settings = Settings()
-    timings = encoder_speed(settings.oneshot_cache, rounds=rounds, threads=settings.oneshot_threads)
+    timings = encoder_speed(
+        settings.oneshot_cache,
+        rounds=rounds,
+        threads=settings.oneshot_threads,
+        precision=settings.oneshot_precision,
+    )
     facts = machine(PACKAGES) | {"threads": str(settings.oneshot_threads or "all"), "rounds": str(rounds)}
     click.echo(json.dumps(report(timings, facts)) if as_json else told(timings, facts))

@@ -17,6 +17,7 @@ from backend.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from backend.checkpoints.precision import Precision
     from backend.evaluation.gpu_speed import EncoderSpeed
     from backend.evaluation.job_speed import JobCost
 
@@ -121,26 +122,30 @@ def measured(
     matrix_side: int,
 ) -> tuple[list[EncoderSpeed], dict[str, list[JobCost]], dict[str, str]]:
     """Speeds of encoders, costs of whole images by size, and facts of the machine and the run."""
-    from backend.checkpoints.device import fast_dtype, gpu_name, usable_device
+    from backend.checkpoints.device import gpu_name, usable_device
+    from backend.checkpoints.precision import choose_precision
+    from backend.checkpoints.sam_encoder import large_dtype
     from backend.evaluation.gpu_speed import encoder_speeds, matrix_rate
     from backend.evaluation.job_speed import job_images
     from backend.evaluation.speed import machine
 
     where = usable_device(device)
+    precision = choose_precision(where, settings.oneshot_precision)
+    dtype = large_dtype(where, precision.dtype)
     rate = matrix_rate(where, side=matrix_side, rounds=rounds)
     speeds, costs = [], {}
     with progress("benchmark", 2 * len(sizes)) as done:
         for size in sizes:
             speeds += encoder_speeds(
-                size, where, batches=batches, compiled=compiled, rate=rate, rounds=rounds
+                size, where, dtype, batches=batches, compiled=compiled, rate=rate, rounds=rounds
             )
             done(f"{size}: encoder measured")
             scenes = job_images(images, things=THINGS)
-            costs[size] = whole_costs(settings, size, device, scenes, rounds=rounds)
+            costs[size] = whole_costs(settings, size, device, precision, scenes, rounds=rounds)
             done(f"{size}: whole images measured")
     facts = machine(PACKAGES) | {
         "device": gpu_name(device) or device,
-        "computes with": str(fast_dtype(where)),
+        "computes with": str(precision),
         "matrices in bfloat16": f"{rate / 1e12:.1f} * 10^12 operations a second",
         "decodes with": settings.oneshot_sam,
         "rounds": str(rounds),
@@ -150,24 +155,20 @@ def measured(
 
 
 def whole_costs(
-    settings: Settings, size: str, device: str, images: Sequence[Any], *, rounds: int
+    settings: Settings, size: str, device: str, precision: Precision, images: Sequence[Any], *, rounds: int
 ) -> list[JobCost]:
     """What whole images take: this program, then the peer."""
     from backend.checkpoints.device import usable_device
+    from backend.checkpoints.sam_encoder import large_dtype
     from backend.evaluation.gpu_speed import gpu_ways
     from backend.evaluation.job_speed import job_costs, job_reference
     from backend.evaluation.search_speed import transformers_model
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
     from backend.worker.search_options import search_options
 
     options = search_options(settings)
     place: dict[str, Any] = {"cache_dir": settings.oneshot_cache, "device": device}
-    models = load_models(
-        sam=settings.oneshot_sam,
-        semantics=settings.oneshot_semantics,
-        threads=settings.oneshot_threads,
-        **place,
-    )
+    models = configured_models(settings.model_copy(update={"oneshot_device": device}))
     reference = job_reference(models, options, things=THINGS)
     model = transformers_model(settings.oneshot_sam, **place)
     if model is None:
@@ -175,8 +176,11 @@ def whole_costs(
             f"expected a checkpoint of the first SAM in ONESHOT_SAM, which the peer can use, got "
             f"{settings.oneshot_sam!r}; set ONESHOT_SAM=mobilesam"
         )
+    where = usable_device(device)
     ways = gpu_ways(
-        *(size, models, model, reference, usable_device(device)), options=options, at_most=2 * THINGS
+        *(size, models, model, reference, where, large_dtype(where, precision.dtype)),
+        options=options,
+        at_most=2 * THINGS,
     )
     return job_costs(images, ways, peer_images=0, rounds=rounds)
 

@@ -77,7 +77,7 @@ def measured(
     from backend.evaluation.job_peers import peer_ways
     from backend.evaluation.job_speed import COLD, KEPT, job_costs, job_reference, own_way, sent
     from backend.worker.embedding_cache import EmbeddingCache
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
     from backend.worker.search_options import search_options
 
     options, threads = search_options(settings), settings.oneshot_threads
@@ -85,9 +85,7 @@ def measured(
     shape: dict[str, Any] = {"sam": settings.oneshot_sam, "threads": threads, **place}
     with TemporaryDirectory(prefix="oneshot-benchmark-") as folder:
         cache = EmbeddingCache(Path(folder), max_bytes=MOST_KEPT_BYTES)
-        cold, keeping = (
-            load_models(semantics=settings.oneshot_semantics, cache=one, **shape) for one in (None, cache)
-        )
+        cold, keeping = (configured_models(settings, cache=one) for one in (None, cache))
         reference = job_reference(cold, options, things=things)
         peers = peer_ways(reference=reference, at_most=2 * things, **shape) if peer_images else []
         kept = own_way(KEPT, keeping, reference, options)

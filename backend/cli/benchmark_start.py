@@ -8,8 +8,6 @@ import time
 
 import click
 
-from backend.settings import Settings
-
 TARGETS = {"ready_s": 5.0, "peak_mb": 1000.0}
 LABELS = {
     "ready_s": "ready, wall time (s)",
@@ -18,12 +16,11 @@ LABELS = {
     "peak_mb": "most memory, images up to 12 megapixels (MB)",
 }
 _READY = """
-import json, sys, time
-from pathlib import Path
+import json, time
 import backend.worker.start
-from backend.worker.models import load_models
-sam, semantics, cache, device, threads = sys.argv[1:]
-load_models(sam=sam, semantics=semantics, cache_dir=Path(cache), device=device, threads=int(threads))
+from backend.settings import Settings
+from backend.worker.models import configured_models
+configured_models(Settings())
 print(json.dumps({"cpu_s": time.process_time()}))
 """
 
@@ -41,7 +38,7 @@ def start(*, rounds: int, as_json: bool) -> None:
     """
     from backend.evaluation.speed import machine
 
-    figures = start_figures(Settings(), rounds=rounds)
+    figures = start_figures(rounds=rounds)
     missed = [name for name, target in TARGETS.items() if figures[name] > target]
     facts = machine(["torch"]) | {"rounds": str(rounds)}
     if as_json:
@@ -55,9 +52,9 @@ def start(*, rounds: int, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def start_figures(settings: Settings, *, rounds: int) -> dict[str, float]:
+def start_figures(*, rounds: int) -> dict[str, float]:
     """Start a worker's process *rounds* times, and once let one segment images."""
-    timings = [_ready(settings) for _ in range(rounds)]
+    timings = [_ready() for _ in range(rounds)]
     memory = _output([sys.executable, "-m", "backend.cli", "benchmark", "worker", "--images", "3", "--json"])
     return {
         "ready_s": min(wall for wall, _ in timings),
@@ -67,17 +64,10 @@ def start_figures(settings: Settings, *, rounds: int) -> dict[str, float]:
     }
 
 
-def _ready(settings: Settings) -> tuple[float, float]:
+def _ready() -> tuple[float, float]:
     """Wall and CPU seconds of one process, from its start until its models are loaded."""
-    arguments = [
-        settings.oneshot_sam,
-        settings.oneshot_semantics,
-        str(settings.oneshot_cache),
-        settings.oneshot_device,
-        str(settings.oneshot_threads),
-    ]
     started = time.perf_counter()
-    answer = _output([sys.executable, "-c", _READY, *arguments])
+    answer = _output([sys.executable, "-c", _READY])
     return time.perf_counter() - started, answer["cpu_s"]
 
 

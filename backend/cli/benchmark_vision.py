@@ -67,7 +67,7 @@ def search(*, things: str, megapixels: str, peers: str, rounds: int, as_json: bo
 def opened(settings: Settings) -> tuple[Models, PeerModel]:
     """The models of the pipeline, and transformers' own model with the same weights."""
     from backend.evaluation.search_speed import peer_model
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
 
     place: dict[str, Any] = {"cache_dir": settings.oneshot_cache, "device": settings.oneshot_device}
     model = peer_model(settings.oneshot_sam, **place)
@@ -77,10 +77,7 @@ def opened(settings: Settings) -> tuple[Models, PeerModel]:
             f"{settings.oneshot_sam!r} on {settings.oneshot_device!r}; set ONESHOT_SAM=mobilesam and "
             "ONESHOT_DEVICE=cpu"
         )
-    threads = settings.oneshot_threads
-    return load_models(
-        sam=settings.oneshot_sam, semantics=settings.oneshot_semantics, threads=threads, **place
-    ), model
+    return configured_models(settings), model
 
 
 def numbers(text: str) -> list[float]:

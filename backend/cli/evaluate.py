@@ -320,15 +320,10 @@ def _reviewed(
 
 def _models(asked: Asked, settings: Settings) -> Models:
     """The networks that were asked for."""
-    from backend.worker.models import load_models
+    from backend.worker.models import configured_models
 
-    return load_models(
-        sam=asked.checkpoint,
-        semantics=asked.semantics,
-        cache_dir=settings.oneshot_cache,
-        device=settings.oneshot_device,
-        threads=settings.oneshot_threads,
-    )
+    names = {"oneshot_sam": asked.checkpoint, "oneshot_semantics": asked.semantics}
+    return configured_models(settings.model_copy(update=names))
 
 
 def _options(asked: Asked, settings: Settings) -> SearchOptions:

@@ -81,6 +81,7 @@ def open_weights(notes: Notes, settings: Settings) -> None:
     """Open both networks from the disk, on the CPU: fetches nothing."""
     from backend.checkpoints.device import usable_device
     from backend.checkpoints.errors import CheckpointError
+    from backend.checkpoints.precision import choose_precision
     from backend.checkpoints.presence import weights_are_there
     from backend.worker.models import SAM_SEMANTICS, load_models
 
@@ -94,13 +95,14 @@ def open_weights(notes: Notes, settings: Settings) -> None:
             else "start `oneshot worker` here once, with network access, or correct the name",
         )  # fmt: skip
     try:
-        usable_device(settings.oneshot_device)
+        choose_precision(usable_device(settings.oneshot_device), settings.oneshot_precision)
         load_models(
             sam=sam, semantics=semantics, cache_dir=cache, device="cpu", threads=settings.oneshot_threads
         )
     except CheckpointError as exc:
         raise Trouble(
             str(exc),
-            "correct ONESHOT_SAM, ONESHOT_SEMANTICS or ONESHOT_DEVICE; or delete what is broken there",
+            "correct ONESHOT_SAM, ONESHOT_SEMANTICS, ONESHOT_DEVICE or ONESHOT_PRECISION; or delete what is "
+            "broken there",
         ) from exc
     notes.well(f"{sam} and {semantics} open from {cache}")

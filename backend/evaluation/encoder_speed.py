@@ -8,9 +8,9 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from backend.checkpoints.device import fast_dtype
 from backend.checkpoints.mobilesam import ENCODER, ENCODER_ONNX, fetch_mobilesam
 from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
+from backend.checkpoints.precision import Wanted, choose_precision
 from backend.evaluation.coins import coins_image
 from backend.evaluation.speed import Timing, in_turn
 from backend.vision.sam import preprocess, resized_size
@@ -20,18 +20,19 @@ PEER = "onnxruntime float32"
 SHAPES_HW = {"square": (300, 300), "4:3": (288, 384), "16:9": (216, 384)}  # cut out of the coins
 
 
-def encoder_speed(cache_dir: Path, *, rounds: int, threads: int) -> list[Timing]:
-    """Time both on the CPU, on pixels that are ready; bfloat16 where the CPU is fast with it.
+def encoder_speed(cache_dir: Path, *, rounds: int, threads: int, precision: Wanted = "auto") -> list[Timing]:
+    """Time both on the CPU, on pixels that are ready: in float32 and, last, in what workers compute with.
 
     Args:
         cache_dir: folder for model weights.
         rounds: how often each.
         threads: CPU threads of each; 0: all cores.
+        precision: what workers are to compute with.
     """
     if threads:
         torch.set_num_threads(threads)
     folder, cpu = fetch_mobilesam(cache_dir), torch.device("cpu")
-    dtypes = dict.fromkeys((torch.float32, fast_dtype(cpu)))
+    dtypes = dict.fromkeys((torch.float32, choose_precision(cpu, precision).dtype))
     published = published_encoder(folder / ENCODER_ONNX, threads)
     encoders: dict[str, Callable[[Tensor], object]] = {PEER: published}
     for dtype in dtypes:

@@ -5,7 +5,6 @@ with what another SAM says of the same image, which takes no time, so that there
 real search. Mask decoders are as large in all of them.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +17,7 @@ from transformers import SamConfig, SamModel, SamVisionConfig
 
 from backend.checkpoints.sam_encoder import SamEncoder
 from backend.checkpoints.sam_families import SAM
+from backend.checkpoints.timing import least_seconds
 from backend.evaluation.cascade_peer import looped
 from backend.evaluation.job_speed import Masks, Way
 from backend.evaluation.search_speed import PeerModel, Stopwatch
@@ -111,26 +111,22 @@ def matrix_rate(device: torch.device, *, side: int, rounds: int) -> float:
     return 2 * side**3 / least_seconds(lambda: left @ right, device, rounds=rounds)
 
 
-def least_seconds(work: Callable[[], object], device: torch.device, *, rounds: int) -> float:
-    """The least time on the wall that some work took, after one round that is not counted."""
-    seconds = []
-    for _ in range(rounds + 1):
-        _wait(device)
-        started = time.perf_counter()
-        work()
-        _wait(device)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
-
-
 def encoder_speeds(
-    size: str, device: torch.device, *, batches: Sequence[int], compiled: bool, rate: float, rounds: int
+    size: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    batches: Sequence[int],
+    compiled: bool,
+    rate: float,
+    rounds: int,
 ) -> list[EncoderSpeed]:
     """Time the encoder of one size: the peer on one image at a time, this program's ways on several at once.
 
     Args:
         size: by its name in ``SHAPES``.
         device: where.
+        dtype: what this program computes with.
         batches: images at once.
         compiled: time it compiled by torch, too.
         rate: of matrix multiplication, see ``matrix_rate``.
@@ -148,11 +144,11 @@ def encoder_speeds(
 
     with torch.no_grad():
         found = [speed(PEER, model.get_image_embeddings, 1)]
-    plain = SamEncoder(model, SAM, device)
+    plain = SamEncoder(model, SAM, device, dtype)
     found += [speed(f"{OURS}, {plain.numerics or 'float32'}", plain, batch) for batch in batches]
     if compiled:
-        quick = SamEncoder(model, SAM, device, compiled=True)
-        found += [speed(f"{OURS}, compiled", quick, batch) for batch in batches]
+        plain.compile(only_if_faster=False)
+        found += [speed(f"{OURS}, compiled", plain, batch) for batch in batches]
     return found
 
 
@@ -162,6 +158,7 @@ def gpu_ways(
     model: PeerModel,
     reference: Reference,
     device: torch.device,
+    dtype: torch.dtype,
     *,
     options: SearchOptions,
     at_most: int,
@@ -174,12 +171,13 @@ def gpu_ways(
         model: transformers' own with the weights of that SAM, on *device*.
         reference: what is looked for.
         device: where.
+        dtype: what this program's encoder computes with.
         options: how this program searches.
         at_most: bound on the instances that the peer looks for.
     """
     own, peer = random_sam(size, device), random_sam(size, device)
     side = own.config.vision_config.image_size
-    encoder = Stopwatch(Sam(own, SamEncoder(own, SAM, device), input_size=side), "embed")
+    encoder = Stopwatch(Sam(own, SamEncoder(own, SAM, device, dtype), input_size=side), "embed")
     peers_encoder = Stopwatch(Sam(peer, peer.get_image_embeddings, input_size=side), "embed")
 
     def search(image: NDArray[np.uint8], lent: ImageEmbedding | None) -> Masks:
@@ -196,9 +194,3 @@ def gpu_ways(
         Way(OURS, encoder, search, lender=models.sam),
         Way(PEER, peers_encoder, peers_search, lender=models.sam),
     )
-
-
-def _wait(device: torch.device) -> None:
-    """Wait until a GPU has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -123,7 +123,7 @@ def job_reference(
 
 def own_way(name: str, models: Models, reference: Reference, options: SearchOptions) -> Way:
     """This program's, with models that keep what their encoders say or that do not."""
-    encoder = Stopwatch(models.sam, "embed")
+    encoder = Stopwatch(models.sam, "embed", "embed_together")
     watched = Models(cast("Sam", encoder), models.semantic)
 
     def search(image: NDArray[np.uint8], _: ImageEmbedding | None) -> Masks:

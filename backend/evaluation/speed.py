@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from backend.checkpoints.device import CPUINFO
+from backend.checkpoints.precision import CPUINFO
 
 
 @dataclass(frozen=True)

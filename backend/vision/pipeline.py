@@ -251,10 +251,9 @@ def looked(
     shifts = {i: prompts[one.label] for i, one in enumerate(exemplars) if one.label in prompts}
     for scale in sorted({one.prototype.scale for one in exemplars}):
         here = [index for index, one in enumerate(exemplars) if one.prototype.scale == scale]
-        for view in views((height, width), scale):
-            window = view.cut(image)
-            with clock.stage("encode"):
-                shown = embedding if view.whole and embedding else models.sam.embed(window)
+        for view, window, shown in encoded(
+            models.sam, image, views((height, width), scale), embedding, clock
+        ):
             with clock.stage("search"):
                 dense = models.semantic.dense(window, shown)
                 maps = maps_of({i: exemplars[i] for i in here}, shown, dense, options.without)
@@ -271,6 +270,25 @@ def looked(
                 else:
                     sight = unlooked(exemplars, likely, candidates, view, shown, weights)
             yield Seen(view, shown, sight, limited)
+
+
+def encoded(
+    sam: Sam,
+    image: NDArray[np.uint8],
+    shown: Sequence[View],
+    embedding: ImageEmbedding | None,
+    clock: Clock,
+) -> Iterator[tuple[View, NDArray[np.uint8], ImageEmbedding]]:
+    """Views of one size with their pixels and embeddings, as many at a time as SAM encodes together."""
+    for start in range(0, len(shown), sam.images_per_pass):
+        together = shown[start : start + sam.images_per_pass]
+        windows = [view.cut(image) for view in together]
+        with clock.stage("encode"):
+            if embedding and together[0].whole:
+                embeddings = [embedding]
+            else:
+                embeddings = sam.embed_together(windows) if len(windows) > 1 else [sam.embed(windows[0])]
+        yield from zip(together, windows, embeddings, strict=True)
 
 
 def maps_of(

@@ -131,10 +131,11 @@ class Sam:
     Args:
         model: of any family that ``family_of`` knows. Its prompt encoder and mask decoder are used; its image
             encoder only through *encode_pixels*.
-        encode_pixels: normalised padded pixels (1, 3, input_size, input_size) float to (1, C, h, w), or to a
-            sequence that begins with it; the rest is ``ImageEmbedding.fine``, each (1, C', h', w').
+        encode_pixels: normalised padded pixels (n, 3, input_size, input_size) float to (n, C, h, w), or to a
+            sequence that begins with it; the rest is ``ImageEmbedding.fine``, each (n, C', h', w').
         input_size: side of the padded square, in pixels.
         products: what large products of the mask decoder are computed with.
+        images_per_pass: how many images are to be encoded together; a CPU is faster with one after the other.
     """
 
     def __init__(
@@ -144,8 +145,10 @@ class Sam:
         *,
         input_size: int = 1024,
         products: torch.dtype = torch.float32,
+        images_per_pass: int = 1,
     ) -> None:
         self.input_size = input_size
+        self.images_per_pass = images_per_pass
         self._family = family_of(model)
         self._encode_pixels = encode_pixels
         self._encode_prompts = model.prompt_encoder
@@ -163,17 +166,28 @@ class Sam:
         Raises:
             ImageError: another shape or dtype.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or min(image.shape) < 1 or image.dtype != np.uint8:
-            raise ImageError(f"expected an RGB image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
-        height, width = image.shape[:2]
+        return self.embed_together([image])[0]
+
+    @torch.no_grad()
+    def embed_together(self, images: Sequence[NDArray[np.uint8]]) -> list[ImageEmbedding]:
+        """Run the image encoder once for several images of one size; they do not influence each other.
+
+        Args:
+            images: RGB, (H, W, 3) uint8 each, at least one.
+
+        Raises:
+            ImageError: another shape or dtype, or several sizes.
+        """
+        height, width = _size_of_all(images)
         stretched = (self.input_size, self.input_size)
         resized_hw = stretched if self._family.stretches else resized_size(height, width, self.input_size)
-        pixels = preprocess(image, resized_hw, self.input_size).to(self._weight.device)
-        encoded = self._encode_pixels(pixels)
+        pixels = torch.cat([preprocess(image, resized_hw, self.input_size) for image in images])
+        encoded = self._encode_pixels(pixels.to(self._weight.device))
         features, *fine = [encoded] if isinstance(encoded, Tensor) else encoded
-        return ImageEmbedding(
-            features[0], (height, width), resized_hw, self.input_size, tuple(one[0] for one in fine)
-        )
+        return [
+            ImageEmbedding(one, (height, width), resized_hw, self.input_size, tuple(finer))
+            for one, *finer in zip(features, *fine, strict=True)
+        ]
 
     @property
     def channels(self) -> int:
@@ -298,6 +312,18 @@ class Sam:
         part = part[..., : max(height - top * times, 0), : max(width - left * times, 0)]
         pixels = part.reshape(*logits.shape[:-2], *part.shape[-2:])
         return Frame(pixels, top * times, left * times, (height, width))
+
+
+def _size_of_all(images: Sequence[NDArray[np.uint8]]) -> tuple[int, int]:
+    """(H, W) of RGB images."""
+    for image in images:
+        if image.ndim != 3 or image.shape[2] != 3 or min(image.shape) < 1 or image.dtype != np.uint8:
+            raise ImageError(f"expected an RGB image (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
+    sizes = {image.shape[:2] for image in images}
+    if len(sizes) != 1:
+        raise ImageError(f"expected images of one size, got {sorted(sizes)}")
+    height, width = sizes.pop()
+    return height, width
 
 
 def resized_size(height: int, width: int, input_size: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -149,10 +149,10 @@ class EmbeddingCache:
 
 
 class CachedNetwork:
-    """A network on one image that is asked once for each image.
+    """A network that is asked once for each image.
 
     Args:
-        compute: normalised pixels (1, 3, H, W) float to a tensor or several of them.
+        compute: normalised pixels (n, 3, H, W) float to a tensor or several of them, (n, ...) each.
         cache: where its answers are kept.
         digest: of the network's weights.
     """
@@ -168,16 +168,26 @@ class CachedNetwork:
         """Give the network's answer, rounded to fp16 whether it was kept or not: results do not depend on it.
 
         Args:
-            pixels: normalised pixels, (1, 3, H, W) float.
+            pixels: normalised pixels, (n, 3, H, W) float; each image of them has an entry of its own.
         """
         if not self._cache.keeps:
             return _as(pixels, _rounded(self._compute(pixels)))
-        key = pixels_key(self._digest, pixels)
-        kept = self._cache.get(key)
-        if kept is None:
-            kept = _rounded(self._compute(pixels))
-            self._cache.put(key, tuple(each.cpu() for each in kept))
-        return _as(pixels, kept)
+        keys = [pixels_key(self._digest, image) for image in _one_by_one(pixels)]
+        answers = [self._cache.get(key) for key in keys]
+        missing = [index for index, kept in enumerate(answers) if kept is None]
+        for index, computed in zip(missing, self._each_of(pixels, missing), strict=True):
+            self._cache.put(keys[index], tuple(each.cpu() for each in computed))
+            answers[index] = computed
+        every = [_as(pixels, answer) for answer in answers if answer is not None]
+        return every[0] if len(every) == 1 else tuple(torch.cat(each) for each in zip(*every, strict=True))
+
+    def _each_of(self, pixels: Tensor, images: Sequence[int]) -> list[Tensors]:
+        """The network's answers to some of the images, one by one, though it was asked for all at once."""
+        if not images:
+            return []
+        asked = pixels if len(images) == len(pixels) else pixels[images]
+        answer = _rounded(self._compute(asked))
+        return list(zip(*map(_one_by_one, answer), strict=True))
 
 
 def pixels_key(digest: str, pixels: Tensor) -> str:
@@ -185,6 +195,11 @@ def pixels_key(digest: str, pixels: Tensor) -> str:
     head = f"{digest} {tuple(pixels.shape)} {pixels.dtype}"
     values = pixels.detach().cpu().contiguous().numpy()
     return hashlib.sha256(_sha256(head.encode()) + _sha256(values.data)).hexdigest()
+
+
+def _one_by_one(images: Tensor) -> Iterator[Tensor]:
+    """Each of (n, ...), as (1, ...)."""
+    return (images[index : index + 1] for index in range(len(images)))
 
 
 def _rounded(answer: Tensor | Sequence[Tensor]) -> Tensors:

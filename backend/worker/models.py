@@ -1,6 +1,7 @@
 """The composition of checkpoints and vision: weights from the disk into the core."""
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from backend.checkpoints.device import usable_device
+from backend.checkpoints.device import Compiling, images_together, usable_device
 from backend.checkpoints.digest import weights_digest
+from backend.checkpoints.precision import Wanted, choose_precision
 from backend.checkpoints.sam import open_sam
 from backend.checkpoints.semantic import EFFICIENTNET_LITE0, open_semantic
 from backend.settings import Settings
@@ -23,6 +25,8 @@ SAM_SEMANTICS = "sam"
 
 Encode = Callable[[Tensor], Tensor | Sequence[Tensor]]
 
+logger = logging.getLogger(__name__)
+
 
 def load_models(
     *,
@@ -32,7 +36,8 @@ def load_models(
     threads: int,
     semantics: str = EFFICIENTNET_LITE0,
     cache: EmbeddingCache | None = None,
-    compiled: bool = False,
+    precision: Wanted = "auto",
+    compiling: Compiling = "off",
 ) -> Models:
     """Open both networks, once per process.
 
@@ -44,30 +49,41 @@ def load_models(
         semantics: the semantic encoder: ``efficientnet-lite0``, ``sam`` for SAM's own features, or a
             transformers checkpoint: hub id or folder.
         cache: keeps what both say about whole images and tiles; None: nothing is kept, nor rounded.
-        compiled: compile a transformers SAM's image encoder when it is first asked; on a GPU only.
+        precision: the numbers that they compute with; ``auto``: those that the device is fast with.
+        compiling: whether to compile a transformers SAM's image encoder, see ``open_sam``.
 
     Raises:
         CheckpointError: weights that cannot be had or used, or a device that is not there.
     """
     if threads:
         torch.set_num_threads(threads)
-    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device, compiled=compiled)
+    where = usable_device(device)
+    chosen = choose_precision(where, precision)
+    logger.info("computing on %s with %s", where, chosen)
+    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device, dtype=chosen.dtype, compiling=compiling)
     encode = checkpoint.encode_pixels
     if cache is not None:
         digest = _computed(weights_digest(sam, cache_dir=cache_dir), checkpoint.numerics)
         encode = CachedNetwork(encode, cache, digest)
-    return Models(
-        sam=Sam(
-            *(checkpoint.model, _tidied(encode)),
-            input_size=checkpoint.input_size,
-            products=checkpoint.products,
-        ),
-        semantic=semantic_encoder(semantics, cache_dir=cache_dir, device=device, cache=cache),
+    semantic = semantic_encoder(
+        semantics, cache_dir=cache_dir, device=device, dtype=chosen.dtype, cache=cache
     )
+    opened = Sam(
+        *(checkpoint.model, _tidied(encode)),
+        input_size=checkpoint.input_size,
+        products=checkpoint.products,
+        images_per_pass=images_together(where),
+    )
+    return Models(opened, semantic)
 
 
-def configured_models(settings: Settings, *, cache: EmbeddingCache | None = None) -> Models:
-    """Open both networks as the settings say, once per process; *cache* and errors as in ``load_models``."""
+def configured_models(
+    settings: Settings, *, cache: EmbeddingCache | None = None, compiling: Compiling = "off"
+) -> Models:
+    """Open both networks as the settings say, once per process; the rest as in ``load_models``.
+
+    ONESHOT_COMPILE is left to the caller: only a process that goes on for long makes good what it takes.
+    """
     return load_models(
         sam=settings.oneshot_sam,
         semantics=settings.oneshot_semantics,
@@ -75,7 +91,8 @@ def configured_models(settings: Settings, *, cache: EmbeddingCache | None = None
         device=settings.oneshot_device,
         threads=settings.oneshot_threads,
         cache=cache,
-        compiled=settings.oneshot_compile,
+        precision=settings.oneshot_precision,
+        compiling=compiling,
     )
 
 
@@ -90,12 +107,17 @@ def _tidied(encode: Encode) -> Encode:
 
 
 def semantic_encoder(
-    name: str, *, cache_dir: Path, device: str, cache: EmbeddingCache | None = None
+    name: str,
+    *,
+    cache_dir: Path,
+    device: str,
+    dtype: torch.dtype = torch.float32,
+    cache: EmbeddingCache | None = None,
 ) -> SemanticEncoder:
-    """Open a semantic encoder; arguments and errors as in ``load_models``."""
+    """Open a semantic encoder that computes with *dtype*; the rest as in ``load_models``."""
     if name == SAM_SEMANTICS:
         return SamSemantics()
-    opened = open_semantic(name, cache_dir=cache_dir, device=device)
+    opened = open_semantic(name, cache_dir=cache_dir, device=device, dtype=dtype)
     read = functools.cache(opened.read) if opened.read else None  # labels come again
     encoder = CropEncoder(
         opened.features,

@@ -56,7 +56,7 @@ def run_worker(settings: Settings, *, supervised: bool = False) -> None:
     embeddings = EmbeddingCache(
         settings.oneshot_cache / EMBEDDINGS_FOLDER, max_bytes=settings.oneshot_cache_bytes
     )
-    models = configured_models(settings, cache=embeddings)
+    models = configured_models(settings, cache=embeddings, compiling=settings.oneshot_compile)
     logger.info(
         "loaded %s and %s in %.1f s; waiting for jobs",
         settings.oneshot_sam, settings.oneshot_semantics, time.monotonic() - started,

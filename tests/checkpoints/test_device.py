@@ -1,15 +1,9 @@
-"""Names of devices, and what they are fast with."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Names of devices, and what they have."""
 
 import pytest
 import torch
 
-from backend.checkpoints import device
-from backend.checkpoints.device import compiles, fast_bf16, gpu_dtype, usable_device
+from backend.checkpoints.device import Compiling, compiles, images_together, usable_device
 from backend.checkpoints.errors import UnusableDeviceError
 
 
@@ -28,78 +22,36 @@ def test_other_names_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fast"),
-    [
-        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16\n", True),
-        ("flags\t\t: fpu amx_tile amx_bf16\n", True),
-        ("flags\t\t: fpu avx2 avx512f avx512bw\nvmx flags\t: avx512_bf16\n", False),
-        ("Features\t: fp asimd bf16\n", False),
-        ("", False),
-    ],
-    ids=["avx512", "amx", "without", "another family", "nothing"],
+    ("name", "free_gib", "images"),
+    [("cpu", 1000, 1), ("cuda", 0.5, 1), ("cuda", 15, 3), ("cuda", 40, 8), ("cuda", 140, 8)],
 )
-def test_a_cpu_is_fast_with_bf16_if_it_lists_it(
-    tmp_path: Path, text: str, fast: bool, monkeypatch: pytest.MonkeyPatch
+def test_a_gpu_encodes_as_many_images_at_once_as_its_memory_is_sure_to_hold(
+    name: str, free_gib: float, images: int
 ) -> None:
-    """And if the library takes it, as it does unless it is forbidden."""
-    monkeypatch.setattr(device, "_allowed", lambda: True)
-    (tmp_path / "cpuinfo").write_text(text)
-
-    assert fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "cpuinfo") is fast
-
-
-def test_what_the_library_is_forbidden_is_not_used(tmp_path: Path) -> None:
-    """It would refuse each image, whatever the CPU can."""
-    (tmp_path / "cpuinfo").write_text("flags\t\t: avx512_bf16 amx_bf16\n")
-    script = (
-        "import pathlib, sys, torch; from backend.checkpoints.device import fast_bf16; "
-        "print(fast_bf16(torch.device('cpu'), cpuinfo=pathlib.Path(sys.argv[1])))"
-    )
-
-    answer = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "cpuinfo")],
-        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert answer.stdout.strip() == "False"
-
-
-def test_a_system_that_lists_nothing_is_taken_not_to_know_bf16(tmp_path: Path) -> None:
-    assert not fast_bf16(torch.device("cpu"), cpuinfo=tmp_path / "none")
+    """One for each 4 GiB that is free, and not more than eight; a CPU one after the other."""
+    assert images_together(torch.device(name), free_bytes=int(free_gib * 2**30)) == images
 
 
 @pytest.mark.parametrize(
-    ("capability", "dtype"),
+    ("name", "wanted", "used"),
     [
-        ((6, 1), torch.float32),
-        ((7, 0), torch.float16),
-        ((7, 5), torch.float16),
-        ((8, 0), torch.bfloat16),
-        ((8, 9), torch.bfloat16),
-        ((12, 0), torch.bfloat16),
+        ("cuda", "on", True),
+        ("cuda", "auto", True),
+        ("cuda", "off", False),
+        ("cpu", "on", False),
+        ("cpu", "auto", False),
     ],
-    ids=["Pascal", "Volta", "Turing", "Ampere", "Ada", "Blackwell"],
 )
-def test_a_gpu_computes_with_what_it_says_it_can(capability: tuple[int, int], dtype: torch.dtype) -> None:
-    """Before Ampere bf16 is slower than float32, and before Volta fp16 is as well on most."""
-    assert gpu_dtype(capability) is dtype
-
-
-@pytest.mark.parametrize(
-    ("name", "wanted", "used"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
-)
-def test_what_is_wanted_is_compiled_on_a_gpu_only(name: str, wanted: bool, used: bool) -> None:
+def test_what_is_wanted_is_compiled_on_a_gpu_only(name: str, wanted: Compiling, used: bool) -> None:
     assert compiles(torch.device(name), wanted=wanted, missing=[]) is used
 
 
 def test_a_compiler_that_lacks_something_is_an_error_where_it_is_wanted() -> None:
-    """Said at the start, not by each image."""
+    """Said at the start, not by each image; where it is only to be tried, it is not."""
     missing = ["a C compiler", "triton"]
 
-    with pytest.raises(UnusableDeviceError, match=r"ONESHOT_COMPILE needs a C compiler and triton"):
-        compiles(torch.device("cuda"), wanted=True, missing=missing)
-    assert not compiles(torch.device("cuda"), wanted=False, missing=missing)
-    assert not compiles(torch.device("cpu"), wanted=True, missing=missing)
+    with pytest.raises(UnusableDeviceError, match=r"ONESHOT_COMPILE=on needs a C compiler and triton"):
+        compiles(torch.device("cuda"), wanted="on", missing=missing)
+    assert not compiles(torch.device("cuda"), wanted="auto", missing=missing)
+    assert not compiles(torch.device("cuda"), wanted="off", missing=missing)
+    assert not compiles(torch.device("cpu"), wanted="on", missing=missing)

@@ -6,7 +6,6 @@ import pytest
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from backend.checkpoints.device import fast_dtype
 from backend.checkpoints.errors import UnusableCheckpointError, UnusableDeviceError
 from backend.checkpoints.sam import open_sam
 from backend.vision.sam import Sam
@@ -104,12 +103,13 @@ def test_a_device_that_is_not_there_is_refused(folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.weights
 def test_mobilesam_opens_offline(weights: Path) -> None:
-    checkpoint = open_sam("mobilesam", cache_dir=weights.parent)
+    checkpoint = open_sam("mobilesam", cache_dir=weights.parent, dtype=torch.bfloat16)
 
     features = checkpoint.encode_pixels(torch.zeros(1, 3, 1024, 1024))
     assert checkpoint.name == "mobilesam"
     assert checkpoint.input_size == 1024
-    assert checkpoint.products == fast_dtype(torch.device("cpu"))
+    assert checkpoint.products == torch.bfloat16
+    assert checkpoint.numerics.startswith("torch torch.bfloat16")
     assert isinstance(features, torch.Tensor)
     assert features.shape == (1, 256, 64, 64)
     assert features.dtype == torch.float32

@@ -52,7 +52,20 @@ def test_compiled_it_says_the_same(dtype: torch.dtype) -> None:
     """By the compiler that only follows the code, which needs no tools; features have another name."""
     pixels = torch.randn(1, 3, tiny_sam.INPUT_SIZE, tiny_sam.INPUT_SIZE)
     plain = SamEncoder(tiny_sam.tiny_sam_model(), SAM, CPU, dtype)
-    compiled = SamEncoder(tiny_sam.tiny_sam_model(), SAM, CPU, dtype, compiled=True, compiler="eager")
+    compiled = SamEncoder(tiny_sam.tiny_sam_model(), SAM, CPU, dtype)
+
+    compiled.compile(only_if_faster=False, compiler="eager")
 
     torch.testing.assert_close(compiled(pixels), plain(pixels))
     assert compiled.numerics == f"torch {dtype} compiled"
+
+
+@pytest.mark.parametrize(("compiled_s", "name"), [(8.0, "torch torch.float32 compiled"), (9.5, "")])
+def test_tried_it_stays_compiled_if_that_is_faster(compiled_s: float, name: str) -> None:
+    """Against 10 s. Else its features keep their name, and those that were kept under it."""
+    encoder = SamEncoder(tiny_sam.tiny_sam_model(), SAM, CPU)
+    took = iter([10.0, compiled_s])
+
+    encoder.compile(only_if_faster=True, seconds=lambda _: next(took), compiler="eager")
+
+    assert encoder.numerics == name

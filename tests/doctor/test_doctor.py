@@ -137,6 +137,10 @@ BROKEN: dict[str, tuple[str, str, Break]] = {
         lambda it: it.change(oneshot_semantics=str(it.settings.oneshot_cache)),
     ),
     "device gone": ("weights", "not usable here", lambda it: it.change(oneshot_device="cuda:63")),
+    "numbers gone": (
+        "weights", "not usable on this CPU",
+        lambda it: it.change(oneshot_device="cpu", oneshot_precision="float16"),
+    ),
     "user without password": (
         "settings", "without a password", lambda it: it.change(oneshot_basic_auth_user="ann"),
     ),

@@ -120,6 +120,24 @@ def test_an_object_that_several_tiles_show_is_one_instance_in_its_place(colours:
     assert min(matched_ious([one.mask for one in found.instances], true)) > 0.8
 
 
+@pytest.mark.parametrize(("images_per_pass", "passes"), [(1, 6), (4, 2), (6, 1), (9, 1)])
+def test_tiles_are_encoded_together_and_the_same_is_found(images_per_pass: int, passes: int) -> None:
+    """Of six tiles; one after the other, as on a CPU, or several at once, as on a GPU."""
+    image = drawn((2, 26, *TINY, RED), (28, 46, *TINY, RED))
+    alone, together = colour_models(), colour_models(images_per_pass)
+    reference = shown(colour_models(), TINY)
+
+    expected = find_instances(alone, [reference], image)
+    found = find_instances(together, [reference], image)
+
+    assert isinstance(together.sam, ColourSam)
+    assert (encoded(together), together.sam.passes) == (6, passes)
+    assert boxes(found.instances) == boxes(expected.instances) == [(2, 26, *TINY), (28, 46, *TINY)]
+    assert [one.confidence for one in found.instances] == pytest.approx(
+        [one.confidence for one in expected.instances]
+    )
+
+
 def test_what_tiles_cut_is_found_in_the_tile_that_shows_it_whole(colours: Models) -> None:
     """Columns 16 to 28 cross the left border of the right tile."""
     image = drawn((17, 16, *SMALL, RED))

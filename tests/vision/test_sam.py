@@ -127,6 +127,25 @@ def test_what_is_no_rgb_image_is_refused(image: NDArray[np.uint8]) -> None:
         tiny_sam().embed(image)
 
 
+def test_images_that_are_encoded_together_are_those_one_by_one() -> None:
+    """Of one size, wider than high; they do not see each other."""
+    sam, images = tiny_sam(), [picture(30, 50), 255 - picture(30, 50), picture(30, 50) // 2]
+
+    together = sam.embed_together(images)
+
+    for image, one in zip(images, together, strict=True):
+        alone = sam.embed(image)
+        assert (one.size_hw, one.resized_hw) == (alone.size_hw, alone.resized_hw)
+        torch.testing.assert_close(one.features, alone.features, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(together[0].features, together[1].features)
+
+
+def test_images_of_several_sizes_are_not_encoded_together() -> None:
+    """What is padding of one would be image of the other."""
+    with pytest.raises(ImageError, match="expected images of one size"):
+        tiny_sam().embed_together([picture(30, 50), picture(50, 30)])
+
+
 def test_preprocessing_can_stretch_an_image_over_the_square() -> None:
     """SAM 2 does; bilinear as PIL has it, wider and lower than the 300 x 512 of the image."""
     image = np.array(Image.fromarray(astronaut()).crop((100, 0, 400, 512)))  # 512 x 300

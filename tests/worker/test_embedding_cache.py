@@ -65,6 +65,31 @@ def test_a_network_is_asked_once_for_an_image_by_all_processes_together(
     assert equal(first, second)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_of_several_images_the_network_is_asked_once_for_those_that_are_not_kept(
+    tmp_path: Path, several: bool
+) -> None:
+    """Each has an entry of its own, whichever images it was computed with."""
+    seen: list[int] = []
+    network = Network(several=several)
+
+    def noted(images: Tensor) -> Tensor | list[Tensor]:
+        seen.append(len(images))
+        return network(images)
+
+    cached = CachedNetwork(noted, open_cache(tmp_path), "weights")
+    second = cached(pixels(1))
+
+    answer = cached(torch.cat([pixels(0), pixels(1), pixels(2)]))
+    again = cached(torch.cat([pixels(2), pixels(1)]))
+
+    assert seen == [1, 2]
+    assert [len(each) for each in answer] == [3] * len(second)
+    assert equal(tuple(each[1:2] for each in answer), second)
+    assert equal(tuple(each.flip(0) for each in again), tuple(each[1:] for each in answer))
+    assert equal(tuple(each[:1] for each in answer), cached(pixels(0)))
+
+
 def test_results_do_not_depend_on_whether_they_were_kept(tmp_path: Path) -> None:
     off = CachedNetwork(Network(), open_cache(tmp_path, max_bytes=0), "weights")
     on = CachedNetwork(Network(), open_cache(tmp_path), "weights")

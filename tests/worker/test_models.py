@@ -1,5 +1,6 @@
 """Weights from the disk into the core."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from backend.checkpoints.errors import UnusableDeviceError
+from backend.checkpoints.precision import Wanted
 from backend.vision.semantics import CropEncoder, SamSemantics
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.models import load_models
@@ -65,6 +67,50 @@ def test_an_image_is_encoded_once_by_all_processes_that_share_a_cache(tmp_path: 
     assert torch.equal(embeddings[0], embeddings[2])
     assert torch.equal(embeddings[1], embeddings[3])
     assert not torch.equal(embeddings[0], embeddings[4])
+
+
+def test_what_was_computed_with_other_numbers_is_not_taken(tmp_path: Path) -> None:
+    """The semantic encoder's; on a CPU a SAM of transformers stays float32, so its embedding is shared."""
+    image = np.random.default_rng(0).integers(0, 255, (38, 64, 3), dtype=np.uint8)
+    tiny_sam_model().save_pretrained(tmp_path / "sam")
+    counts = []
+    precisions: tuple[Wanted, ...] = ("float32", "bfloat16", "bfloat16")
+    for precision in precisions:
+        cache = EmbeddingCache(tmp_path / "embeddings", max_bytes=2**30)
+        models = load_models(
+            sam=str(tmp_path / "sam"),
+            cache_dir=tmp_path / "cache",
+            device="cpu",
+            threads=0,
+            cache=cache,
+            precision=precision,
+        )
+        models.semantic.dense(image, models.sam.embed(image))
+        counts.append((cache.counts["hit"], cache.counts["miss"]))
+
+    assert counts == [(0, 2), (1, 1), (2, 0)]
+
+
+def test_what_is_computed_with_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tiny_sam_model().save_pretrained(tmp_path / "sam")
+
+    with caplog.at_level(logging.INFO, logger="backend.worker.models"):
+        load_models(
+            sam=str(tmp_path / "sam"),
+            cache_dir=tmp_path,
+            device="cpu",
+            threads=0,
+            semantics="sam",
+            precision="float32",
+        )
+
+    assert caplog.messages == ["computing on cpu with float32"]
+
+
+def test_numbers_that_the_device_lacks_are_an_error(tmp_path: Path) -> None:
+    """Said before anything is fetched or computed."""
+    with pytest.raises(UnusableDeviceError, match="ONESHOT_PRECISION=float16"):
+        load_models(sam=str(tmp_path), cache_dir=tmp_path, device="cpu", threads=0, precision="float16")
 
 
 def test_a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:
