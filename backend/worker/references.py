@@ -11,7 +11,13 @@ from backend.labelstudio.client import Project
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
 from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control, image_controls
-from backend.labelstudio.references import Annotations, PickedReference, PickedReferences, pick_references
+from backend.labelstudio.references import (
+    Annotation,
+    Annotations,
+    PickedReference,
+    PickedReferences,
+    pick_references,
+)
 from backend.vision.boxed import thing_inside
 from backend.vision.errors import LearnedError, VisionError
 from backend.vision.reduction import Reduction
@@ -40,11 +46,13 @@ class Sources:
         annotations: among which the one shots are.
         evidence: what people made of predictions.
         excluded: ids of annotations that are not to teach.
+        reviews: more reviewed annotations that may teach a label, beside those of the evidence.
     """
 
     annotations: Annotations
     evidence: Evidence = field(default_factory=Evidence)
     excluded: frozenset[int] = frozenset()
+    reviews: tuple[Annotation, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +155,7 @@ class _Making:
             self.sources.annotations,
             self.controls,
             passed_over=self.sources.excluded | set(self.attempt.unusable),
-            reviews=self.sources.evidence.annotations,
+            reviews=(*self.sources.evidence.annotations, *self.sources.reviews),
         )
 
     def generation(self, picked: PickedReferences) -> Generation | None:

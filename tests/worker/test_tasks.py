@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from flask import request
 
+from backend.jobs.payloads import PredictTasks
 from backend.labelstudio.brush_rle import decode_rle
 from backend.vision.instance import Instance, mask_window
+from backend.vision.learned import NOTHING
 from backend.vision.pipeline import Segmentation, find_instances
 from backend.vision.reference import Reference
 from backend.worker.context import WorkerContext
+from backend.worker.preparation import ready_generation
 from backend.worker.sync import sync
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio, png
@@ -385,3 +388,22 @@ def test_a_sync_is_tried_again_when_label_studio_is_back(
 
     assert project["error"] is None
     assert fake.predicted() == [2, 3]
+
+
+def test_another_process_rebuilds_a_label_that_only_a_correction_teaches(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """Though nothing else was learned from it; without another sync, which that process might not get."""
+    fake.label_config = fake.label_config.replace('"Coin"/>', '"Coin"/><Label value="Nut"/>')
+    fake.predictions.append({"id": 9, "task": 2, "model_version": "oneshot-tiny-0", "result": []})
+    fake.annotate(2, disc_mask(), parent_prediction=9)
+    fake.annotations[2][0]["result"][0]["value"]["brushlabels"] = ["Nut"]
+    context = replace(full_context, learn=lambda *_, **__: NOTHING)
+
+    version = sync(context, PROJECT).model_version
+    assert version is not None
+    context.generations.clear()
+    found = ready_generation(context, PredictTasks(PROJECT, version, (3,)))
+
+    assert found is not None
+    assert {each.label: each.annotation_id for each in found.picked} == {"Coin": 1, "Nut": 2}
