@@ -17,9 +17,9 @@ from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, Reg
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control
-from backend.labelstudio.outputs import SearchedImage, is_merged
+from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
-from backend.labelstudio.regions import DrawnRegion, drawn_regions
+from backend.labelstudio.regions import DrawnRegion, drawn_regions, is_merged
 from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
 from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
