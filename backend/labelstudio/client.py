@@ -227,6 +227,7 @@ class LabelStudio:
             yield AnnotatedTask(
                 *(task["id"], str(task.get("annotations_ids") or ""), task.get("total_annotations") or 0),
                 versions=_task(task).model_versions,
+                changed_at=str(task.get("updated_at") or ""),
             )
 
     def task_page(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from backend.labelstudio.errors import RegionError, RleError
 from backend.labelstudio.label_config import Control, all_labels
-from backend.labelstudio.regions import MaskRegion, mask_regions
+from backend.labelstudio.regions import MaskRegion, is_merged, mask_regions
 
 _LOOKED_ON = 200  # annotations without a new label, before labels from tasks' data are given up
 
@@ -30,6 +30,11 @@ class Annotation:
     def is_made_by_a_person(self) -> bool:
         """Whether it is finished, and no prediction that a person has merely accepted."""
         return not self.was_cancelled and self.parent_prediction is None
+
+    @property
+    def may_be_reference(self) -> bool:
+        """Whether a person made it, or has given a prediction that was submitted a ground-truth star."""
+        return self.is_made_by_a_person or (self.is_review and self.ground_truth)
 
     @property
     def is_review(self) -> bool:
@@ -98,8 +103,8 @@ def pick_references(
 ) -> PickedReferences:
     """For each label the first annotation that a person made; a ground-truth star wins.
 
-    Cancelled annotations, accepted predictions and empty masks do not count. Where tasks have several images,
-    a label's reference is on one of them: the first that it was drawn on.
+    Cancelled annotations, accepted predictions without a star and empty masks do not count. Where tasks have
+    several images, a label's reference is on one of them: the first that it was drawn on.
 
     Args:
         annotations: those of the project.
@@ -109,7 +114,7 @@ def pick_references(
     """
     search = _Search(tuple(controls), stars_left=annotations.ground_truths())
     for annotation in annotations.in_order():
-        search.look_at(annotation, usable=annotation.is_made_by_a_person and annotation.id not in passed_over)
+        search.look_at(annotation, usable=annotation.may_be_reference and annotation.id not in passed_over)
         if search.is_over:
             break
     for review in reviews:
@@ -144,7 +149,9 @@ class _Search:
         taken = self.starred if annotation.ground_truth else self.picked
         self.without_news += 1
         for label in all_labels(self.controls, annotation.task_data) if usable else ():
-            reference = None if label in taken else self._reference(annotation, label)
+            reference = (
+                None if label in taken else self._reference(annotation, label, whole=annotation.is_review)
+            )
             if reference is not None:
                 self.without_news = 0
                 self.picked[label] = reference
@@ -154,13 +161,14 @@ class _Search:
     def complete_with(self, review: Annotation, *, usable: bool) -> None:
         """Let a review teach the labels that nothing else teaches."""
         for label in all_labels(self.controls, review.task_data) if usable else ():
-            reference = None if label in self.picked else self._reference(review, label)
+            reference = None if label in self.picked else self._reference(review, label, whole=False)
             if reference is not None:
                 self.picked[label] = reference
 
-    def _reference(self, annotation: Annotation, label: str) -> PickedReference | None:
+    def _reference(self, annotation: Annotation, label: str, *, whole: bool) -> PickedReference | None:
+        """Give what the annotation shows of the label; *whole*: with what was left as it was predicted."""
         try:
-            regions = mask_regions(annotation.result, self.controls, labels=[label])
+            regions = mask_regions(annotation.result, self.controls, labels=[label], predicted=whole)
             return _picked(annotation, label, _on_one_image(regions)) if regions else None
         except (RegionError, RleError) as exc:
             self.refusals[annotation.id] = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"
@@ -174,6 +182,9 @@ def _on_one_image(regions: Sequence[MaskRegion]) -> list[MaskRegion]:
 
 def _picked(annotation: Annotation, label: str, regions: Sequence[MaskRegion]) -> PickedReference:
     control = regions[0].control
+    ids = {region.region_id for region in regions}
+    if any(is_merged(each) for each in annotation.result if str(each.get("id", "")) in ids):
+        raise RegionError("expected one region for each thing, got one that holds many")
     sizes = {(region.mask.shape[0], region.mask.shape[1]) for region in regions}
     if len(sizes) > 1:
         raise RegionError(f"expected masks of one size, got (height, width) {sorted(sizes)}")

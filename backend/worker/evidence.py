@@ -48,6 +48,11 @@ class Evidence:
         """Of the annotations."""
         return tuple(each.id for each in self.annotations)
 
+    @property
+    def starred(self) -> tuple[int, ...]:
+        """Those with a ground-truth star: they are references before others are."""
+        return tuple(each.id for each in self.annotations if each.ground_truth)
+
     def content(self) -> list[list[Any]]:
         """All that can change what is learned, to be digested: ids, images and what is drawn."""
         return [[each.id, each.task_id, FORMAT, _digest(each)] for each in self.annotations]

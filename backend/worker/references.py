@@ -192,7 +192,10 @@ class _Making:
             semantics=self.context.semantics,
             search=self.context.search,
             output=self.context.output,
-            evidence=[*evidence.content(), *([limit] if limit > 1 and evidence.annotations else [])],
+            evidence=[
+                *evidence.content(),
+                *([limit, *evidence.starred] if limit > 1 and evidence.ids else []),
+            ],
         )
 
     def _taught(self, picked: PickedReferences, one_shots: Sequence[PickedReference]) -> Taught | None:

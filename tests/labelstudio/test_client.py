@@ -263,6 +263,22 @@ def test_a_starred_annotation_wins(client: LabelStudio, annotator: Annotator, pr
     assert pick_references(client.annotations(project), [CONTROL]).by_label[COIN].annotation_id == starred
 
 
+def test_a_reviewed_prediction_that_is_starred_later_wins(
+    client: LabelStudio, annotator: Annotator, project: int
+) -> None:
+    painted, accepted = _upload(annotator, project, 2)
+    first = annotator.annotate(painted, [brush_region(MASK)])
+    _replace(client, project, _item(accepted, ScoredMask(COIN, MASK, 0.5)))
+    (stored,) = annotator.predictions(project)
+    review = annotator.annotate(accepted, stored["result"], parent_prediction=stored["id"])
+    picked = [pick_references(client.annotations(project), [CONTROL]).by_label[COIN].annotation_id]
+
+    annotator.request("PATCH", f"/api/annotations/{review}/", json={"ground_truth": True})
+    picked.append(pick_references(client.annotations(project), [CONTROL]).by_label[COIN].annotation_id)
+
+    assert picked == [first, review]
+
+
 def test_a_prediction_pushed_twice_is_there_once(
     client: LabelStudio, annotator: Annotator, project: int
 ) -> None:
