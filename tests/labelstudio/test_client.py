@@ -452,6 +452,27 @@ def test_a_deleted_webhook_is_made_again(
     assert "authorization" not in events[0].headers
 
 
+def test_a_backend_that_moved_gets_a_webhook_though_the_old_one_is_still_there(
+    annotator: Annotator,
+    label_studio: LabelStudioServer,
+    project: int,
+    label_studio_double: Loopback,
+    elsewhere: Loopback,
+) -> None:
+    """Label Studio leaves the webhook where it was, and Submit would start nothing any more."""
+    for backend in (label_studio_double, elsewhere):
+        backend.answers["/health"] = json_answer({"status": "UP"})
+        backend.answers["/setup"] = json_answer({"model_version": VERSION})
+    connected = annotator.connect(project, label_studio_double.url)
+    moved = {"project": project, "url": elsewhere.url, "title": "one-shot"}
+    annotator.request("PATCH", f"/api/ml/{connected['id']}", json=moved)
+
+    with LabelStudio(label_studio.url, label_studio.token) as client:
+        client.look_after_webhook(project)
+
+    assert f"{elsewhere.url}/webhook" in {each["url"] for each in annotator.webhooks(project)}
+
+
 def test_our_backend_is_never_called_back(
     client: LabelStudio, annotator: Annotator, project: int, label_studio_double: Loopback
 ) -> None:
