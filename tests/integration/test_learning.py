@@ -342,6 +342,15 @@ def test_the_least_sure_task_is_handed_out_first_where_that_is_set(loop: Loop) -
     assert loop.annotator.request("GET", f"/api/projects/{loop.id}/next")["id"] == loop.tasks[3]
 
 
+def test_the_order_is_set_though_nothing_new_is_predicted(loop: Loop) -> None:
+    before, version = loop.shown()["sampling"], loop.version
+    loop.context = replace(loop.context, sampling="uncertainty")
+    loop.run()
+
+    assert (before, loop.shown()["sampling"]) == ("Sequential sampling", "Uncertainty sampling")
+    assert loop.version == version
+
+
 def test_predictions_of_somebody_else_stay_shown_and_stored(loop: Loop) -> None:
     """The owner of the project has chosen another model's predictions."""
     item = {"task": loop.tasks[3], "model_version": "theirs", "score": 0.5, "result": [brush_region(WRONG)]}
