@@ -94,6 +94,7 @@ def _pinned(
         return None
     lesson = learn(context, project, _of_note(context, project.id, note), step=step)
     if lesson.generation is None or lesson.generation.model_version != version:
+        context.known.note_lost(project.id, version)
         return None
     context.known.note_pinned_over(project.id, over)
     return replace(lesson, reviewed=sources.evidence.reviewed)
