@@ -15,6 +15,7 @@ from backend.labelstudio.errors import LabelConfigError, LabelStudioError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.label_config import Control, all_labels, image_controls
 from backend.labelstudio.references import Annotation, PickedReference, PickedReferences, pick_references
+from backend.labelstudio.task_data import task_value
 from backend.settings import Settings
 
 IMAGES = 4
@@ -192,7 +193,7 @@ def look_at_images(
 
 def _trouble(task_id: int, data: Mapping[str, Any], keys: Sequence[str], images: Images) -> str | None:
     """What is wrong with the first of the task's images that cannot be read, or with the lack of all."""
-    found = {key: data[key] for key in keys if data.get(key)}
+    found = {key: value for key in keys if (value := task_value(data, key))}
     if not found:
         return f"no image's address under {' or '.join(map(repr, keys))} in its data"
     for key, uri in found.items():

@@ -9,6 +9,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.labelstudio.errors import LabelConfigError, NoMaskControlError
+from backend.labelstudio.task_data import task_value
 
 Geometry = Literal["brush", "bitmask", "polygon", "rectangle", "ellipse"]
 
@@ -54,7 +55,7 @@ class Control:
 
     def labels_of(self, task_data: Mapping[str, Any]) -> tuple[str, ...]:
         """All labels that a region of a task may have, those from the task's data last."""
-        more = task_data.get(self.labels_key) if self.labels_key else ()
+        more = task_value(task_data, self.labels_key) if self.labels_key else ()
         found = map(_label_value, more if isinstance(more, list) else ())
         return tuple(dict.fromkeys([*self.labels, *filter(None, found)]))
 

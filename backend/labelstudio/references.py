@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from backend.labelstudio.errors import RegionError, RleError
 from backend.labelstudio.label_config import Control, all_labels
 from backend.labelstudio.regions import MaskRegion, is_merged, mask_regions
+from backend.labelstudio.task_data import task_value
 
 _LOOKED_ON = 200  # annotations without a new label, before labels from tasks' data are given up
 
@@ -188,7 +189,7 @@ def _picked(annotation: Annotation, label: str, regions: Sequence[MaskRegion]) -
     sizes = {(region.mask.shape[0], region.mask.shape[1]) for region in regions}
     if len(sizes) > 1:
         raise RegionError(f"expected masks of one size, got (height, width) {sorted(sizes)}")
-    image_uri = annotation.task_data.get(control.image_key)
+    image_uri = task_value(annotation.task_data, control.image_key)
     if not isinstance(image_uri, str) or not image_uri:
         raise RegionError(
             f"expected the image's address under {control.image_key!r} in the task's data, got {image_uri!r}"

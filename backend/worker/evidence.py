@@ -21,6 +21,7 @@ from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
 from backend.labelstudio.regions import DrawnRegion, drawn_regions, is_merged
 from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
+from backend.labelstudio.task_data import task_value
 from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
 from backend.vision.learning import Reviewed
@@ -117,7 +118,7 @@ class Images:
             TransientError: its server does not answer now.
         """
         key = self.searched.key
-        uri = annotation.task_data.get(key)
+        uri = task_value(annotation.task_data, key)
         if not isinstance(uri, str) or not uri:
             raise FetchRefusedError(
                 f"expected the address of an image under {key!r} in the task's data, got {uri!r}"

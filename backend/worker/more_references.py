@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from backend.labelstudio.errors import RegionError, RleError
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, PickedReference
+from backend.labelstudio.task_data import task_value
 from backend.vision.coverage import chosen
 from backend.vision.reference import Reference
 from backend.worker.evidence import Evidence, drawn_things
@@ -63,7 +64,7 @@ def of_review(
 ) -> Iterator[PickedReference]:
     """Give what a review shows of the one shot's label as a reference; nothing where it cannot serve."""
     control = one_shot.control
-    uri = review.task_data.get(control.image_key)
+    uri = task_value(review.task_data, control.image_key)
     if review.id == one_shot.annotation_id or not isinstance(uri, str) or not uri:
         return
     try:
