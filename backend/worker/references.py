@@ -62,13 +62,15 @@ class Lesson:
     Attributes:
         generation: the references and what was learned; None when no annotation can serve.
         reason: why there is no generation, for a person to read.
-        refusals: a sentence for each annotation that was passed over.
+        passed_over: why an annotation is no reference, a sentence for each.
+        unlearned: why a review teaches no corrections, a sentence for each.
         reviewed: reviewed annotations that there are.
     """
 
     generation: Generation | None
     reason: str = ""
-    refusals: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    unlearned: tuple[str, ...] = ()
     reviewed: int = 0
 
 
@@ -113,10 +115,10 @@ def learn(
     while picked.by_label and len(attempt.unusable) < _MOST_UNUSABLE:
         generation = making.generation(picked)
         if generation is not None:
-            return Lesson(generation, refusals=_refusals(picked, attempt), reviewed=sources.evidence.reviewed)
+            return _lesson(generation, "", picked, making)
         picked = making.pick()
     reason = _reason(picked, attempt, sources.excluded)
-    return Lesson(None, reason, _refusals(picked, attempt), sources.evidence.reviewed)
+    return _lesson(None, reason, picked, making)
 
 
 def unbuilt_version(context: WorkerContext, project: Project, sources: Sources) -> str:
@@ -315,8 +317,14 @@ def _pictures(picked: Iterable[PickedReference], attempt: _Attempt) -> dict[tupl
     return {name: attempt.pictures[name] for name in names if name in attempt.pictures}
 
 
-def _refusals(picked: PickedReferences, attempt: _Attempt) -> tuple[str, ...]:
-    return (*attempt.unusable.values(), *attempt.refusals, *picked.refusals)
+def _lesson(generation: Generation | None, reason: str, picked: PickedReferences, making: _Making) -> Lesson:
+    return Lesson(
+        generation,
+        reason,
+        passed_over=(*making.attempt.unusable.values(), *picked.refusals),
+        unlearned=tuple(making.attempt.refusals),
+        reviewed=making.sources.evidence.reviewed,
+    )
 
 
 def _reason(picked: PickedReferences, attempt: _Attempt, excluded: frozenset[int]) -> str:

@@ -1,6 +1,7 @@
 """Tasks with a left and a right image in the real Label Studio: a mask on each, predictions, a correction.
 
-The right one stands in a list in the task's data. The networks see nothing but colour, so that a reader can tell what is to be found; all else is real.
+The right one stands in a list in the task's data. The networks see nothing but colour, so that a reader can
+tell what is to be found; all else is real.
 """
 
 import io

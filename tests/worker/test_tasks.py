@@ -294,6 +294,7 @@ def test_a_reference_that_cannot_serve_is_told_and_a_later_annotation_heals_it(
     project = run_jobs()
 
     assert "annotation 1 of task 1" in reason
+    assert any("annotation 1 of task 1" in each for each in project["warnings"])
     assert [(each["task"], each["annotation"]) for each in project["references"]] == [(2, 2)]
     assert fake.predicted() == [3]
 
@@ -388,6 +389,27 @@ def test_a_sync_is_tried_again_when_label_studio_is_back(
 
     assert project["error"] is None
     assert fake.predicted() == [2, 3]
+
+
+def test_a_label_painted_on_a_turned_image_has_no_reference_and_the_page_says_why(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """Until it is painted again."""
+    fake.label_config = fake.label_config.replace('"Coin"/>', '"Coin"/><Label value="Nut"/>')
+    fake.annotate(2, disc_mask())
+    painted = fake.annotations[2][0]["result"][0]
+    painted["value"]["brushlabels"], painted["image_rotation"] = ["Nut"], 90
+    full_context.queue.enqueue_sync(PROJECT)
+    turned = run_jobs()
+    painted["image_rotation"] = 0
+    full_context.queue.enqueue_sync(PROJECT)
+    mended = run_jobs()
+
+    (warning,) = [each for each in turned["warnings"] if "annotation 2 of task 2" in each]
+    assert "turned by 90 degrees" in warning
+    assert [each["label"] for each in turned["references"]] == ["Coin"]
+    assert [each["label"] for each in mended["references"]] == ["Coin", "Nut"]
+    assert not any("annotation 2" in each for each in mended["warnings"])
 
 
 def test_another_process_rebuilds_a_label_that_only_a_correction_teaches(
