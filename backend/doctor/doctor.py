@@ -69,7 +69,7 @@ def examine(
             look("images", look_at_images, client, project, controls, images)
             found = look("corrections", find_corrections, given, client, project, redis)
             corrections = Found(found.check, found.values or (Corrections(),))
-            picked = look("reference", find_references, client, project, controls, images, corrections)
+            picked = look("reference", find_references, client, project, controls, images, corrections, given)
             look("versions", look_at_versions, given, project, controls, picked, backends, redis)
             look("run", look_at_run, redis, project)
     return examination

@@ -105,6 +105,7 @@ def find_references(
     controls: Sequence[Control],
     images: Images,
     corrections: Corrections,
+    settings: Settings,
 ) -> PickedReferences:
     """Find the references as the workers do, and see whether their images can be had and fit."""
     picked = pick_references(
@@ -112,6 +113,7 @@ def find_references(
         controls,
         passed_over=corrections.excluded,
         reviews=corrections.reviews,
+        most_starred=settings.oneshot_max_references,
     )
     if not picked.by_label:
         drawn_with = " or ".join(dict.fromkeys(repr(control.from_name) for control in controls))
@@ -129,7 +131,7 @@ def find_references(
                 f"paint one object with {drawn_with} on any image, and press Submit",
             )
         return picked
-    for reference in picked.by_label.values():
+    for reference in picked.everything:
         _look_at_reference(notes, reference, images)
     for refusal in picked.refusals[:_MOST_TOLD]:
         notes.warn(f"passed over: {refusal}", "paint it again, if it was meant as the reference")

@@ -1,5 +1,6 @@
 """References beside the one shots: of reviewed images, as different from each other as can be."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from backend.labelstudio.errors import RegionError, RleError
@@ -20,6 +21,8 @@ def more_references(
     controls: Sequence[Control],
     build: Build,
     limit: int,
+    *,
+    starred: Sequence[PickedReference] = (),
 ) -> list[PickedReference]:
     """Choose references among the reviews, so that each label has at most *limit* with its one shot.
 
@@ -31,14 +34,24 @@ def more_references(
         controls: of the label config.
         build: turns what was picked into a reference; None where it cannot serve.
         limit: of the references of one label.
+        starred: further references that are there already.
     """
     if limit <= 1:
         return []
+    there = Counter(each.label for each in starred)
+    taken = {each.annotation_id for each in starred}
     tried = _tried(evidence, limit)
     found = []
     for one_shot in one_shots:
-        offered = [each for review in tried for each in of_review(review, one_shot, controls)]
-        found += _chosen(one_shot, offered, {each.id for each in tried if each.ground_truth}, build, limit)
+        offered = [
+            each
+            for review in tried
+            if review.id not in taken
+            for each in of_review(review, one_shot, controls)
+        ]
+        stars = {each.id for each in tried if each.ground_truth}
+        left = limit - there[one_shot.label]
+        found += _chosen(one_shot, offered, stars, build, left) if left > 1 else []
     return found
 
 

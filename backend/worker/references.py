@@ -158,6 +158,7 @@ class _Making:
             self.controls,
             passed_over=self.sources.excluded | set(self.attempt.unusable),
             reviews=(*self.sources.evidence.annotations, *self.sources.reviews),
+            most_starred=self.context.learning.max_references,
         )
 
     def generation(self, picked: PickedReferences) -> Generation | None:
@@ -165,13 +166,12 @@ class _Making:
 
         Where reviews taught nothing it is the same as without them: no task need be predicted anew.
         """
-        one_shots = tuple(picked.by_label.values())
-        taught = self._taught(picked, one_shots)
+        taught = self._taught(picked)
         if taught is None:
             return None
         used = Evidence() if taught.is_nothing else self.sources.evidence
         version = self.version(picked, used)
-        everything = (*one_shots, *self._more(version, taught, one_shots, used))
+        everything = (*picked.everything, *self._more(version, taught, picked, used))
         references = self._references(version, everything)
         if references is None:
             return None
@@ -198,9 +198,10 @@ class _Making:
                 *evidence.content(),
                 *([limit, *evidence.starred] if limit > 1 and evidence.ids else []),
             ],
+            more=picked.more,
         )
 
-    def _taught(self, picked: PickedReferences, one_shots: Sequence[PickedReference]) -> Taught | None:
+    def _taught(self, picked: PickedReferences) -> Taught | None:
         """Give what the reviews taught, from a worker that has learned it before if there is one.
 
         None after noting which of the one shots cannot serve.
@@ -211,16 +212,17 @@ class _Making:
         kept = _kept(self.context, self.project.id, name)
         if kept is not None:
             return kept
-        if self._references(name, one_shots) is None:
+        if self._references(name, picked.everything) is None:
             return None
-        taught = self._teach(one_shots)
+        taught = self._teach(picked)
         self.context.known.keep_learned(self.project.id, name, taught.to_json())
         return taught
 
-    def _teach(self, one_shots: Sequence[PickedReference]) -> Taught:
+    def _teach(self, picked: PickedReferences) -> Taught:
         evidence, limit = self.sources.evidence, self.context.learning.max_references
-        more = more_references(one_shots, evidence, self.controls, self._built, limit)
-        everything = (*one_shots, *more)
+        one_shots = tuple(picked.by_label.values())
+        more = more_references(*(one_shots, evidence, self.controls, self._built, limit), starred=picked.more)
+        everything = (*picked.everything, *more)
         references = [self.attempt.built[each.annotation_id, each.label] for each in everything]
         learned = refit(
             *(self.context, references, everything, evidence, self.controls),
@@ -230,10 +232,10 @@ class _Making:
         return Taught(learned, tuple((each.label, each.annotation_id) for each in more))
 
     def _more(
-        self, version: str, taught: Taught, one_shots: Sequence[PickedReference], used: Evidence
+        self, version: str, taught: Taught, picked: PickedReferences, used: Evidence
     ) -> list[PickedReference]:
         """Find the references that came from reviews; without those whose image is gone since."""
-        found = named(taught.more, one_shots, used, self.controls)
+        found = named(taught.more, tuple(picked.by_label.values()), used, self.controls)
         if self.context.generations.get(self.project.id, version) is not None:
             return found
         return [each for each in found if self._built(each) is not None]

@@ -213,6 +213,27 @@ def test_one_mask_of_many_things_is_no_reference() -> None:
     assert "one that holds many" in references.refusals[0]
 
 
+def test_further_stars_are_references_too_up_to_a_bound() -> None:
+    """Of each label as many; no more annotations are read than that takes."""
+    starred = [_annotation(each, _region(), ground_truth=True) for each in (2, 3, 4, 5)]
+    nut = _annotation(1, _region("Nut"), ground_truth=True)
+    stored = Stored([nut, *starred, _annotation(6, _region("Nut"), ground_truth=True)])
+
+    picked = pick_references(stored, [CONTROL], most_starred=2)
+
+    assert {label: each.annotation_id for label, each in picked.by_label.items()} == {"Coin": 2, "Nut": 1}
+    assert [(each.label, each.annotation_id) for each in picked.more] == [("Coin", 3), ("Nut", 6)]
+    assert pick_references(stored, [CONTROL]).more == ()
+    both = Stored([_annotation(each, _region(), _region("Nut"), ground_truth=True) for each in range(1, 9)])
+    assert [each.annotation_id for each in pick_references(both, [CONTROL], most_starred=3).more] == [
+        2,
+        2,
+        3,
+        3,
+    ]
+    assert both.read == 3
+
+
 BOX = Control("box", "photo", "image", ("Coin", "Nut"), "rectangle")
 BEHIND = Control("brush", "back", "behind", ("Coin", "Nut"))
 

@@ -14,7 +14,7 @@ from backend.worker.choice import These
 from backend.worker.context import WorkerContext
 from backend.worker.evidence import Evidence
 from backend.worker.learning_options import LearningOptions
-from backend.worker.more_references import more_references, named
+from backend.worker.more_references import more_references, named, of_review
 from backend.worker.references import Sources, unbuilt_version
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, region
@@ -64,6 +64,17 @@ def test_a_ground_truth_star_is_always_in(coloured: Any) -> None:
 
     assert ids(more_references([ONE_SHOT], evidence, [CONTROL], coloured, 2)) == [4]
     assert 4 in ids(more_references([ONE_SHOT], evidence, [CONTROL], coloured, 3))
+
+
+def test_what_has_a_star_already_takes_its_place(coloured: Any) -> None:
+    """It is picked with the one shot, and not chosen once more."""
+    evidence = Evidence(3, (review(3), review(5)))
+    (starred,) = of_review(review(3), ONE_SHOT, [CONTROL])
+
+    def chosen(limit: int) -> list[int]:
+        return ids(more_references([ONE_SHOT], evidence, [CONTROL], coloured, limit, starred=[starred]))
+
+    assert (chosen(2), chosen(3)) == ([], [5])
 
 
 def test_a_review_that_cannot_serve_is_passed_over(coloured: Any) -> None:

@@ -16,6 +16,7 @@ from backend.vision.learned import NOTHING
 from backend.vision.pipeline import Segmentation, find_instances
 from backend.vision.reference import Reference
 from backend.worker.context import WorkerContext
+from backend.worker.learning_options import LearningOptions
 from backend.worker.preparation import ready_generation
 from backend.worker.sync import sync
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
@@ -410,6 +411,29 @@ def test_a_label_painted_on_a_turned_image_has_no_reference_and_the_page_says_wh
     assert [each["label"] for each in turned["references"]] == ["Coin"]
     assert [each["label"] for each in mended["references"]] == ["Coin", "Nut"]
     assert not any("annotation 2" in each for each in mended["warnings"])
+
+
+def test_further_starred_annotations_are_references_where_several_are_allowed(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """Also for a process that has not made the generation; another star makes another one."""
+    fake.annotate(2, disc_mask(), ground_truth=True)
+    fake.annotate(3, disc_mask(), ground_truth=True)
+    context = replace(full_context, learning=LearningOptions(max_references=2))
+    fake.ground_truths = 2
+
+    one, version = sync(full_context, PROJECT).model_version, sync(context, PROJECT).model_version
+    assert version is not None
+    made = context.generations.get(PROJECT, version)
+    context.generations.clear()
+    again = ready_generation(context, PredictTasks(PROJECT, version, (1,)))
+
+    assert one != version
+    assert made is not None
+    assert again is not None
+    for each in (made, again):
+        assert [one.annotation_id for one in each.picked] == [2, 3]
+        assert len(each.references) == 2
 
 
 def test_another_process_rebuilds_a_label_that_only_a_correction_teaches(
