@@ -15,6 +15,7 @@ Geometry = Literal["brush", "bitmask", "polygon", "rectangle", "ellipse"]
 
 _GEOMETRIES: tuple[Geometry, ...] = get_args(Geometry)
 _MAX_CHARACTERS = 1_000_000
+_REPEATED = "{{"  # begins the number of an image in a Repeater
 _EXAMPLE = (
     '<Image name="image" value="$image"/> '
     '<BrushLabels name="label" toName="image"><Label value="Coin"/></BrushLabels>'
@@ -133,6 +134,11 @@ def _control(geometry: Geometry, tag: Element, holder: Element, image: Element) 
             f'expected <Label value="…"/> inside {holder.tag} {holder.get("name", "")!r}, found none'
         )
     image_key = _task_key(image.get("value", ""))
+    if _REPEATED in image_key:
+        raise LabelConfigError(
+            f"images in a Repeater are not supported: name each, like "
+            f'<Image name="first" value="${image_key.partition("[")[0]}[0]"/>'
+        )
     if not image_key:
         raise LabelConfigError(
             f'expected Image {image.get("name")!r} to have a value like "$image", '
