@@ -99,8 +99,8 @@ class Settings(BaseSettings):
         default=1,
         ge=1,
         le=20,
-        description="bound on the references of one label: the one shot, and corrected tasks that look "
-        "different",
+        description="bound on the references of one label: the one shot, further annotations with a "
+        "ground-truth star, and corrected tasks that look different",
     )
     oneshot_sampling: Literal["leave", "sequential", "uncertainty"] = Field(
         default="leave",

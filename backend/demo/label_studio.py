@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def start_label_studio(
     port: int | None = None,
     account: LabelStudioAccount | None = None,
     local_files_root: Path | None = None,
+    variables: Mapping[str, str] | None = None,
     timeout_s: float = FIRST_START_TIMEOUT_S,
 ) -> LabelStudioServer:
     """Start Label Studio and wait until it answers.
@@ -58,6 +60,7 @@ def start_label_studio(
         port: where it listens; None picks a free one.
         account: the user made by the first start on *data_dir*.
         local_files_root: folder whose subfolders may be added as local storage; None: no local files.
+        variables: more of its environment.
         timeout_s: seconds until it must answer; the first start takes 25 to 60.
 
     Raises:
@@ -72,7 +75,11 @@ def start_label_studio(
     child = processes.start(
         "label-studio",
         [_executable(environment), "start", *options],
-        environment=_environment(data_dir, port, account) | _local_files(local_files_root),
+        environment={
+            **_environment(data_dir, port, account),
+            **_local_files(local_files_root),
+            **(variables or {}),
+        },
         folder=data_dir,
     )
     url = f"http://127.0.0.1:{port}"

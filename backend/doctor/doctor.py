@@ -13,7 +13,14 @@ from backend.doctor.label_studio import (
     reach_label_studio,
     read_project,
 )
-from backend.doctor.project import find_references, images_of, look_at_config, look_at_images
+from backend.doctor.project import (
+    Corrections,
+    find_corrections,
+    find_references,
+    images_of,
+    look_at_config,
+    look_at_images,
+)
 from backend.doctor.queue import look_at_memory, look_at_persistence, look_at_workers, reach_redis
 from backend.doctor.versions import look_at_run, look_at_versions
 from backend.labelstudio.client import LabelStudio, Project
@@ -60,7 +67,9 @@ def examine(
                 client.check, tuple(images_of(settings, each.authorisation) for each in client.values)
             )
             look("images", look_at_images, client, project, controls, images)
-            picked = look("reference", find_references, client, project, controls, images)
+            found = look("corrections", find_corrections, given, client, project, redis)
+            corrections = Found(found.check, found.values or (Corrections(),))
+            picked = look("reference", find_references, client, project, controls, images, corrections, given)
             look("versions", look_at_versions, given, project, controls, picked, backends, redis)
             look("run", look_at_run, redis, project)
     return examination

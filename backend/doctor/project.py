@@ -5,16 +5,22 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from redis import Redis
+
 from backend.doctor.examination import Notes, Trouble
+from backend.jobs.generations import Generations
+from backend.jobs.queue import JobQueue
 from backend.labelstudio.client import LabelStudio, Project
 from backend.labelstudio.errors import LabelConfigError, LabelStudioError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.label_config import Control, all_labels, image_controls
-from backend.labelstudio.references import PickedReference, PickedReferences, pick_references
+from backend.labelstudio.references import Annotation, PickedReference, PickedReferences, pick_references
+from backend.labelstudio.task_data import task_value
 from backend.settings import Settings
 
 IMAGES = 4
 _MOST_TOLD = 3
+_MOST_EXCLUDED = 10
 
 
 @dataclass(frozen=True)
@@ -57,15 +63,67 @@ def look_at_config(notes: Notes, project: Project) -> tuple[Control, ...]:
     return controls
 
 
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """What people did beside the first masks.
+
+    Attributes:
+        reviews: corrected predictions that are learned from now.
+        excluded: ids of annotations that are not to teach.
+    """
+
+    reviews: tuple[Annotation, ...] = ()
+    excluded: frozenset[int] = frozenset()
+
+
+def find_corrections(
+    notes: Notes, settings: Settings, client: LabelStudio, project: Project, connection: Redis
+) -> Corrections:
+    """Find the corrected predictions that the workers learn from, and what people have excluded."""
+    from backend.worker.evidence import gathered
+    from backend.worker.learning_options import learning_options
+
+    wishes = Generations(JobQueue(connection)).wishes(project.id)
+    found = gathered(client.annotations(project.id), wishes, learning_options(settings))
+    corrected = f"{found.reviewed} corrected task{'s' if found.reviewed != 1 else ''}"
+    notes.well(
+        f"{corrected}, {len(found.annotations)} of them learned from" if found.reviewed else "none yet"
+    )
+    if wishes.excluded:
+        count = len(wishes.excluded)
+        notes.well(
+            f"{count} annotation{'s' if count != 1 else ''} excluded on the status page: "
+            + ", ".join(map(str, sorted(wishes.excluded)[:_MOST_EXCLUDED]))
+        )
+    return Corrections(found.annotations, wishes.excluded)
+
+
 def find_references(
-    notes: Notes, client: LabelStudio, project: Project, controls: Sequence[Control], images: Images
+    notes: Notes,
+    client: LabelStudio,
+    project: Project,
+    controls: Sequence[Control],
+    images: Images,
+    corrections: Corrections,
+    settings: Settings,
 ) -> PickedReferences:
     """Find the references as the workers do, and see whether their images can be had and fit."""
-    picked = pick_references(client.annotations(project.id), controls)
+    picked = pick_references(
+        client.annotations(project.id),
+        controls,
+        passed_over=corrections.excluded,
+        reviews=corrections.reviews,
+        most_starred=settings.oneshot_max_references,
+    )
     if not picked.by_label:
         drawn_with = " or ".join(dict.fromkeys(repr(control.from_name) for control in controls))
         nobody = not list(islice(client.iter_annotated_tasks(project.id), 1))
-        if nobody:
+        if corrections.excluded:
+            notes.wrong(
+                f"what could serve is excluded on the status page: {picked.reason}",
+                f"include it there again, or paint one object with {drawn_with}, and press Submit",
+            )
+        elif nobody:
             notes.warn("nobody has annotated a task yet", f"paint one object with {drawn_with}, Submit")
         else:
             notes.wrong(
@@ -73,7 +131,7 @@ def find_references(
                 f"paint one object with {drawn_with} on any image, and press Submit",
             )
         return picked
-    for reference in picked.by_label.values():
+    for reference in picked.everything:
         _look_at_reference(notes, reference, images)
     for refusal in picked.refusals[:_MOST_TOLD]:
         notes.warn(f"passed over: {refusal}", "paint it again, if it was meant as the reference")
@@ -137,7 +195,7 @@ def look_at_images(
 
 def _trouble(task_id: int, data: Mapping[str, Any], keys: Sequence[str], images: Images) -> str | None:
     """What is wrong with the first of the task's images that cannot be read, or with the lack of all."""
-    found = {key: data[key] for key in keys if data.get(key)}
+    found = {key: value for key in keys if (value := task_value(data, key))}
     if not found:
         return f"no image's address under {' or '.join(map(repr, keys))} in its data"
     for key, uri in found.items():

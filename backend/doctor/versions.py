@@ -35,6 +35,7 @@ def expected_version(settings: Settings, picked: PickedReferences, controls: Seq
         semantics=settings.oneshot_semantics,
         search=search_options(settings),
         output=output_options(settings),
+        more=picked.more,
     )
 
 

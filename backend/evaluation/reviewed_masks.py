@@ -12,6 +12,7 @@ from backend.evaluation.rle import Rle, area, box_xywh, encode
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.regions import DrawnRegion, drawn_regions, region_size
 from backend.labelstudio.review import RegionReview, Review
+from backend.labelstudio.task_data import task_value
 
 _COLUMNS = (
     *("task", "annotation", "image", "width", "height", "region", "label", "outcome", "iou"),
@@ -73,7 +74,7 @@ def reviewed_image(
         for result in (review.predicted, review.submitted)
     )
     on_it = [*after, *before]
-    address = str(review.task_data.get(controls[0].image_key) or "")
+    address = str(task_value(review.task_data, controls[0].image_key) or "")
     size_hw = region_size(on_it[0].region) if on_it else size_of(address, review.task_id)
     masks = tuple(_masks(after, outcomes))
     return ReviewedImage(review.task_id, review.annotation_id, address, size_hw, masks)

@@ -7,6 +7,7 @@ from backend.jobs.agreement import GenerationAgreement, ProjectAgreement, by_gen
 from backend.labelstudio.errors import ImageUnavailableError, PermanentError
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.review import RegionReview, Review, compare
+from backend.labelstudio.task_data import task_value
 
 
 class Reviews:
@@ -51,7 +52,7 @@ class Reviews:
     def _keep(self, review: Review, outcomes: list[RegionReview], size_of: SizeOf) -> None:
         """Keep what is on each image of the task; where there are several, some tasks may lack one."""
         for controls in self._by_image:
-            if len(self._by_image) > 1 and not review.task_data.get(controls[0].image_key):
+            if len(self._by_image) > 1 and not task_value(review.task_data, controls[0].image_key):
                 continue
             try:
                 self.images.append(reviewed_image(review, outcomes, controls, size_of))

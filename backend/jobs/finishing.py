@@ -42,10 +42,17 @@ class Finished:
 
 
 class Finishing:
-    """Finds runs that are over, and notes what has followed."""
+    """Finds runs that are over, and notes what has followed.
 
-    def __init__(self, queue: JobQueue) -> None:
+    Args:
+        queue: of the runs.
+        order: the setting of the order in which tasks are handed out: where another one was set with the
+            generation that is shown, that is shown anew.
+    """
+
+    def __init__(self, queue: JobQueue, *, order: str = "") -> None:
         self._queue = queue
+        self._order = order
         self._connection: Redis = queue.connection
 
     def enqueue_due(self, *, stale_s: float) -> int:
@@ -67,7 +74,7 @@ class Finishing:
 
     def _enqueue_showing(self, finished: Finished) -> bool:
         payload = ShowGeneration(finished.project_id, finished.model_version)
-        job_id = finished.job_id("show")
+        job_id = finished.job_id(f"show-{self._order}" if self._order else "show")
         return self._queue.put_once(SYNC_QUEUE, _SHOW_GENERATION, payload.as_kwargs(), job_id)
 
     def enqueue_tidying(self, finished: Finished, *, after_id: int) -> bool:
@@ -92,7 +99,7 @@ class Finishing:
         now_s = seconds + microseconds / 1e6
         return [
             Finished(
-                *(project_id, version.decode(), shown == version, tidied == version),
+                *(project_id, version.decode(), shown == self._shown(version), tidied == version),
                 ended_at=float(ended_at),
                 ended_s_ago=now_s - float(ended_at),
             )
@@ -104,13 +111,17 @@ class Finishing:
 
     def note_shown(self, project_id: int, model_version: str) -> None:
         """Note that annotators see a generation."""
-        self._note(project_id, _SHOWN, model_version)
+        self._note(project_id, _SHOWN, self._shown(model_version.encode()))
 
     def note_tidied(self, project_id: int, model_version: str) -> None:
         """Note that predictions older than a generation are gone."""
-        self._note(project_id, _TIDIED, model_version)
+        self._note(project_id, _TIDIED, model_version.encode())
 
-    def _note(self, project_id: int, field: str, value: str) -> None:
+    def _shown(self, model_version: bytes) -> bytes:
+        """Give what is noted of a generation that is shown, with its order."""
+        return model_version + (f" {self._order}".encode() if self._order else b"")
+
+    def _note(self, project_id: int, field: str, value: bytes) -> None:
         key = ProjectKeys(project_id).project
         with redis_errors(), self._connection.pipeline() as pipe:
             pipe.hset(key, field, value)

@@ -40,6 +40,7 @@ class GenerationNote:
         reviewed: how many reviewed annotations there were.
         current: whether it is the project's current one.
         pinned: whether a person has made it current.
+        lost: whether a person has wanted it again in vain: what it was made of, or a setting, has changed.
     """
 
     version: str
@@ -49,6 +50,7 @@ class GenerationNote:
     reviewed: int = 0
     current: bool = False
     pinned: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,14 @@ class Generations:
             pipe.expire(key, SECONDS_TO_LIVE)
             pipe.execute()
 
+    def note_lost(self, project_id: int, version: str) -> None:
+        """Note that a generation cannot be made again."""
+        key = ProjectKeys(project_id).generations
+        with redis_errors():
+            entry = cast("bytes | None", self._connection.hget(key, version))
+            if entry is not None:
+                self._connection.hset(key, version, json.dumps({**json.loads(entry), "lost": True}))
+
     def unpin(self, project_id: int, version: str) -> None:
         """Undo ``make_current`` of *version*, unless a person has asked for another one since."""
         with redis_errors():
@@ -284,4 +294,5 @@ def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -
         reviewed=int(entry["reviewed"]),
         current=current,
         pinned=pinned,
+        lost=bool(entry.get("lost")),
     )

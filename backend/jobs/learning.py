@@ -15,8 +15,9 @@ def learning_snapshot(connection: Redis, project_id: int) -> dict[str, Any]:
     Returns:
         ``generations``, each with its ``version``, when it was ``made_at`` (seconds since 1970), the
         annotations it has its ``references`` and ``evidence`` from, whether it is ``current``, and whether a
-        person has ``pinned`` it; ``excluded`` annotations; ``agreement`` of the last generations, the oldest
-        first; ``problems``: why some reviews were not counted.
+        person has ``pinned`` it, or has wanted it again in vain, so that it is ``lost``; ``excluded``
+        annotations; ``agreement`` of the last generations, the oldest first; ``problems``: why some reviews
+        were not counted.
     """
     generations = Generations(JobQueue(connection))
     found = agreement_figures(Agreements(connection).of_project(project_id))
@@ -36,4 +37,5 @@ def _generation(note: GenerationNote) -> dict[str, Any]:
         "evidence": list(note.evidence),
         "current": note.current,
         "pinned": note.pinned,
+        "lost": note.lost,
     }

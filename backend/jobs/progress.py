@@ -20,6 +20,7 @@ FINISHED: frozenset[TaskState] = frozenset({"done", "empty", "failed", "skipped"
 _MOST_BLAMED = 2  # times that one task may kill its worker, or hang
 _COMPUTING = ("encode", "search", "check")  # stages of the work
 _LONGEST_REASON = 500
+_MOST_REFUSALS = 5
 _LONGEST_TITLE = 200
 _MOST_LIMITS = 5
 
@@ -117,15 +118,28 @@ class Progress:
         self._remove_tasks = connection.register_script(scripts.REMOVE_TASKS)
 
     def set_generation(
-        self, project_id: int, model_version: str, references: Sequence[ReferenceNote]
+        self,
+        project_id: int,
+        model_version: str,
+        references: Sequence[ReferenceNote],
+        *,
+        refusals: Sequence[str] = (),
     ) -> bool:
         """Note what a sync found; clears the project's error.
+
+        Args:
+            project_id: the project.
+            model_version: of the generation.
+            references: that it is made from.
+            refusals: why other annotations are no references, a sentence for each.
 
         Returns:
             Whether the model version is new. Then the states of the tasks under the old one are dropped.
         """
         notes = json.dumps([asdict(reference) for reference in references])
-        return self._set(project_id, model_version, references=notes, reason="", error="")
+        told = json.dumps([each[:_LONGEST_REASON] for each in refusals[:_MOST_REFUSALS]])
+        refused = {"refusals": told, "refused": str(len(refusals))}
+        return self._set(project_id, model_version, references=notes, **refused, reason="", error="")
 
     def set_no_reference(self, project_id: int, reason: str) -> bool:
         """Note that a sync found no reference, and why; drops the generation there was, and the error.
@@ -133,7 +147,8 @@ class Progress:
         Returns:
             Whether there was a generation before.
         """
-        return self._set(project_id, "", references="[]", reason=reason[:_LONGEST_REASON], error="")
+        nothing = {"references": "[]", "refusals": "[]", "refused": "0"}
+        return self._set(project_id, "", **nothing, reason=reason[:_LONGEST_REASON], error="")
 
     def _set(self, project_id: int, model_version: str, **fields: str) -> bool:
         pairs = [part for pair in fields.items() for part in pair]

@@ -26,7 +26,7 @@ from backend.jobs.pictures import reference_field, references_key, times_key
 from backend.jobs.queue import PREDICT_QUEUE, JobQueue
 from backend.jobs.runs import run_progress
 from backend.jobs.warm_ups import warm_up_progress
-from backend.jobs.warning_texts import limited_searches, small_references, weak_references
+from backend.jobs.warning_texts import limited_searches, passed_over, small_references, weak_references
 
 MOST_TASKS = 200
 _MOST_PROJECTS = 50
@@ -105,6 +105,7 @@ def project_snapshot(
             *weak_references(references),
             *small_references(references),
             *limited_searches(limited, tasks),
+            *passed_over(json.loads(fields.get(b"refusals", b"[]")), int(fields.get(b"refused", 0))),
         ],
         "counts": {state.decode(): int(count) for state, count in sorted(counts.items()) if int(count) > 0},
         "limited": limited,

@@ -6,6 +6,7 @@ from typing import Any
 
 _MOST_NAMED = 10
 _MOST_LIMITS = 3
+_MOST_PASSED_OVER = 3
 
 
 def weak_references(references: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -44,6 +45,20 @@ def small_references(references: Sequence[Mapping[str, Any]]) -> list[str]:
         "Raise ONESHOT_MAX_TILES if that matters more than speed."
     )
     return [warning]
+
+
+def passed_over(refusals: Sequence[str], count: int) -> list[str]:
+    """Say which annotations are no references though a person made them, and why: a sentence for each.
+
+    Args:
+        refusals: of some of these annotations.
+        count: of all of them; beyond a few they are counted only.
+    """
+    told = [each.rstrip(".") for each in refusals[:_MOST_PASSED_OVER]]
+    more = count - len(told)
+    if more:
+        told.append(f"{more} more annotation{'' if more == 1 else 's'}")
+    return [f"Not used as a reference: {each}." for each in told]
 
 
 def limited_searches(count: int, tasks: Iterable[Mapping[str, Any]]) -> list[str]:

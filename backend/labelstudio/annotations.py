@@ -23,12 +23,14 @@ class AnnotatedTask:
         annotation_ids: of its annotations.
         count: how many of them count.
         versions: of its predictions.
+        changed_at: when it or one of its annotations was changed last.
     """
 
     id: int
     annotation_ids: str
     count: int
     versions: frozenset[str] = frozenset()
+    changed_at: str = ""
 
 
 class ProjectAnnotations:
@@ -59,7 +61,7 @@ class ProjectAnnotations:
         return self._client.project(self._project_id).ground_truths
 
     def in_order(self) -> Iterator[Annotation]:
-        """Those that people made, by id, which Label Studio counts up."""
+        """Those that may be references, by id, which Label Studio counts up."""
         index = self._index()
         downloaded: dict[int, dict[int, Annotation]] = {}
         at_once = 1
@@ -102,17 +104,17 @@ class ProjectAnnotations:
         return {each: by_id[each] for each in annotation_ids if each in by_id}
 
     def _index(self) -> list[tuple[int, AnnotatedTask]]:
-        """Id and task of each annotation that may be a person's."""
+        """Id and task of each annotation that may be such a one."""
         tasks = set(self._tasks())
         self._accepted &= tasks
         index = [(int(each), task) for task in tasks - self._accepted for each in _ids(task)]
         return sorted(index, key=lambda entry: entry[0])
 
     def _download(self, tasks: Sequence[AnnotatedTask]) -> dict[int, dict[int, Annotation]]:
-        """The annotations that people made, by task and by id."""
+        """The annotations that may be references, by task and by id."""
         found: dict[int, dict[int, Annotation]] = {task.id: {} for task in tasks}
         for annotation in self._client.task_annotations(self._project_id, list(found)):
-            if annotation.is_made_by_a_person:
+            if annotation.may_be_reference:
                 found[annotation.task_id][annotation.id] = annotation
         self._accepted |= {task for task in tasks if not found[task.id]}
         return found

@@ -3,6 +3,7 @@
 Never ``GET /api/tasks/{id}``: Label Studio would call our own ``/predict`` to answer it.
 """
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ from backend.labelstudio.tokens import ApiKey
 from backend.labelstudio.webhooks import has_settings, webhook_settings, with_own_headers
 
 _PAGE = 100
+_ADDRESSES_HOLD_S = 300  # of ML backends; reconciliation comes every ten minutes
 _IMPORT_PATIENCE = 3  # times the usual timeout: Label Studio counts all tasks of the project again
 
 
@@ -113,6 +115,9 @@ class LabelStudio:
         self._http = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=self._authorised)
         self._import_timeout = httpx.Timeout(timeout_s, read=_IMPORT_PATIENCE * timeout_s)
         self._annotations: dict[int, ProjectAnnotations] = {}
+        self._webhook_urls: dict[
+            int, tuple[float, frozenset[str]]
+        ] = {}  # when they were asked for, and which
         self._key = ApiKey(self._url, api_key, self._http)
         sdk: Any = label_studio_sdk.LabelStudio  # hardly typed: what it returns is checked here
         self._sdk = sdk(
@@ -227,6 +232,7 @@ class LabelStudio:
             yield AnnotatedTask(
                 *(task["id"], str(task.get("annotations_ids") or ""), task.get("total_annotations") or 0),
                 versions=_task(task).model_versions,
+                changed_at=str(task.get("updated_at") or ""),
             )
 
     def task_page(
@@ -368,24 +374,28 @@ class LabelStudio:
     ) -> None:
         """Have the webhook of the project's ML backend send our events, with our basic auth if *user* is set.
 
-        Created if missing; nothing is changed, and our own server not called, when it is right already. Other
-        webhooks are left alone: the password goes to the addresses of the project's ML backends only.
+        Created if missing; nothing is changed when it is right already. Other webhooks are left alone: the
+        password goes to the addresses of the project's ML backends only. Where these are Label Studio calls
+        them to tell, so it is asked anew only after a while, or when a webhook is wrong.
         """
         wanted = webhook_settings(user, password)
         with self._errors(f"read the webhooks of project {project_id}"):
             webhooks = self._sdk.webhooks.list(project=str(project_id))
-        if any(each.url.endswith(webhook_url_suffix) and has_settings(each, wanted) for each in webhooks):
+        right = {each.url for each in webhooks if has_settings(each, wanted)}
+        asked_at, known = self._webhook_urls.get(project_id, (0.0, frozenset[str]()))
+        if known and known <= right and time.monotonic() - asked_at < _ADDRESSES_HOLD_S:
             return
         with self._errors(f"set up the webhook of project {project_id}"):
-            ours = {
+            ours = frozenset(
                 str(each.url).rstrip("/") + webhook_url_suffix
                 for each in self._sdk.ml.list(project=project_id)
-            }
+            )
             for each in webhooks:
-                if each.url in ours and each.id is not None:
+                if each.url in ours - right and each.id is not None:
                     self._sdk.webhooks.update(each.id, **with_own_headers(each, wanted))
             for url in ours - {each.url for each in webhooks}:
                 self._sdk.webhooks.create(url=url, project=project_id, **wanted)
+        self._webhook_urls[project_id] = time.monotonic(), ours
 
     def close(self) -> None:
         """Close the connections."""

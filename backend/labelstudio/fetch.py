@@ -27,6 +27,7 @@ _CLOUD = ("s3", "gs", "azure-blob")
 _MOST_REDIRECTS = 5
 _WHOLE_TRANSFER = 4  # times the timeout of one step
 _BUSY = frozenset({408, 425, 429})
+_OF_STORAGE = 424  # what Label Studio answers when it passes on what a storage holds, and cannot read that
 _EXPECTED = "expected the address of an image: /data/…, http(s)://…, data:…, s3://…, gs://… or azure-blob://…"
 
 
@@ -215,6 +216,11 @@ def _check_status(url: httpx.URL, status: int, retry_after: str | None, *, own: 
     came = f"got HTTP status {status} from {_shown(url)}"
     if status >= 500 or status in _BUSY:
         raise _unavailable(f"expected an image, {came}", own=own, retry_after=retry_after)
+    if own and status == _OF_STORAGE:
+        raise ImageUnavailableError(
+            f"Label Studio says that its storage does not give it the image, {came}: see its log, and the "
+            "storage in the project's settings"
+        )
     if own and status in (401, 403):
         raise TokenRefusedError(
             f"Label Studio refused the API key for an image, {came}: check LABEL_STUDIO_API_KEY"

@@ -9,11 +9,13 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.labelstudio.errors import LabelConfigError, NoMaskControlError
+from backend.labelstudio.task_data import task_value
 
 Geometry = Literal["brush", "bitmask", "polygon", "rectangle", "ellipse"]
 
 _GEOMETRIES: tuple[Geometry, ...] = get_args(Geometry)
 _MAX_CHARACTERS = 1_000_000
+_REPEATED = "{{"  # begins the number of an image in a Repeater
 _EXAMPLE = (
     '<Image name="image" value="$image"/> '
     '<BrushLabels name="label" toName="image"><Label value="Coin"/></BrushLabels>'
@@ -54,7 +56,7 @@ class Control:
 
     def labels_of(self, task_data: Mapping[str, Any]) -> tuple[str, ...]:
         """All labels that a region of a task may have, those from the task's data last."""
-        more = task_data.get(self.labels_key) if self.labels_key else ()
+        more = task_value(task_data, self.labels_key) if self.labels_key else ()
         found = map(_label_value, more if isinstance(more, list) else ())
         return tuple(dict.fromkeys([*self.labels, *filter(None, found)]))
 
@@ -132,6 +134,11 @@ def _control(geometry: Geometry, tag: Element, holder: Element, image: Element) 
             f'expected <Label value="…"/> inside {holder.tag} {holder.get("name", "")!r}, found none'
         )
     image_key = _task_key(image.get("value", ""))
+    if _REPEATED in image_key:
+        raise LabelConfigError(
+            f"images in a Repeater are not supported: name each, like "
+            f'<Image name="first" value="${image_key.partition("[")[0]}[0]"/>'
+        )
     if not image_key:
         raise LabelConfigError(
             f'expected Image {image.get("name")!r} to have a value like "$image", '

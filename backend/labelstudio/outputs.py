@@ -3,16 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import PickedReference
-from backend.labelstudio.regions import ScoredMask
+from backend.labelstudio.regions import ONE_MASK, ScoredMask
 
-_ONE_MASK = "one mask of all"
 _PAINTED = ("brush", "bitmask")  # each region is an image of its own in the editor; many of them freeze it
 
 
@@ -131,7 +130,7 @@ def region_plan(
         polygons = {label: control for label, control in found.items() if control is not None}
     merged = frozenset(painted) - frozenset(polygons)
     done = [f"polygons of {_names(polygons)}"] if polygons else []
-    done += [f"{_ONE_MASK} {_names(merged)}"] if merged else []
+    done += [f"{ONE_MASK} {_names(merged)}"] if merged else []
     limit = (
         f"{total} painted regions are more than ONESHOT_MAX_REGIONS allows ({options.max_regions}), "
         f"they became {' and '.join(done)}"
@@ -142,13 +141,6 @@ def region_plan(
 def painted_regions(counts: Mapping[str, int], outputs: Mapping[str, Control]) -> dict[str, int]:
     """The instances by label that are drawn with brush or bitmask, if nothing bounds them."""
     return {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
-
-
-def is_merged(region: Mapping[str, Any]) -> bool:
-    """Whether a region, of a prediction or of what a person made of it, holds many things in one mask."""
-    meta = region.get("meta")
-    notes = meta.get("text") if isinstance(meta, Mapping) else None
-    return isinstance(notes, list) and any(_ONE_MASK in str(note) for note in notes)
 
 
 def _output(

@@ -1,5 +1,6 @@
 """Which annotations are the one shot."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from backend.labelstudio.errors import RegionError, RleError
 from backend.labelstudio.label_config import Control, all_labels
-from backend.labelstudio.regions import MaskRegion, mask_regions
+from backend.labelstudio.regions import MaskRegion, is_merged, mask_regions
+from backend.labelstudio.task_data import task_value
 
 _LOOKED_ON = 200  # annotations without a new label, before labels from tasks' data are given up
 
@@ -30,6 +32,11 @@ class Annotation:
     def is_made_by_a_person(self) -> bool:
         """Whether it is finished, and no prediction that a person has merely accepted."""
         return not self.was_cancelled and self.parent_prediction is None
+
+    @property
+    def may_be_reference(self) -> bool:
+        """Whether a person made it, or has given a prediction that was submitted a ground-truth star."""
+        return self.is_made_by_a_person or (self.is_review and self.ground_truth)
 
     @property
     def is_review(self) -> bool:
@@ -82,11 +89,18 @@ class PickedReferences:
         by_label: the references; empty when there is none.
         refusals: one sentence for each annotation that a person made and that could not serve.
         reason: why there is no reference, for a person to read; empty when there is one.
+        more: further references, from annotations with a star.
     """
 
     by_label: Mapping[str, PickedReference]
     refusals: tuple[str, ...] = ()
     reason: str = ""
+    more: tuple[PickedReference, ...] = ()
+
+    @property
+    def everything(self) -> tuple[PickedReference, ...]:
+        """All references, those of ``by_label`` first."""
+        return (*self.by_label.values(), *self.more)
 
 
 def pick_references(
@@ -95,21 +109,23 @@ def pick_references(
     *,
     passed_over: Container[int] = (),
     reviews: Iterable[Annotation] = (),
+    most_starred: int = 1,
 ) -> PickedReferences:
     """For each label the first annotation that a person made; a ground-truth star wins.
 
-    Cancelled annotations, accepted predictions and empty masks do not count. Where tasks have several images,
-    a label's reference is on one of them: the first that it was drawn on.
+    Cancelled annotations, accepted predictions without a star and empty masks do not count. Where tasks have
+    several images, a label's reference is on one of them: the first that it was drawn on.
 
     Args:
         annotations: those of the project.
         controls: of its label config.
         passed_over: ids of annotations that turned out to be of no use.
         reviews: what people drew in these teaches the labels that have no reference else.
+        most_starred: bound on the references of one label that have a star.
     """
-    search = _Search(tuple(controls), stars_left=annotations.ground_truths())
+    search = _Search(tuple(controls), annotations.ground_truths(), most_starred)
     for annotation in annotations.in_order():
-        search.look_at(annotation, usable=annotation.is_made_by_a_person and annotation.id not in passed_over)
+        search.look_at(annotation, usable=annotation.may_be_reference and annotation.id not in passed_over)
         if search.is_over:
             break
     for review in reviews:
@@ -117,7 +133,8 @@ def pick_references(
     in_order = [*all_labels(search.controls), *search.picked]
     picked = {label: search.picked[label] for label in in_order if label in search.picked}
     refusals = tuple(search.refusals.values())
-    return PickedReferences(picked, refusals, "" if picked else _reason(refusals, search.controls))
+    reason = "" if picked else _reason(refusals, search.controls)
+    return PickedReferences(picked, refusals, reason, tuple(search.more))
 
 
 @dataclass(eq=False)
@@ -126,41 +143,53 @@ class _Search:
 
     controls: tuple[Control, ...]
     stars_left: int
+    most_starred: int = 1
     without_news: int = 0
     picked: dict[str, PickedReference] = field(default_factory=dict)
-    starred: set[str] = field(default_factory=set)
+    starred: Counter[str] = field(default_factory=Counter)
+    more: list[PickedReference] = field(default_factory=list)
     refusals: dict[int, str] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:
         """Whether no annotation to come can change anything."""
-        found = self.picked if self.stars_left <= 0 else self.starred
         if any(control.labels_key for control in self.controls):
             return self.without_news > _LOOKED_ON and self.stars_left <= 0
-        return len(found) == len(all_labels(self.controls))
+        return all(self._is_settled(label, self.stars_left > 0) for label in all_labels(self.controls))
+
+    def _is_settled(self, label: str, by_star: bool) -> bool:  # noqa: FBT001 - of this class only
+        """Whether an annotation, with a star or without one, cannot become a reference of the label."""
+        return self.starred[label] >= self.most_starred if by_star else label in self.picked
 
     def look_at(self, annotation: Annotation, *, usable: bool) -> None:
         self.stars_left -= annotation.ground_truth
-        taken = self.starred if annotation.ground_truth else self.picked
         self.without_news += 1
         for label in all_labels(self.controls, annotation.task_data) if usable else ():
-            reference = None if label in taken else self._reference(annotation, label)
+            if self._is_settled(label, annotation.ground_truth):
+                continue
+            reference = self._reference(annotation, label, whole=annotation.is_review)
             if reference is not None:
-                self.without_news = 0
-                self.picked[label] = reference
-                if annotation.ground_truth:
-                    self.starred.add(label)
+                self._take(reference, starred=annotation.ground_truth)
+
+    def _take(self, reference: PickedReference, *, starred: bool) -> None:
+        self.without_news = 0
+        if self.starred[reference.label]:
+            self.more.append(reference)
+        else:
+            self.picked[reference.label] = reference
+        self.starred[reference.label] += starred
 
     def complete_with(self, review: Annotation, *, usable: bool) -> None:
         """Let a review teach the labels that nothing else teaches."""
         for label in all_labels(self.controls, review.task_data) if usable else ():
-            reference = None if label in self.picked else self._reference(review, label)
+            reference = None if label in self.picked else self._reference(review, label, whole=False)
             if reference is not None:
                 self.picked[label] = reference
 
-    def _reference(self, annotation: Annotation, label: str) -> PickedReference | None:
+    def _reference(self, annotation: Annotation, label: str, *, whole: bool) -> PickedReference | None:
+        """Give what the annotation shows of the label; *whole*: with what was left as it was predicted."""
         try:
-            regions = mask_regions(annotation.result, self.controls, labels=[label])
+            regions = mask_regions(annotation.result, self.controls, labels=[label], predicted=whole)
             return _picked(annotation, label, _on_one_image(regions)) if regions else None
         except (RegionError, RleError) as exc:
             self.refusals[annotation.id] = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"
@@ -174,10 +203,13 @@ def _on_one_image(regions: Sequence[MaskRegion]) -> list[MaskRegion]:
 
 def _picked(annotation: Annotation, label: str, regions: Sequence[MaskRegion]) -> PickedReference:
     control = regions[0].control
+    ids = {region.region_id for region in regions}
+    if any(is_merged(each) for each in annotation.result if str(each.get("id", "")) in ids):
+        raise RegionError("expected one region for each thing, got one that holds many")
     sizes = {(region.mask.shape[0], region.mask.shape[1]) for region in regions}
     if len(sizes) > 1:
         raise RegionError(f"expected masks of one size, got (height, width) {sorted(sizes)}")
-    image_uri = annotation.task_data.get(control.image_key)
+    image_uri = task_value(annotation.task_data, control.image_key)
     if not isinstance(image_uri, str) or not image_uri:
         raise RegionError(
             f"expected the image's address under {control.image_key!r} in the task's data, got {image_uri!r}"

@@ -12,6 +12,7 @@ from backend.labelstudio.errors import RegionError
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.region_values import SPECK_PIXELS, mask_values, value_mask
 
+ONE_MASK = "one mask of all"  # in the note of a region that holds many things
 _MOST_PIXELS = 100_000_000
 
 
@@ -90,6 +91,13 @@ def drawn_regions(
             labels = tuple(dict.fromkeys(map(str, _labels(region, control, chosen))))
             if labels:
                 yield DrawnRegion(control, labels, region)
+
+
+def is_merged(region: Mapping[str, Any]) -> bool:
+    """Whether a region, of a prediction or of what a person made of it, holds many things in one mask."""
+    meta = region.get("meta")
+    notes = meta.get("text") if isinstance(meta, Mapping) else None
+    return isinstance(notes, list) and any(ONE_MASK in str(note) for note in notes)
 
 
 def mask_regions(

@@ -58,6 +58,7 @@ class GenerationRow:
         current: whether it is the project's current one.
         pinned: whether a person has made it current.
         can_be_current: whether it can be made current again.
+        lost: whether that was tried in vain.
     """
 
     version: str
@@ -68,6 +69,7 @@ class GenerationRow:
     current: bool
     pinned: bool
     can_be_current: bool
+    lost: bool = False
 
     @property
     def name(self) -> str:
@@ -164,6 +166,7 @@ def _row(
         current=bool(note and note["current"]),
         pinned=bool(note and note["pinned"]),
         can_be_current=bool(note and not note["current"]),
+        lost=bool(note and note["lost"]),
     )
 
 

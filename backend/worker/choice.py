@@ -75,7 +75,8 @@ def _of_note(context: WorkerContext, project_id: int, note: GenerationNote) -> S
     """Give the annotations that a known generation was made from."""
     annotations = context.label_studio.annotations(project_id).as_of_now()
     taught = annotations.named(annotations.tasks_of(dict.fromkeys(each for _, each in note.references)))
-    return Sources(These(tuple(taught)), of_generation(annotations, note))
+    reviews = tuple(each for each in taught if each.is_review)
+    return Sources(These(tuple(taught)), of_generation(annotations, note), reviews=reviews)
 
 
 def _pinned(
@@ -93,6 +94,7 @@ def _pinned(
         return None
     lesson = learn(context, project, _of_note(context, project.id, note), step=step)
     if lesson.generation is None or lesson.generation.model_version != version:
+        context.known.note_lost(project.id, version)
         return None
     context.known.note_pinned_over(project.id, over)
     return replace(lesson, reviewed=sources.evidence.reviewed)

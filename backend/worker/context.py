@@ -137,7 +137,7 @@ class WorkerContext:
     @cached_property
     def finishing(self) -> Finishing:
         """What follows the runs."""
-        return Finishing(self.queue)
+        return Finishing(self.queue, order=self.sampling or "")
 
     @cached_property
     def warm_ups(self) -> WarmUps:

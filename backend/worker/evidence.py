@@ -17,10 +17,11 @@ from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, Reg
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control
-from backend.labelstudio.outputs import SearchedImage, is_merged
+from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
-from backend.labelstudio.regions import DrawnRegion, drawn_regions
+from backend.labelstudio.regions import DrawnRegion, drawn_regions, is_merged
 from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
+from backend.labelstudio.task_data import task_value
 from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
 from backend.vision.learning import Reviewed
@@ -47,6 +48,11 @@ class Evidence:
     def ids(self) -> tuple[int, ...]:
         """Of the annotations."""
         return tuple(each.id for each in self.annotations)
+
+    @property
+    def starred(self) -> tuple[int, ...]:
+        """Those with a ground-truth star: they are references before others are."""
+        return tuple(each.id for each in self.annotations if each.ground_truth)
 
     def content(self) -> list[list[Any]]:
         """All that can change what is learned, to be digested: ids, images and what is drawn."""
@@ -112,7 +118,7 @@ class Images:
             TransientError: its server does not answer now.
         """
         key = self.searched.key
-        uri = annotation.task_data.get(key)
+        uri = task_value(annotation.task_data, key)
         if not isinstance(uri, str) or not uri:
             raise FetchRefusedError(
                 f"expected the address of an image under {key!r} in the task's data, got {uri!r}"

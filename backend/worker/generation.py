@@ -92,6 +92,7 @@ def generation_version(
     search: SearchOptions,
     output: OutputOptions,
     evidence: Sequence[Any] = (),
+    more: Sequence[PickedReference] = (),
 ) -> str:
     """Name the generation: another name whenever predictions could come out differently.
 
@@ -103,6 +104,7 @@ def generation_version(
         search: the settings that change masks.
         output: the settings that change regions.
         evidence: all that can change what was learned; empty where nothing was.
+        more: further references, with a star.
 
     Returns:
         ``oneshot-<checkpoint>-<digest>``.
@@ -119,6 +121,7 @@ def generation_version(
         "checkpoint": checkpoint,
         "semantics": semantics,
         **({"evidence": evidence} if evidence else {}),
+        **({"more": [_reference_content(each.label, each) for each in more]} if more else {}),
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return model_version(checkpoint, hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH])

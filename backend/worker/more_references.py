@@ -1,10 +1,12 @@
 """References beside the one shots: of reviewed images, as different from each other as can be."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from backend.labelstudio.errors import RegionError, RleError
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, PickedReference
+from backend.labelstudio.task_data import task_value
 from backend.vision.coverage import chosen
 from backend.vision.reference import Reference
 from backend.worker.evidence import Evidence, drawn_things
@@ -19,6 +21,8 @@ def more_references(
     controls: Sequence[Control],
     build: Build,
     limit: int,
+    *,
+    starred: Sequence[PickedReference] = (),
 ) -> list[PickedReference]:
     """Choose references among the reviews, so that each label has at most *limit* with its one shot.
 
@@ -30,14 +34,24 @@ def more_references(
         controls: of the label config.
         build: turns what was picked into a reference; None where it cannot serve.
         limit: of the references of one label.
+        starred: further references that are there already.
     """
     if limit <= 1:
         return []
+    there = Counter(each.label for each in starred)
+    taken = {each.annotation_id for each in starred}
     tried = _tried(evidence, limit)
     found = []
     for one_shot in one_shots:
-        offered = [each for review in tried for each in of_review(review, one_shot, controls)]
-        found += _chosen(one_shot, offered, {each.id for each in tried if each.ground_truth}, build, limit)
+        offered = [
+            each
+            for review in tried
+            if review.id not in taken
+            for each in of_review(review, one_shot, controls)
+        ]
+        stars = {each.id for each in tried if each.ground_truth}
+        left = limit - there[one_shot.label]
+        found += _chosen(one_shot, offered, stars, build, left) if left > 1 else []
     return found
 
 
@@ -63,7 +77,7 @@ def of_review(
 ) -> Iterator[PickedReference]:
     """Give what a review shows of the one shot's label as a reference; nothing where it cannot serve."""
     control = one_shot.control
-    uri = review.task_data.get(control.image_key)
+    uri = task_value(review.task_data, control.image_key)
     if review.id == one_shot.annotation_id or not isinstance(uri, str) or not uri:
         return
     try:

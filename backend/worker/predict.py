@@ -17,6 +17,7 @@ from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, Per
 from backend.labelstudio.images import decode_reduced
 from backend.labelstudio.outputs import SearchedImage, painted_regions, region_plan
 from backend.labelstudio.regions import ScoredMask, prediction
+from backend.labelstudio.task_data import task_value
 from backend.vision.errors import VisionError
 from backend.vision.instance import Instance
 from backend.vision.pipeline import Segmentation
@@ -69,7 +70,7 @@ def image_uri(task: Task, key: str) -> str:
     Raises:
         FetchRefusedError: there is none.
     """
-    uri = task.data.get(key)
+    uri = task_value(task.data, key)
     if not isinstance(uri, str) or not uri:
         raise FetchRefusedError(
             f"expected the address of an image under {key!r} in the task's data, got {uri!r}; "

@@ -138,6 +138,7 @@ class OneshotWorker(SimpleWorker):
             queue=self._context.queue,
             reconcile_s=self.reconcile_s,
             stale_s=self._context.stale_s,
+            order=self._context.sampling or "",
         )
         beside = [
             Background("scheduler", scheduler.step, interval_s=SCHEDULE_S),

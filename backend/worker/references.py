@@ -11,7 +11,13 @@ from backend.labelstudio.client import Project
 from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
 from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control, image_controls
-from backend.labelstudio.references import Annotations, PickedReference, PickedReferences, pick_references
+from backend.labelstudio.references import (
+    Annotation,
+    Annotations,
+    PickedReference,
+    PickedReferences,
+    pick_references,
+)
 from backend.vision.boxed import thing_inside
 from backend.vision.errors import LearnedError, VisionError
 from backend.vision.reduction import Reduction
@@ -40,11 +46,13 @@ class Sources:
         annotations: among which the one shots are.
         evidence: what people made of predictions.
         excluded: ids of annotations that are not to teach.
+        reviews: more reviewed annotations that may teach a label, beside those of the evidence.
     """
 
     annotations: Annotations
     evidence: Evidence = field(default_factory=Evidence)
     excluded: frozenset[int] = frozenset()
+    reviews: tuple[Annotation, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +62,15 @@ class Lesson:
     Attributes:
         generation: the references and what was learned; None when no annotation can serve.
         reason: why there is no generation, for a person to read.
-        refusals: a sentence for each annotation that was passed over.
+        passed_over: why an annotation is no reference, a sentence for each.
+        unlearned: why a review teaches no corrections, a sentence for each.
         reviewed: reviewed annotations that there are.
     """
 
     generation: Generation | None
     reason: str = ""
-    refusals: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    unlearned: tuple[str, ...] = ()
     reviewed: int = 0
 
 
@@ -105,10 +115,10 @@ def learn(
     while picked.by_label and len(attempt.unusable) < _MOST_UNUSABLE:
         generation = making.generation(picked)
         if generation is not None:
-            return Lesson(generation, refusals=_refusals(picked, attempt), reviewed=sources.evidence.reviewed)
+            return _lesson(generation, "", picked, making)
         picked = making.pick()
     reason = _reason(picked, attempt, sources.excluded)
-    return Lesson(None, reason, _refusals(picked, attempt), sources.evidence.reviewed)
+    return _lesson(None, reason, picked, making)
 
 
 def unbuilt_version(context: WorkerContext, project: Project, sources: Sources) -> str:
@@ -147,7 +157,8 @@ class _Making:
             self.sources.annotations,
             self.controls,
             passed_over=self.sources.excluded | set(self.attempt.unusable),
-            reviews=self.sources.evidence.annotations,
+            reviews=(*self.sources.evidence.annotations, *self.sources.reviews),
+            most_starred=self.context.learning.max_references,
         )
 
     def generation(self, picked: PickedReferences) -> Generation | None:
@@ -155,13 +166,12 @@ class _Making:
 
         Where reviews taught nothing it is the same as without them: no task need be predicted anew.
         """
-        one_shots = tuple(picked.by_label.values())
-        taught = self._taught(picked, one_shots)
+        taught = self._taught(picked)
         if taught is None:
             return None
         used = Evidence() if taught.is_nothing else self.sources.evidence
         version = self.version(picked, used)
-        everything = (*one_shots, *self._more(version, taught, one_shots, used))
+        everything = (*picked.everything, *self._more(version, taught, picked, used))
         references = self._references(version, everything)
         if references is None:
             return None
@@ -184,10 +194,14 @@ class _Making:
             semantics=self.context.semantics,
             search=self.context.search,
             output=self.context.output,
-            evidence=[*evidence.content(), *([limit] if limit > 1 and evidence.annotations else [])],
+            evidence=[
+                *evidence.content(),
+                *([limit, *evidence.starred] if limit > 1 and evidence.ids else []),
+            ],
+            more=picked.more,
         )
 
-    def _taught(self, picked: PickedReferences, one_shots: Sequence[PickedReference]) -> Taught | None:
+    def _taught(self, picked: PickedReferences) -> Taught | None:
         """Give what the reviews taught, from a worker that has learned it before if there is one.
 
         None after noting which of the one shots cannot serve.
@@ -198,16 +212,17 @@ class _Making:
         kept = _kept(self.context, self.project.id, name)
         if kept is not None:
             return kept
-        if self._references(name, one_shots) is None:
+        if self._references(name, picked.everything) is None:
             return None
-        taught = self._teach(one_shots)
+        taught = self._teach(picked)
         self.context.known.keep_learned(self.project.id, name, taught.to_json())
         return taught
 
-    def _teach(self, one_shots: Sequence[PickedReference]) -> Taught:
+    def _teach(self, picked: PickedReferences) -> Taught:
         evidence, limit = self.sources.evidence, self.context.learning.max_references
-        more = more_references(one_shots, evidence, self.controls, self._built, limit)
-        everything = (*one_shots, *more)
+        one_shots = tuple(picked.by_label.values())
+        more = more_references(*(one_shots, evidence, self.controls, self._built, limit), starred=picked.more)
+        everything = (*picked.everything, *more)
         references = [self.attempt.built[each.annotation_id, each.label] for each in everything]
         learned = refit(
             *(self.context, references, everything, evidence, self.controls),
@@ -217,10 +232,10 @@ class _Making:
         return Taught(learned, tuple((each.label, each.annotation_id) for each in more))
 
     def _more(
-        self, version: str, taught: Taught, one_shots: Sequence[PickedReference], used: Evidence
+        self, version: str, taught: Taught, picked: PickedReferences, used: Evidence
     ) -> list[PickedReference]:
         """Find the references that came from reviews; without those whose image is gone since."""
-        found = named(taught.more, one_shots, used, self.controls)
+        found = named(taught.more, tuple(picked.by_label.values()), used, self.controls)
         if self.context.generations.get(self.project.id, version) is not None:
             return found
         return [each for each in found if self._built(each) is not None]
@@ -304,8 +319,14 @@ def _pictures(picked: Iterable[PickedReference], attempt: _Attempt) -> dict[tupl
     return {name: attempt.pictures[name] for name in names if name in attempt.pictures}
 
 
-def _refusals(picked: PickedReferences, attempt: _Attempt) -> tuple[str, ...]:
-    return (*attempt.unusable.values(), *attempt.refusals, *picked.refusals)
+def _lesson(generation: Generation | None, reason: str, picked: PickedReferences, making: _Making) -> Lesson:
+    return Lesson(
+        generation,
+        reason,
+        passed_over=(*making.attempt.unusable.values(), *picked.refusals),
+        unlearned=tuple(making.attempt.refusals),
+        reviewed=making.sources.evidence.reviewed,
+    )
 
 
 def _reason(picked: PickedReferences, attempt: _Attempt, excluded: frozenset[int]) -> str:

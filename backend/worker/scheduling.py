@@ -30,6 +30,7 @@ class Scheduler:
         queue: whose runs are fed; None: of none.
         reconcile_s: seconds between two looks at all projects; 0: never.
         stale_s: seconds after a run until older predictions of its tasks are removed.
+        order: the setting of the order in which tasks are handed out.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Scheduler:
         queue: JobQueue | None = None,
         reconcile_s: int = 0,
         stale_s: int = 0,
+        order: str = "",
     ) -> None:
         self._scheduler: Any = RQScheduler(
             list(queue_names),
@@ -52,6 +54,7 @@ class Scheduler:
         self._queue = queue
         self._reconcile_s = reconcile_s
         self._stale_s = stale_s
+        self._order = order
         self._fed_at = 0.0
         self._born = False
 
@@ -70,7 +73,7 @@ class Scheduler:
     def _look_after(self, queue: JobQueue) -> None:
         if time.monotonic() - self._fed_at > FEED_S:
             queue.feed_all()
-            Finishing(queue).enqueue_due(stale_s=self._stale_s)
+            Finishing(queue, order=self._order).enqueue_due(stale_s=self._stale_s)
             self._fed_at = time.monotonic()
         if self._reconcile_s:
             queue.enqueue_reconciliation(pause_s=self._reconcile_s)

@@ -145,7 +145,9 @@ def _note(context: WorkerContext, generation: Generation, lesson: Lesson) -> Non
         for each in generation.picked
     ]
     context.generations.put(generation)
-    context.progress.set_generation(generation.project_id, generation.model_version, notes)
+    context.progress.set_generation(
+        generation.project_id, generation.model_version, notes, refusals=lesson.passed_over
+    )
     context.known.keep(
         *(generation.project_id, generation.model_version),
         references=[(each.label, each.annotation_id) for each in generation.picked],
@@ -153,5 +155,5 @@ def _note(context: WorkerContext, generation: Generation, lesson: Lesson) -> Non
         reviewed=lesson.reviewed,
     )
     context.pictures.put_references(generation.project_id, generation.pictures)
-    for refusal in lesson.refusals:
+    for refusal in (*lesson.passed_over, *lesson.unlearned):
         logger.warning("project %d: %s", generation.project_id, refusal)

@@ -11,8 +11,9 @@ from rq.serializers import JSONSerializer
 from backend.doctor.doctor import examine
 from backend.doctor.examination import Finding
 from backend.doctor.versions import expected_version
+from backend.jobs.generations import Generations
 from backend.jobs.progress import Progress, ReferenceNote
-from backend.jobs.queue import QUEUE_NAMES
+from backend.jobs.queue import QUEUE_NAMES, JobQueue
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.label_config import image_controls
 from backend.labelstudio.references import pick_references
@@ -71,7 +72,10 @@ class Installation:
         """What a worker computes."""
         with LabelStudio(self.fake.url, TOKEN) as client:
             controls = image_controls(self.fake.label_config)
-            picked = pick_references(client.annotations(PROJECT), controls)
+            annotations = client.annotations(PROJECT)
+            reviews = annotations.named(annotations.after_predictions("oneshot-"))
+            excluded = Generations(JobQueue(self.connection)).excluded(PROJECT)
+            picked = pick_references(annotations, controls, passed_over=excluded, reviews=reviews)
         return expected_version(self.settings, picked, controls)
 
     def examine(self, project_id: int | None = PROJECT, *, environment: Iterable[str] = ()) -> list[Finding]:

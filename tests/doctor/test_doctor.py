@@ -10,11 +10,13 @@ from rq.suspension import suspend
 
 from backend.demo.processes import free_port
 from backend.jobs.breaker import Breaker
+from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import Progress, TaskProgress
 from backend.jobs.queue import PREDICT_QUEUE, QUEUE_NAMES, JobQueue
 from backend.labelstudio.webhooks import webhook_settings
 from tests.doctor.installation import Installation, checks, only
 from tests.labelstudio.loopback import Answer, loopback
+from tests.worker.conftest import disc_mask
 from tests.worker.fake_label_studio import LABEL_CONFIG, PROJECT
 
 OTHER_CONFIG = """<View><Text name="t" value="$t"/>
@@ -227,6 +229,54 @@ def test_nobody_has_annotated_yet_is_no_fault(installation: Installation) -> Non
 
     assert checks(findings, "wrong") == []
     assert "reference" in checks(findings, "warning")
+
+
+def test_an_excluded_reference_is_none_and_that_is_told(installation: Installation) -> None:
+    """Its image is of no interest any more either."""
+    installation.fake.annotate(2, disc_mask())
+    installation.fake.tasks[1]["image"] = "/data/upload/7/no.png"
+    exclude(installation, 1)
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    told = [each.what for each in findings if each.check in ("corrections", "reference")]
+    assert any("1 annotation excluded on the status page: 1" in each for each in told)
+    assert any("Coin: annotation 2 of task 2" in each for each in told)
+
+
+def test_where_every_reference_is_excluded_that_is_the_reason(installation: Installation) -> None:
+    exclude(installation, 1)
+
+    found = only(installation.examine(), "wrong")
+
+    assert found.check == "reference"
+    assert "excluded on the status page" in found.what
+    assert "include" in found.to_do
+
+
+def test_a_label_that_only_a_correction_teaches_has_a_reference(installation: Installation) -> None:
+    fake = installation.fake
+    fake.label_config = fake.label_config.replace('"Coin"/>', '"Coin"/><Label value="Nut"/>')
+    fake.predictions.append({"id": 9, "task": 2, "model_version": "oneshot-tiny-0", "result": []})
+    fake.annotate(2, disc_mask(), parent_prediction=9)
+    fake.annotations[2][0]["result"][0]["value"]["brushlabels"] = ["Nut"]
+    installation.sync()
+    installation.connect()
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    told = [each.what for each in findings if each.state == "ok"]
+    assert "Nut: annotation 2 of task 2, 1 region" in told
+    assert "1 corrected task, 1 of them learned from" in told
+
+
+def exclude(installation: Installation, annotation_id: int) -> None:
+    """Exclude an annotation as the status page does, and have the sync done that follows."""
+    installation.connection.sadd(ProjectKeys(PROJECT).excluded, annotation_id)
+    installation.sync()
+    installation.connect()
 
 
 def test_some_broken_images_are_a_warning(installation: Installation) -> None:

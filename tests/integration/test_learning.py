@@ -37,7 +37,7 @@ from backend.worker.context import WorkerContext
 from backend.worker.learning_options import LearningOptions
 from backend.worker.preparation import ready_generation
 from backend.worker.process import OneshotWorker
-from tests.annotator import Annotator, brush_region, region_mask
+from tests.annotator import LABEL_CONFIG, Annotator, brush_region, region_mask
 from tests.stack import Stack
 from tests.tiny_sam import tiny_sam
 
@@ -340,6 +340,42 @@ def test_the_least_sure_task_is_handed_out_first_where_that_is_set(loop: Loop) -
 
     assert loop.shown()["sampling"] == "Uncertainty sampling"
     assert loop.annotator.request("GET", f"/api/projects/{loop.id}/next")["id"] == loop.tasks[3]
+
+
+def test_a_label_config_that_changes_mid_project_is_followed(loop: Loop) -> None:
+    """A label more changes nothing until somebody paints it; then predictions have both."""
+    first = loop.version
+    config = LABEL_CONFIG.replace("</BrushLabels>", '<Label value="Nut"/></BrushLabels>')
+    assert config != LABEL_CONFIG
+
+    def find(*_: object, **__: object) -> Segmentation:
+        found = [
+            Instance("Coin", mask_window(RIGHT), 0.75, 0.5),
+            Instance("Nut", mask_window(WRONG), 0.75, 0.5),
+        ]
+        return Segmentation(tuple(found), StageSeconds(0, 0, 0))
+
+    loop.annotator.request("PATCH", f"/api/projects/{loop.id}/", json={"label_config": config})
+    loop.run()
+    unchanged = loop.version
+    loop.context = replace(loop.context, find=find)
+    loop.annotator.annotate(loop.tasks[1], [brush_region(WRONG, label="Nut")])
+    loop.run()
+
+    assert unchanged == first != loop.version
+    assert loop.versions() == {task: [loop.version] for task in (3, 4, 5, 6)} | {2: [first]}
+    newest = [each for each in loop.annotator.predictions(loop.id) if each["model_version"] == loop.version]
+    labels = [[region["value"]["brushlabels"] for region in each["result"]] for each in newest]
+    assert labels == [[["Coin"], ["Nut"]]] * 4
+
+
+def test_the_order_is_set_though_nothing_new_is_predicted(loop: Loop) -> None:
+    before, version = loop.shown()["sampling"], loop.version
+    loop.context = replace(loop.context, sampling="uncertainty")
+    loop.run()
+
+    assert (before, loop.shown()["sampling"]) == ("Sequential sampling", "Uncertainty sampling")
+    assert loop.version == version
 
 
 def test_predictions_of_somebody_else_stay_shown_and_stored(loop: Loop) -> None:

@@ -1,6 +1,7 @@
 """Tasks with a left and a right image in the real Label Studio: a mask on each, predictions, a correction.
 
-The networks see nothing but colour, so that a reader can tell what is to be found; all else is real.
+The right one stands in a list in the task's data. The networks see nothing but colour, so that a reader can
+tell what is to be found; all else is real.
 """
 
 import io
@@ -41,7 +42,7 @@ SIZES_HW = {"left": (40, 64), "right": (64, 48)}
 LABEL_CONFIG = """<View>
   <Image name="left" value="$left"/>
   <BrushLabels name="left-brush" toName="left"><Label value="Coin"/></BrushLabels>
-  <Image name="right" value="$right"/>
+  <Image name="right" value="$more[0].url"/>
   <BrushLabels name="right-brush" toName="right"><Label value="Coin"/><Label value="Nut"/></BrushLabels>
 </View>"""
 COLOURS = {"Coin": RED, "Nut": BLUE}
@@ -125,7 +126,8 @@ def pairs(
     for number, images in enumerate(TASKS, start=1):
         for name, things in images.items():
             (folder / f"{number}-{name}.png").write_bytes(png(name, things))
-        data.append({name: f"/data/local-files/?d=pairs/{number}-{name}.png" for name in SIZES_HW})
+        left, right = (f"/data/local-files/?d=pairs/{number}-{name}.png" for name in SIZES_HW)
+        data.append({"left": left, "more": [{"url": right}]})
     with LabelStudio(label_studio.url, label_studio.token) as client, Redis.from_url(web.redis_url) as redis:
         context = WorkerContext(
             label_studio=client,

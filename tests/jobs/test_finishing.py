@@ -67,6 +67,20 @@ def test_older_predictions_stay_for_a_while(
     assert finishing.enqueue_due(stale_s=0) == 1
 
 
+def test_another_order_is_set_though_the_generation_is_shown_already(
+    queue: JobQueue, progress: Progress, finishing: Finishing
+) -> None:
+    """The setting was changed, and the workers were started anew."""
+    finish(queue, progress)
+    finishing.enqueue_due(stale_s=60)
+    finishing.note_shown(7, VERSION)
+    changed = Finishing(queue, order="uncertainty")
+
+    assert [changed.enqueue_due(stale_s=60) for _ in range(2)] == [1, 0]
+    changed.note_shown(7, VERSION)
+    assert changed.enqueue_due(stale_s=60) == 0
+
+
 def test_a_generation_that_is_made_current_again_is_shown_and_tidied_again(
     queue: JobQueue, progress: Progress, finishing: Finishing, connection: Redis
 ) -> None:

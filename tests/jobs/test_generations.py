@@ -76,6 +76,18 @@ def test_a_generation_is_made_current_until_it_is_undone(generations: Generation
     assert generations.wishes(7).pin is None
 
 
+def test_a_generation_is_lost_until_it_is_made_again(generations: Generations) -> None:
+    """One that nobody knows any more cannot be lost."""
+    generations.keep(7, "v1", references=[("Coin", 1)])
+    generations.note_lost(7, "v1")
+    generations.note_lost(7, "v0")
+    before = [(note.version, note.lost) for note in generations.list(7)]
+    generations.keep(7, "v1", references=[("Coin", 1)])
+
+    assert before == [("v1", True)]
+    assert [note.lost for note in generations.list(7)] == [False]
+
+
 def test_an_unknown_generation_cannot_be_made_current(generations: Generations, queue: JobQueue) -> None:
     assert not generations.make_current(7, "v1")
     assert not queue.sync_waits(7)

@@ -1,6 +1,6 @@
 """The warnings of the status page, word by word."""
 
-from backend.jobs.warning_texts import limited_searches, small_references, weak_references
+from backend.jobs.warning_texts import limited_searches, passed_over, small_references, weak_references
 
 
 def test_without_a_weak_reference_there_is_no_warning() -> None:
@@ -49,6 +49,15 @@ def test_of_many_bounds_the_most_frequent_are_told() -> None:
 
     assert warning.startswith("In 512 tasks")
     assert warning.endswith("joined: b; c; a.")
+
+
+def test_annotations_that_were_passed_over_are_told_one_by_one_up_to_a_few() -> None:
+    refusals = [f"annotation {number} of task 1: turned." for number in range(1, 6)]
+
+    assert passed_over([], 0) == []
+    assert passed_over(refusals[:1], 1) == ["Not used as a reference: annotation 1 of task 1: turned."]
+    assert passed_over(refusals, 12)[3:] == ["Not used as a reference: 9 more annotations."]
+    assert passed_over(refusals[:4], 4)[3:] == ["Not used as a reference: 1 more annotation."]
 
 
 def test_objects_too_small_for_the_tiles_are_named_with_the_setting() -> None:

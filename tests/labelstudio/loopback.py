@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True  # the client has gone: that is what some tests are about
 
-    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
+    do_HEAD = do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
     def _send(self, answer: Answer) -> None:
         if answer.reset:
@@ -129,11 +129,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(length))
         self.send_header("Connection", "close")
         self.end_headers()
+        self.close_connection = True
+        if self.command == "HEAD":
+            return
         size = max(1, -(-len(answer.body) // answer.pieces))
         for start in range(0, len(answer.body), size):
             self.server.served.stopping.wait(answer.pause_s)
             self.wfile.write(answer.body[start : start + size])
-        self.close_connection = True
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -18,6 +18,7 @@ class OneProject:
     accepted: set[int] = field(default_factory=set)
     downloads: list[list[int]] = field(default_factory=list)
     lists: int = 0
+    starred: set[int] = field(default_factory=set)
 
     def project(self, project_id: int) -> Project:
         """As the client's."""
@@ -28,13 +29,18 @@ class OneProject:
         self.lists += 1
         for task, ids in self.ids.items():
             versions = frozenset({"oneshot-v1" if self.accepted & set(ids) else "theirs"})
-            yield AnnotatedTask(task, ", ".join(map(str, ids)), len(ids), versions)
+            changed_at = str(sorted(self.starred & set(ids)))
+            yield AnnotatedTask(task, ", ".join(map(str, ids)), len(ids), versions, changed_at)
 
     def task_annotations(self, project_id: int, task_ids: Sequence[int]) -> list[Annotation]:  # noqa: ARG002
         """As the client's."""
         self.downloads.append(list(task_ids))
         return [
-            Annotation(each, task, {}, (), parent_prediction=1 if each in self.accepted else None)
+            Annotation(
+                *(each, task, {}, ()),
+                ground_truth=each in self.starred,
+                parent_prediction=1 if each in self.accepted else None,
+            )
             for task in task_ids
             for each in self.ids[task]
         ]
@@ -88,6 +94,17 @@ def test_a_task_that_gets_another_annotation_is_looked_at_again() -> None:
     project.ids[1].append(2)
 
     assert [each.id for each in annotations.in_order()] == [2]
+
+
+def test_a_reviewed_task_that_gets_a_star_is_looked_at_again() -> None:
+    project = OneProject({1: [1], 2: [2]}, accepted={1, 2})
+    annotations = _annotations(project)
+    before = list(annotations.in_order())
+
+    project.starred.add(2)
+
+    assert (before, [each.id for each in annotations.in_order()]) == ([], [2])
+    assert project.downloads == [[1], [2], [2]]
 
 
 def test_an_annotation_deleted_meanwhile_is_left_out() -> None:

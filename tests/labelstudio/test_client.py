@@ -263,6 +263,22 @@ def test_a_starred_annotation_wins(client: LabelStudio, annotator: Annotator, pr
     assert pick_references(client.annotations(project), [CONTROL]).by_label[COIN].annotation_id == starred
 
 
+def test_a_reviewed_prediction_that_is_starred_later_wins(
+    client: LabelStudio, annotator: Annotator, project: int
+) -> None:
+    painted, accepted = _upload(annotator, project, 2)
+    first = annotator.annotate(painted, [brush_region(MASK)])
+    _replace(client, project, _item(accepted, ScoredMask(COIN, MASK, 0.5)))
+    (stored,) = annotator.predictions(project)
+    review = annotator.annotate(accepted, stored["result"], parent_prediction=stored["id"])
+    picked = [pick_references(client.annotations(project), [CONTROL]).by_label[COIN].annotation_id]
+
+    annotator.request("PATCH", f"/api/annotations/{review}/", json={"ground_truth": True})
+    picked.append(pick_references(client.annotations(project), [CONTROL]).by_label[COIN].annotation_id)
+
+    assert picked == [first, review]
+
+
 def test_a_prediction_pushed_twice_is_there_once(
     client: LabelStudio, annotator: Annotator, project: int
 ) -> None:
@@ -434,6 +450,27 @@ def test_a_deleted_webhook_is_made_again(
     events = [each for each in backend.asked if each.path == "/webhook"]
     assert [b"ANNOTATION_CREATED" in event.body for event in events].count(True) == 1
     assert "authorization" not in events[0].headers
+
+
+def test_a_backend_that_moved_gets_a_webhook_though_the_old_one_is_still_there(
+    annotator: Annotator,
+    label_studio: LabelStudioServer,
+    project: int,
+    label_studio_double: Loopback,
+    elsewhere: Loopback,
+) -> None:
+    """Label Studio leaves the webhook where it was, and Submit would start nothing any more."""
+    for backend in (label_studio_double, elsewhere):
+        backend.answers["/health"] = json_answer({"status": "UP"})
+        backend.answers["/setup"] = json_answer({"model_version": VERSION})
+    connected = annotator.connect(project, label_studio_double.url)
+    moved = {"project": project, "url": elsewhere.url, "title": "one-shot"}
+    annotator.request("PATCH", f"/api/ml/{connected['id']}", json=moved)
+
+    with LabelStudio(label_studio.url, label_studio.token) as client:
+        client.look_after_webhook(project)
+
+    assert f"{elsewhere.url}/webhook" in {each["url"] for each in annotator.webhooks(project)}
 
 
 def test_our_backend_is_never_called_back(

@@ -1,6 +1,7 @@
 """Each kind of control on the real Label Studio: it takes the regions that we make, and gives them back."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,14 +37,24 @@ GENERIC_LABELS = """
   <Ellipse name="ellipse" toName="photo"/>
 </View>
 """
+INSIDE = """
+<View>
+  <Image name="first" value="$pages[0]"/><Image name="second" value="$pages[1]"/>
+  <Image name="third" value="$more.photo"/>
+  <BrushLabels name="brush" toName="first,second,third"><Label value="Coin"/></BrushLabels>
+</View>
+"""
 SIZE = (30, 40)
 MASK = ellipse_mask((22, 14), (12, 8), 20, SIZE)
 MASK[13:16, 19:23] = False
 VERSION = "oneshot-test-0123456789ab"
-DATA = {"image": "/data/none.png", "behind": "/data/back.png", "things": [{"value": "Coin"}]}
+DATA: dict[str, Any] = {"image": "/data/none.png", "behind": "/data/back.png", "things": [{"value": "Coin"}]}
+DATA |= {"pages": ["/data/1.png", "/data/2.png"], "more": {"photo": "/data/3.png"}}
+ADDRESSES = {"first": "/data/1.png", "second": "/data/2.png", "third": "/data/3.png"}
+ADDRESSES |= {"photo": "/data/none.png", "back": "/data/back.png"}
 CONTROLS = [
     pytest.param(config, control, id=f"{control.type}-{control.from_name}-on-{control.to_name}")
-    for config in (OWN_LABELS, GENERIC_LABELS)
+    for config in (OWN_LABELS, GENERIC_LABELS, INSIDE)
     for control in image_controls(config)
 ]
 
@@ -65,7 +76,11 @@ def client(label_studio: LabelStudioServer) -> Iterator[LabelStudio]:
 def projects(annotator: Annotator) -> dict[str, int]:
     return {
         config: annotator.create_project(name, label_config=config)
-        for name, config in (("own labels", OWN_LABELS), ("generic labels", GENERIC_LABELS))
+        for name, config in (
+            ("own labels", OWN_LABELS),
+            ("generic labels", GENERIC_LABELS),
+            ("inside of data", INSIDE),
+        )
     }
 
 
@@ -92,4 +107,4 @@ def test_predictions_are_stored_and_submitted_again_as_a_persons_they_teach(
     reference = pick_references(client.annotations(project), [control]).by_label["Coin"]
     assert (reference.annotation_id, reference.control) == (annotation, control)
     assert np.array_equal(reference.masks[0], expected.mask)
-    assert reference.image_uri == DATA[control.image_key]
+    assert reference.image_uri == ADDRESSES[control.to_name]

@@ -234,6 +234,7 @@ def test_what_cannot_be_fetched_is_refused(uri: str, message: str) -> None:
         (Answer(status=206, body=b"part"), FetchRefusedError, "HTTP status 206"),
         (Answer(status=302), FetchRefusedError, "HTTP status 302"),
         (Answer(status=503), LabelStudioUnavailableError, "HTTP status 503"),
+        (Answer(status=424), ImageUnavailableError, "its storage does not give it the image"),
         (
             json_answer({"detail": "'NoneType' object has no attribute 'has_permission'"}, 500),
             FetchRefusedError,

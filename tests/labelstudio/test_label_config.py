@@ -167,6 +167,12 @@ def test_every_template_of_label_studio_gives_its_controls_or_says_what_it_lacks
             f'<View><Image name="photo" valueList="$p"/>{BRUSH}<Label value="A"/></BrushLabels></View>',
             "valueList",
         ),
+        (
+            '<Repeater on="$p" indexFlag="{{i}}"><Image name="page_{{i}}" value="$p[{{i}}].url"/>'
+            + BRUSH.replace("photo", "page_{{i}}")
+            + '<Label value="A"/></BrushLabels></Repeater>',
+            "Repeater are not supported: name each",
+        ),
         ("<View>" + " " * 1_000_000 + "</View>", "at most 1000000 characters"),
     ],
 )

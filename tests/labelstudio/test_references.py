@@ -1,7 +1,7 @@
 """Which annotation teaches: each test names one rule."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from backend.labelstudio.brush_rle import encode_rle
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, pick_references
+from backend.labelstudio.regions import ONE_MASK
 
 CONTROL = Control("brush", "photo", "image", ("Coin", "Nut"))
 MASK = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
@@ -189,6 +190,48 @@ def test_the_first_of_two_stars_wins() -> None:
     first, second = (_annotation(each, _region(), ground_truth=True) for each in (2, 3))
 
     assert _picked(_annotation(1, _region()), first, second) == {"Coin": 2}
+
+
+def test_a_star_on_a_reviewed_prediction_makes_it_the_reference_with_all_that_was_left_in_it() -> None:
+    """The star says that every region is right, also one that the model drew. A skipped task says nothing."""
+    left = _region(origin="prediction")
+    review = _annotation(2, left, _region(mask=~MASK), parent_prediction=9, ground_truth=True)
+
+    picked = pick_references(Stored([_annotation(1, _region()), review]), [CONTROL]).by_label
+
+    assert (picked["Coin"].annotation_id, len(picked["Coin"].masks)) == (2, 2)
+    assert _picked(_annotation(1, _region()), replace(review, was_cancelled=True)) == {"Coin": 1}
+
+
+def test_one_mask_of_many_things_is_no_reference() -> None:
+    merged = _region(meta={"text": [f"they became {ONE_MASK} 'Coin'"]})
+    review = _annotation(2, merged, parent_prediction=9, ground_truth=True)
+
+    references = pick_references(Stored([_annotation(1, _region()), review]), [CONTROL])
+
+    assert references.by_label["Coin"].annotation_id == 1
+    assert "one that holds many" in references.refusals[0]
+
+
+def test_further_stars_are_references_too_up_to_a_bound() -> None:
+    """Of each label as many; no more annotations are read than that takes."""
+    starred = [_annotation(each, _region(), ground_truth=True) for each in (2, 3, 4, 5)]
+    nut = _annotation(1, _region("Nut"), ground_truth=True)
+    stored = Stored([nut, *starred, _annotation(6, _region("Nut"), ground_truth=True)])
+
+    picked = pick_references(stored, [CONTROL], most_starred=2)
+
+    assert {label: each.annotation_id for label, each in picked.by_label.items()} == {"Coin": 2, "Nut": 1}
+    assert [(each.label, each.annotation_id) for each in picked.more] == [("Coin", 3), ("Nut", 6)]
+    assert pick_references(stored, [CONTROL]).more == ()
+    both = Stored([_annotation(each, _region(), _region("Nut"), ground_truth=True) for each in range(1, 9)])
+    assert [each.annotation_id for each in pick_references(both, [CONTROL], most_starred=3).more] == [
+        2,
+        2,
+        3,
+        3,
+    ]
+    assert both.read == 3
 
 
 BOX = Control("box", "photo", "image", ("Coin", "Nut"), "rectangle")

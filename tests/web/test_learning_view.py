@@ -25,10 +25,12 @@ def agreement(version: str, overall: dict[str, Any] | None = None, *labels: str)
     }
 
 
-def generation(version: str, *evidence: int, current: bool = False, pinned: bool = False) -> dict[str, Any]:
+def generation(
+    version: str, *evidence: int, current: bool = False, pinned: bool = False, lost: bool = False
+) -> dict[str, Any]:
     """As it is kept."""
     about = {"version": version, "made_at": NOW_S - 60, "references": [7], "evidence": list(evidence)}
-    return {**about, "current": current, "pinned": pinned}
+    return {**about, "current": current, "pinned": pinned, "lost": lost}
 
 
 def view(
@@ -102,6 +104,13 @@ def test_generations_come_the_newest_first_and_those_that_are_not_kept_any_more_
     ]
     assert [row.can_be_current for row in rows] == [False, True, False, False]
     assert [row.overall is None for row in rows] == [True, False, False, False]
+
+
+def test_a_generation_that_could_not_be_made_again_is_told() -> None:
+    """It may be tried again: perhaps a setting has been put back."""
+    newest, lost = view(generations=[generation("v2", current=True), generation("v1", lost=True)]).rows
+
+    assert (newest.lost, lost.lost, lost.can_be_current) == (False, True, True)
 
 
 def test_labels_are_told_apart_where_there_are_several() -> None:

@@ -50,6 +50,7 @@ class FakeLabelStudio:
         drops: whether an item of an import is left out without a word.
         requests: how often each method and path was asked for.
         changed: when tasks changed last, by task id, if they did.
+        ground_truths: how many annotations have a star.
     """
 
     url: str = ""
@@ -69,6 +70,7 @@ class FakeLabelStudio:
     drops: Callable[[Mapping[str, Any]], bool] = lambda _: False
     requests: list[str] = field(default_factory=list)
     changed: dict[int, str] = field(default_factory=dict)
+    ground_truths: int = 0
 
     def add_task(self, image: NDArray[np.uint8] | bytes, *, uri: str | None = None) -> int:
         """Upload an image (pixels, or the bytes of a file) and make it a task."""
@@ -169,7 +171,11 @@ def _serve_reading(app: Flask, fake: FakeLabelStudio) -> None:
     def project(project_id: int) -> Reply:
         if project_id != PROJECT:
             return {"detail": "Not found."}, 404
-        shown = {"model_version": fake.model_version, "ground_truth_number": 0, "sampling": fake.sampling}
+        shown = {
+            "model_version": fake.model_version,
+            "ground_truth_number": fake.ground_truths,
+            "sampling": fake.sampling,
+        }
         return {"id": PROJECT, "title": "Fake", "label_config": fake.label_config, **shown}
 
     @app.get("/api/tasks/")

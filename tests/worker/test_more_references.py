@@ -10,10 +10,14 @@ from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, PickedReference
 from backend.vision.pipeline import Models
 from backend.vision.reference import Reference, build_reference
+from backend.worker.choice import These
+from backend.worker.context import WorkerContext
 from backend.worker.evidence import Evidence
-from backend.worker.more_references import more_references, named
+from backend.worker.learning_options import LearningOptions
+from backend.worker.more_references import more_references, named, of_review
+from backend.worker.references import Sources, unbuilt_version
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
-from tests.worker.fake_label_studio import region
+from tests.worker.fake_label_studio import PROJECT, region
 
 CONTROL = Control("label", "image", "image", ("Coin",))
 ONE_SHOT = PickedReference("Coin", 1, 1, "/1.png", SIZE_HW, ("painted1",), (disc_mask(),), CONTROL)
@@ -62,6 +66,17 @@ def test_a_ground_truth_star_is_always_in(coloured: Any) -> None:
     assert 4 in ids(more_references([ONE_SHOT], evidence, [CONTROL], coloured, 3))
 
 
+def test_what_has_a_star_already_takes_its_place(coloured: Any) -> None:
+    """It is picked with the one shot, and not chosen once more."""
+    evidence = Evidence(3, (review(3), review(5)))
+    (starred,) = of_review(review(3), ONE_SHOT, [CONTROL])
+
+    def chosen(limit: int) -> list[int]:
+        return ids(more_references([ONE_SHOT], evidence, [CONTROL], coloured, limit, starred=[starred]))
+
+    assert (chosen(2), chosen(3)) == ([], [5])
+
+
 def test_a_review_that_cannot_serve_is_passed_over(coloured: Any) -> None:
     """Its image is gone, its label is another one, it is on a turned image, its masks have several sizes."""
     turned, sizes = region(disc_mask()) | {"image_rotation": 90}, region(np.ones((9, 9), bool))
@@ -86,3 +101,19 @@ def test_chosen_references_are_found_again_by_label_and_annotation() -> None:
 
     assert (found.annotation_id, found.task_id, found.image_uri) == (5, 5, "/5.png")
     assert np.array_equal(found.masks[0], disc_mask())
+
+
+@pytest.mark.parametrize(("limit", "differs"), [(1, False), (2, True)])
+def test_a_star_makes_another_generation_where_it_decides_about_references(
+    full_context: WorkerContext, limit: int, *, differs: bool
+) -> None:
+    context = replace(full_context, learning=LearningOptions(max_references=limit))
+    project = context.label_studio.project(PROJECT)
+    painted = These((Annotation(1, 1, {"image": "/1.png"}, (region(disc_mask()),)),))
+
+    versions = {
+        unbuilt_version(context, project, Sources(painted, Evidence(1, (review(4, stars=stars),))))
+        for stars in (False, True)
+    }
+
+    assert (len(versions) > 1) is differs

@@ -10,7 +10,7 @@ from PIL import Image
 from backend.jobs.pictures import Pictures
 from backend.worker.context import WorkerContext
 from tests.worker.conftest import SIZE_HW, Project, disc_mask
-from tests.worker.fake_label_studio import PROJECT
+from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
 
 RunJobs = Callable[..., Project]
 
@@ -51,6 +51,28 @@ def test_a_redis_that_came_back_empty_gets_the_pictures_again(
     found = run_jobs()
 
     assert shown_reference(full_context, found).shape == (*SIZE_HW, 3)
+
+
+def test_a_generation_that_cannot_be_made_again_says_so_when_it_is_wanted(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """What it learned from was painted anew. What can be made again is not called so."""
+    full_context.queue.enqueue_sync(PROJECT)
+    first = run_jobs()["model_version"]
+    fake.annotations.clear()
+    fake.annotate(1, ~disc_mask())
+    full_context.queue.enqueue_sync(PROJECT)
+    second = run_jobs()["model_version"]
+
+    full_context.known.make_current(PROJECT, first)
+    found = run_jobs()
+    told = {each["version"]: each["lost"] for each in found["learning"]["generations"]}
+    full_context.known.make_current(PROJECT, second)
+    found_again = run_jobs()
+
+    assert found["model_version"] == found_again["model_version"] == second != first
+    assert told == {first: True, second: False}
+    assert {each["version"]: each["lost"] for each in found_again["learning"]["generations"]} == told
 
 
 def test_what_was_found_is_drawn(full_context: WorkerContext, run_jobs: RunJobs) -> None:

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from flask import request
 
+from backend.jobs.payloads import PredictTasks
 from backend.labelstudio.brush_rle import decode_rle
 from backend.vision.instance import Instance, mask_window
+from backend.vision.learned import NOTHING
 from backend.vision.pipeline import Segmentation, find_instances
 from backend.vision.reference import Reference
 from backend.worker.context import WorkerContext
+from backend.worker.learning_options import LearningOptions
+from backend.worker.preparation import ready_generation
 from backend.worker.sync import sync
 from tests.worker.conftest import SIZE_HW, disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio, png
@@ -291,6 +295,7 @@ def test_a_reference_that_cannot_serve_is_told_and_a_later_annotation_heals_it(
     project = run_jobs()
 
     assert "annotation 1 of task 1" in reason
+    assert any("annotation 1 of task 1" in each for each in project["warnings"])
     assert [(each["task"], each["annotation"]) for each in project["references"]] == [(2, 2)]
     assert fake.predicted() == [3]
 
@@ -385,3 +390,66 @@ def test_a_sync_is_tried_again_when_label_studio_is_back(
 
     assert project["error"] is None
     assert fake.predicted() == [2, 3]
+
+
+def test_a_label_painted_on_a_turned_image_has_no_reference_and_the_page_says_why(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """Until it is painted again."""
+    fake.label_config = fake.label_config.replace('"Coin"/>', '"Coin"/><Label value="Nut"/>')
+    fake.annotate(2, disc_mask())
+    painted = fake.annotations[2][0]["result"][0]
+    painted["value"]["brushlabels"], painted["image_rotation"] = ["Nut"], 90
+    full_context.queue.enqueue_sync(PROJECT)
+    turned = run_jobs()
+    painted["image_rotation"] = 0
+    full_context.queue.enqueue_sync(PROJECT)
+    mended = run_jobs()
+
+    (warning,) = [each for each in turned["warnings"] if "annotation 2 of task 2" in each]
+    assert "turned by 90 degrees" in warning
+    assert [each["label"] for each in turned["references"]] == ["Coin"]
+    assert [each["label"] for each in mended["references"]] == ["Coin", "Nut"]
+    assert not any("annotation 2" in each for each in mended["warnings"])
+
+
+def test_further_starred_annotations_are_references_where_several_are_allowed(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """Also for a process that has not made the generation; another star makes another one."""
+    fake.annotate(2, disc_mask(), ground_truth=True)
+    fake.annotate(3, disc_mask(), ground_truth=True)
+    context = replace(full_context, learning=LearningOptions(max_references=2))
+    fake.ground_truths = 2
+
+    one, version = sync(full_context, PROJECT).model_version, sync(context, PROJECT).model_version
+    assert version is not None
+    made = context.generations.get(PROJECT, version)
+    context.generations.clear()
+    again = ready_generation(context, PredictTasks(PROJECT, version, (1,)))
+
+    assert one != version
+    assert made is not None
+    assert again is not None
+    for each in (made, again):
+        assert [one.annotation_id for one in each.picked] == [2, 3]
+        assert len(each.references) == 2
+
+
+def test_another_process_rebuilds_a_label_that_only_a_correction_teaches(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """Though nothing else was learned from it; without another sync, which that process might not get."""
+    fake.label_config = fake.label_config.replace('"Coin"/>', '"Coin"/><Label value="Nut"/>')
+    fake.predictions.append({"id": 9, "task": 2, "model_version": "oneshot-tiny-0", "result": []})
+    fake.annotate(2, disc_mask(), parent_prediction=9)
+    fake.annotations[2][0]["result"][0]["value"]["brushlabels"] = ["Nut"]
+    context = replace(full_context, learn=lambda *_, **__: NOTHING)
+
+    version = sync(context, PROJECT).model_version
+    assert version is not None
+    context.generations.clear()
+    found = ready_generation(context, PredictTasks(PROJECT, version, (3,)))
+
+    assert found is not None
+    assert {each.label: each.annotation_id for each in found.picked} == {"Coin": 1, "Nut": 2}
