@@ -70,8 +70,9 @@ class LearnFromReviews(Protocol):
         reviewed: Iterable[Reviewed],
         *,
         options: SearchOptions,
+        step: Callable[[], object],
     ) -> Learned:
-        """Learn from images that people have reviewed."""
+        """Learn from images that people have reviewed; *step* is called as long as the work goes on."""
 
 
 @dataclass(frozen=True, eq=False)

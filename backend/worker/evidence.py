@@ -152,9 +152,8 @@ def reviewed_images(
             image = images.image(annotation)
             masks = things(regions, image, images.sam)
         except (RegionError, RleError, FetchRefusedError, ImageRefusedError) as exc:
-            refusals.append(
-                f"annotation {annotation.id} of task {annotation.task_id} teaches no corrections: {exc}"
-            )
+            told = f"annotation {annotation.id} of task {annotation.task_id} teaches no corrections: {exc}"
+            refusals += [told] if told not in refusals else []  # the reviews are gone through more than once
         else:
             labels = frozenset(images.searched.controls)
             yield Reviewed(image.pixels, masks, own=own(annotation.task_id), labels=labels)

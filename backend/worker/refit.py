@@ -1,6 +1,7 @@
 """What reviewed annotations teach a set of references."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from backend.labelstudio.label_config import Control
@@ -38,7 +39,7 @@ def refit(
         TransientError: an image's server does not answer now.
     """
 
-    def reviewed(image: SearchedImage) -> Iterator[Reviewed]:
+    def of_image(image: SearchedImage) -> Iterator[Reviewed]:
         def own(task_id: int) -> frozenset[int]:
             places = [(each.task_id, each.control.image_key) for each in picked]
             return frozenset(number for number, place in enumerate(places) if place == (task_id, image.key))
@@ -47,5 +48,20 @@ def refit(
         return reviewed_images(evidence, controls, images, refusals, own=own, step=step)
 
     searched = searched_images(picked, controls, context.output.control)
-    everything = chain.from_iterable(map(reviewed, searched))
-    return context.learn(context.models, references, everything, options=context.search)
+    reviews = Reviews(lambda: chain.from_iterable(map(of_image, searched)))
+    return context.learn(context.models, references, reviews, options=context.search, step=step)
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Reviewed images that can be gone through again: one at a time is held, and read anew each time.
+
+    Attributes:
+        start: begins from the first.
+    """
+
+    start: Callable[[], Iterator[Reviewed]]
+
+    def __iter__(self) -> Iterator[Reviewed]:
+        """Begin from the first."""
+        return self.start()

@@ -80,6 +80,7 @@ class Core:
         reviewed: Iterable[Reviewed],
         *,
         options: object,  # noqa: ARG002
+        step: object,  # noqa: ARG002
     ) -> Learned:
         """Learn, whatever the images show."""
         self.reviewed.append([{label: tuple(some) for label, some in one.masks.items()} for one in reviewed])

@@ -199,8 +199,11 @@ def test_only_an_outline_that_is_not_sure_is_drawn_again(iou: float, redraws: in
     assert torch.equal(again.logits, logits)
 
 
-def test_outlines_of_a_label_that_are_better_left_alone_are_not_drawn_again(colours: Models) -> None:
-    """A lesson says so; without one they are, unless they are sure."""
+def test_outlines_of_a_label_that_are_better_left_alone_are_not_drawn_again(
+    colours: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lesson says so; without one they are, unless they are sure: here none ever is."""
+    monkeypatch.setattr("backend.vision.candidate.SURE", 2.0)
     sam = RedrawCounter()
     models, image = Models(sam, colours.semantic), drawn((2, 4, *LARGE, RED))
     reference = shown(colours, LARGE)

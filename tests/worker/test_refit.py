@@ -1,9 +1,12 @@
 """What reviews of tasks with two images say of each."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, PickedReference
+from backend.vision.learned import NOTHING, Learned
+from backend.vision.learning import Reviewed
 from backend.worker.context import WorkerContext
 from backend.worker.evidence import Evidence
 from backend.worker.refit import refit
@@ -60,3 +63,29 @@ def test_a_task_that_lacks_one_image_teaches_with_the_other(
 
     assert [each.image.shape[:2] for each in core.reviewed] == [RIGHT]
     assert "under 'l' in the task's data" in refusals[0]
+
+
+def test_reviews_can_be_gone_through_again(full_context: WorkerContext, fake: FakeLabelStudio) -> None:
+    """The same images each time; what cannot serve is told once."""
+    make_two_images(fake)
+    review = Annotation(6, 1, {"r": address(1, "right")}, (painted("right"),), parent_prediction=9)
+    passes: list[list[tuple[int, ...]]] = []
+
+    def learn(
+        models: object,  # noqa: ARG001 - as the core's
+        references: object,  # noqa: ARG001
+        reviewed: Iterable[Reviewed],
+        **_: object,
+    ) -> Learned:
+        passes.extend([one.image.shape[:2] for one in reviewed] for _ in range(2))
+        return NOTHING
+
+    refusals: list[str] = []
+    refit(
+        *(replace(full_context, learn=learn), [], [REFERENCE], Evidence(1, (review,)), CONTROLS),
+        refusals=refusals,
+        step=lambda: None,
+    )
+
+    assert passes == [[RIGHT], [RIGHT]]
+    assert len(refusals) == 1
