@@ -12,7 +12,8 @@ from torch.nn.functional import max_pool2d
 from backend.vision.check import Sight
 from backend.vision.evidence import FITTED
 from backend.vision.learned import Learned, Lesson
-from backend.vision.learning import Reviewed, folds, learn, looked_through, taught
+from backend.vision.learning import Reviewed, learn, looked_through
+from backend.vision.lessons import folds, taught
 from backend.vision.marked import NO_THING, Marked, MarkedView
 from backend.vision.pipeline import Models, SearchOptions, find_instances
 from backend.vision.reference import Reference, build_reference

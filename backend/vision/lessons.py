@@ -1,0 +1,146 @@
+"""Lessons: what candidates that people have judged teach about a label, or about several together.
+
+The weights of the evidence are refitted, what tells confirmed looks from deleted ones joins them, and whether
+outlines are better left alone is found out. Only what would have saved work on the images themselves, each
+judged by what the others taught, is kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from backend.vision.learned import Learned, Lesson
+from backend.vision.marked import Marked
+from backend.vision.pipeline import SearchOptions
+from backend.vision.refit import CUES, refitted
+from backend.vision.taste import Taste, taste_of
+
+FEWEST = 2  # images: with one, nothing can be tried on another
+FOLDS = 5  # at most: bounds the work with many images
+
+
+def lessons(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Learned:
+    """What these images teach: about each label that is in enough of them, and about the rest together."""
+    found = {label: lesson for label in labels if (lesson := taught(images, [label], options))}
+    rest = [label for label in labels if not enough(images, [label])]
+    together = taught(images, rest, options) if rest else None
+    if together:
+        found |= dict.fromkeys(rest, together)
+    return Learned(dict(sorted(found.items())))
+
+
+def taught(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Lesson | None:
+    """Lesson for these labels together; None without enough evidence, or where it saves no work.
+
+    Each image is judged by what images of the other folds taught.
+    """
+    if not enough(images, labels):
+        return None
+    _, lesson = best_lesson(images, labels, options)
+    return lesson if lesson != Lesson(options.weights.second) else None
+
+
+def best_lesson(
+    images: Sequence[Marked], labels: Sequence[str], options: SearchOptions
+) -> tuple[int, Lesson]:
+    """The lesson about these labels together that leaves least to be mended, and how much that is.
+
+    Weights as ever or refitted, outlines drawn once more or not; of equals the one that changes least.
+    """
+    choices: list[tuple[int, bool, Lesson]] = []
+    for redrawn in (True, False):
+        prior = Lesson(options.weights.second, redrawn=redrawn)
+        before, after = tried(images, labels, prior)
+        choices += [(before, False, prior), (after, True, prior)]
+    mended, refit, lesson = min(choices, key=lambda choice: choice[0])
+    return mended, fit(images, labels, lesson) if refit else lesson
+
+
+def tried(images: Sequence[Marked], labels: Sequence[str], prior: Lesson) -> tuple[int, int]:
+    """Mistakes about these labels together, by *prior* and by what images of the other folds teach."""
+    before = after = 0
+    for fold in folds(len(images)):
+        lesson = fit([one for number, one in enumerate(images) if number not in fold], labels, prior)
+        before += sum(mistakes(images[number], labels, prior) for number in fold)
+        after += sum(mistakes(images[number], labels, lesson) for number in fold)
+    return before, after
+
+
+def enough(images: Sequence[Marked], labels: Sequence[str]) -> bool:
+    """Whether some of these things are marked in more than one image."""
+    return sum(any(image.counts.get(label) for label in labels) for image in images) >= FEWEST
+
+
+def folds(count: int) -> list[range]:
+    """Share images out to folds, as many as there may be; numbers of each."""
+    return [range(first, count, FOLDS) for first in range(min(count, FOLDS))]
+
+
+def mistakes(image: Marked, labels: Sequence[str], lesson: Lesson) -> int:
+    """Of all these labels."""
+    return sum(image.mistakes(label, lesson) for label in labels)
+
+
+def fit(images: Sequence[Marked], labels: Sequence[str], prior: Lesson) -> Lesson:
+    """Refit on all candidates of these labels; a taste is a single label's."""
+    known = [candidates_of(image, labels, redrawn=prior.redrawn) for image in images]
+    table, target = (torch.cat([getattr(one, name) for one in known]) for name in ("table", "target"))
+    taste = learned_taste(known) if len(labels) == 1 else None
+    if taste is None:
+        weights, _ = refitted(table, target, prior.weights, torch.zeros(len(table)))
+        return replace(prior, weights=weights)
+    weights, weight = refitted(table, target, prior.weights, torch.cat(list(tastes(known))))
+    return replace(prior, weights=weights, taste=replace(taste, weight=weight))
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The candidates of some labels in one reviewed image.
+
+    Attributes:
+        table: their cues, (n, 10) float.
+        target: how right each is, in [0, 1], (n,) float.
+        vectors: their unit semantic vectors, (n, D) float; (n, 0) where nothing was looked at.
+    """
+
+    table: Tensor
+    target: Tensor
+    vectors: Tensor
+
+
+def candidates_of(image: Marked, labels: Sequence[str], *, redrawn: bool) -> Known:
+    """All candidates of these labels that the image tells about, as they are or redrawn."""
+    labels = [label for label in labels if label in image.counts]
+    chosen = [torch.tensor([one in labels for one in view.labels], dtype=torch.bool) for view in image.views]
+    tables, targets, vectors = [torch.zeros(0, len(CUES))], [torch.zeros(0)], []
+    for view, mine in zip(image.views, chosen, strict=True):
+        tables.append(view.cues.table[mine].float())
+        targets.append(view.rightness(redrawn=redrawn)[mine])
+        vectors.append(torch.zeros(len(mine), 0) if view.sight.vectors is None else view.sight.vectors)
+        vectors[-1] = vectors[-1][mine].float()
+    return Known(torch.cat(tables), torch.cat(targets), torch.cat(vectors) if vectors else torch.zeros(0, 0))
+
+
+def learned_taste(known: Sequence[Known]) -> Taste | None:
+    """What these images teach about looks; None if nothing."""
+    seen = [one for one in known if one.vectors.shape[1]]
+    if not seen:
+        return None
+    return taste_of(torch.cat([one.vectors for one in seen]), torch.cat([one.target for one in seen]) > 0)
+
+
+def tastes(known: Sequence[Known]) -> Iterator[Tensor]:
+    """How the candidates of each image look, by what images of the other folds taught, (n,) float each.
+
+    What is learned from the image itself would look better than it is, and count for too much.
+    """
+    by_fold = [
+        learned_taste([one for number, one in enumerate(known) if number not in fold])
+        for fold in folds(len(known))
+    ]
+    for number, one in enumerate(known):
+        taste = by_fold[number % FOLDS] if len(known) > 1 else None
+        told = taste and one.vectors.shape[1]
+        yield taste.values(one.vectors) if taste and told else torch.zeros(len(one.target))
