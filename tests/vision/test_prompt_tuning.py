@@ -1,18 +1,23 @@
 """Prompt tuning, with real MobileSAM on a drawn image, and its bookkeeping."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from backend.checkpoints.sam_encoder import SamEncoder
+from backend.checkpoints.sam_families import EDGETAM, SAM, SAM2, SAM_HQ, Family
 from backend.vision.pipeline import Models
 from backend.vision.prompt_tuning import STEPS, TOGETHER, batches, example, loss, tuned
 from backend.vision.prototype import reference_logits
-from backend.vision.sam import MaskLogits
+from backend.vision.sam import MaskLogits, Sam
 from backend.worker.models import load_models
+from tests import tiny_sam_families
 from tests.colour_sam import RED, box_mask, colour_models, drawn
-from tests.tiny_sam import tiny_sam
+from tests.tiny_sam import INPUT_SIZE, tiny_sam, tiny_sam_model
 
 DISCS = ((60, 70), (60, 230), (190, 90), (180, 250))  # (row, column)
 RADIUS, ANNOTATED = 22, 34
@@ -105,3 +110,32 @@ def test_points_bring_out_what_people_drew(mobilesam: Models) -> None:
     assert prompt.shape == (256,)
     assert not prompt.requires_grad
     assert lost(prompt) < 0.8 * lost(None)
+
+
+@pytest.mark.parametrize(
+    ("make", "family", "side"),
+    [
+        (tiny_sam_model, SAM, INPUT_SIZE),
+        (tiny_sam_families.tiny_sam_hq_model, SAM_HQ, tiny_sam_families.INPUT_SIZE),
+        (tiny_sam_families.tiny_sam2_model, SAM2, tiny_sam_families.INPUT_SIZE),
+        (tiny_sam_families.tiny_edgetam_model, EDGETAM, tiny_sam_families.INPUT_SIZE),
+    ],
+    ids=lambda value: value.title if isinstance(value, Family) else None,
+)
+def test_every_family_can_be_tuned_and_the_same_examples_give_the_same_prompt(
+    make: Callable[[], Any], family: Family, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps are enough to see that gradients arrive."""
+    monkeypatch.setattr("backend.vision.prompt_tuning.STEPS", 2)
+    model = make()
+    sam = Sam(model, SamEncoder(model, family, torch.device("cpu")), input_size=side)
+    pixels = box_mask(4, 8, 16, 24)
+    embedding = sam.embed(drawn((4, 8, 16, 24, RED)))
+    shown = example(embedding, pixels, reference_logits(pixels, embedding) > 0)
+
+    prompt, again = tuned(sam, [shown]), tuned(sam, [shown])
+
+    assert prompt.shape == (sam.channels,)
+    assert prompt.isfinite().all()
+    assert (prompt.abs() > 0.001).any()
+    assert torch.equal(prompt, again)
