@@ -107,7 +107,7 @@ def projects(plan: Sequence[Search], corrected: Sequence[int], *, draw: int = 0)
 def review(
     models: Models, project: Project, corrected: Sequence[int], *, options: SearchOptions
 ) -> Iterator[tuple[Search, tuple[Column, ...]]]:
-    """Correct, learn and search; an item per image, as soon as it is done.
+    """Correct, learn and search; an item per image, once everything is learned.
 
     Args:
         models: the networks.
@@ -122,10 +122,14 @@ def review(
         models, (e for search in project.searches for e in search.episodes), max_tiles=options.max_tiles
     )
     references = [one.reference for e in project.searches[0].episodes for one in shown[e.key]]
-    learned = [
-        learn(models, references, [reviewed(search) for search in project.searches[:count]], options=options)
-        for count in (min(asked, project.most) for asked in corrected)
-    ]
+    counts = [min(asked, project.most) for asked in corrected]
+    by_count = {
+        count: learn(
+            models, references, [reviewed(search) for search in project.searches[:count]], options=options
+        )
+        for count in sorted(set(counts))
+    }
+    learned = [by_count[count] for count in counts]
     for search in project.searches[: project.most]:
         yield search, ()
     for search in project.scored:

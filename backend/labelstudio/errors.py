@@ -5,6 +5,7 @@ LabelStudioError
 │   ├── LabelStudioUnavailableError
 │   │   └── NoAnswerError
 │   └── ImageUnavailableError
+│       └── StorageFailedError
 └── PermanentError                 trying again will not help
     ├── TokenRefusedError
     ├── NotFoundError
@@ -45,6 +46,10 @@ class NoAnswerError(LabelStudioUnavailableError):
 
 class ImageUnavailableError(TransientError):
     """The server of one image is unreachable, too slow, overloaded or failing."""
+
+
+class StorageFailedError(ImageUnavailableError):
+    """Label Studio cannot read its storage: that is down, or the image is gone; the answer does not tell."""
 
 
 class PermanentError(LabelStudioError):

@@ -16,6 +16,7 @@ from backend.labelstudio.errors import (
     FetchRefusedError,
     ImageUnavailableError,
     LabelStudioUnavailableError,
+    StorageFailedError,
     TokenRefusedError,
     TransientError,
 )
@@ -217,7 +218,7 @@ def _check_status(url: httpx.URL, status: int, retry_after: str | None, *, own: 
     if status >= 500 or status in _BUSY:
         raise _unavailable(f"expected an image, {came}", own=own, retry_after=retry_after)
     if own and status == _OF_STORAGE:
-        raise ImageUnavailableError(
+        raise StorageFailedError(
             f"Label Studio says that its storage does not give it the image, {came}: see its log, and the "
             "storage in the project's settings"
         )

@@ -27,12 +27,14 @@ class Lesson:
         prompt: with which points bring the things out better, see ``prompt_tuning``, C numbers; None: with
             none.
         redrawn: whether outlines are drawn once more, as without a lesson; else fewer are mended as they are.
+        outline: with which they are then drawn better, C numbers; None: with none.
     """
 
     weights: Weights
     taste: Taste | None = None
     prompt: tuple[float, ...] | None = None
     redrawn: bool = True
+    outline: tuple[float, ...] | None = None
 
     def evidence(self, cues: Cues, vectors: Tensor | None) -> Tensor:
         """Weigh n candidates, (n,) float in [0, 1].
@@ -61,13 +63,30 @@ class Learned:
 
     lessons: Mapping[str, Lesson] = field(default_factory=dict)
 
+    def fits(self, channels: int) -> None:
+        """Check that the prompts were tuned for a SAM of that many channels.
+
+        Raises:
+            LearnedError: one was not.
+        """
+        for label, prompt in [*self.prompts().items(), *self.outlines().items()]:
+            if len(prompt) != channels:
+                raise LearnedError(
+                    f"prompt of {label!r}: expected {channels} numbers as this SAM has channels, got "
+                    f"{len(prompt)}; learn anew with it"
+                )
+
     def redraws(self, label: str) -> bool:
         """Whether the outlines of a label are drawn once more."""
         return label not in self.lessons or self.lessons[label].redrawn
 
     def prompts(self) -> dict[str, Tensor]:
-        """The tuned prompts, by label, (C,) float each."""
+        """The prompts that were tuned for points, by label, (C,) float each."""
         return {label: torch.tensor(one.prompt) for label, one in self.lessons.items() if one.prompt}
+
+    def outlines(self) -> dict[str, Tensor]:
+        """The prompts that were tuned for outlines, by label, (C,) float each."""
+        return {label: torch.tensor(one.outline) for label, one in self.lessons.items() if one.outline}
 
     def to_json(self) -> str:
         """Write it down; the same for the same lessons, whatever their order."""
@@ -109,6 +128,7 @@ def _lesson(found: Any, label: str) -> Lesson:  # noqa: ANN401 - unchecked JSON
         None if entries["taste"] is None else _taste(entries["taste"], label),
         None if entries["prompt"] is None else _numbers(entries["prompt"], "prompt", label),
         _flag(entries["redrawn"], "redrawn", label),
+        None if entries["outline"] is None else _numbers(entries["outline"], "outline", label),
     )
 
 

@@ -6,23 +6,28 @@ tuned besides; half of the images are searched with what the other half taught, 
 work.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.vision.learned import NOTHING, Learned, Lesson
-from backend.vision.lessons import best_lesson, enough, lessons
+from backend.vision.lessons import Judged, by_label, lessons
 from backend.vision.marked import Marked, marked
 from backend.vision.pipeline import Models, SearchOptions, survey
-from backend.vision.prompt_tuning import tuned
+from backend.vision.prompt_tuning import Example, tuned
 from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding, Sam
 
 HALVES = 2  # a prompt is tuned on one half of the images and tried on the other
 TOILSOME = 0.1  # mistakes a thing, from which a prompt is tuned
-PROMPTS = 4  # labels with one, at most: each takes minutes of a core
+KINDS: tuple["Kind", ...] = ("prompt", "outline")  # in this order: the second where the first saves nothing
+PROMPTS = 2  # labels with one, at most: each takes minutes of a core
+
+Kind = Literal["prompt", "outline"]
+"""What is tuned, as ``Lesson`` names it: how things are asked for by points, or drawn once more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,7 @@ class Reviewed:
             anything looks like itself.
         embedding: of *image*, where the caller has it.
         labels: those that are looked for in this image; None: all.
+        key: names the image, the same whenever the images are gone through; None: its place among them does.
     """
 
     image: NDArray[np.uint8]
@@ -43,6 +49,7 @@ class Reviewed:
     own: frozenset[int] = frozenset()
     embedding: ImageEmbedding | None = None
     labels: frozenset[str] | None = None
+    key: Hashable = None
 
     def looks_for(self, label: str) -> bool:
         """Whether that label is looked for here."""
@@ -62,86 +69,109 @@ def learn(
     Args:
         models: the networks.
         references: one or more per label, as the search has them.
-        reviewed: gone through up to twice, one image at a time.
+        reviewed: gone through up to three times, one image at a time.
         options: as the search has them.
         step: called every now and then: the work goes on.
 
     Returns:
         What they taught; ``Learned()`` for none, or where nothing was worth it.
     """
-    images = [looked_through(models, references, some, options) for some in reviewed]
-    labels = sorted({reference.label for reference in references})
-    known = [one for one in images if one]
-    found = lessons(known, labels, options)
-    prompts = toilsome(known, labels, options)
-    if not prompts:
-        return found
-    halves = {label: half_prompts(models.sam, images, label, step) for label in prompts}
-    again = [
-        looked_through(models, references, some, options, halved(halves, number, options))
-        for number, some in enumerate(reviewed)
-    ]
-    better = with_prompts(known, [one for one in again if one], prompts, options)
-    for label, lesson in better.items():
-        better[label] = replace(lesson, prompt=prompt_of(models.sam, known, label, step))
-    return Learned(dict(sorted({**found.lessons, **better}.items())))
+    images: dict[Hashable, Marked] = {}
+    for key, some in keyed(reviewed):
+        step()
+        seen = looked_through(models, references, some, options, examples=True)
+        images |= {key: seen} if seen else {}
+    known, labels = list(images.values()), sorted({reference.label for reference in references})
+    before = by_label(known, labels, options, step)
+    found = lessons(known, labels, before, options)
+    tunable = toilsome(known, before) if options.search == "sweep" else []
+    for kind in KINDS:
+        halves = {label: half_prompts(models.sam, known, label, kind, step) for label in tunable}
+        if halves:
+            again: dict[Hashable, Marked] = {}
+            for key, some in keyed(reviewed):
+                if key in images:
+                    step()
+                    prompts = halved(halves, list(images).index(key), kind, options)
+                    seen = looked_through(models, references, some, options, prompts)
+                    again |= {key: seen} if seen else {}
+            better = saving(images, again, tunable, options, step)
+            tunable = [label for label in tunable if label not in better]
+            for label, lesson in better.items():
+                prompt = prompt_of(models.sam, known, label, kind, step)
+                found[label] = with_prompt(lesson, kind, prompt)
+    return Learned(dict(sorted(found.items())))
 
 
-def toilsome(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> list[str]:
+def keyed(reviewed: Iterable[Reviewed]) -> Iterator[tuple[Hashable, Reviewed]]:
+    """Give each image with what names it."""
+    for number, some in enumerate(reviewed):
+        yield number if some.key is None else some.key, some
+
+
+def toilsome(images: Sequence[Marked], judged: Mapping[str, Judged]) -> list[str]:
     """Labels of which so much has to be mended that tuning a prompt may be worth its time, worst first."""
-    toil = {}
-    for label in labels:
-        if enough(images, [label]):
-            mended, _ = best_lesson(images, [label], options)
-            if mended > TOILSOME * sum(image.counts.get(label, 0) for image in images):
-                toil[label] = mended
+    things = {label: sum(image.counts.get(label, 0) for image in images) for label in judged}
+    toil = {label: mended for label, (mended, _) in judged.items() if mended > TOILSOME * things[label]}
     return sorted(toil, key=lambda label: -toil[label])[:PROMPTS]
 
 
+def saving(
+    before: Mapping[Hashable, Marked],
+    after: Mapping[Hashable, Marked],
+    tuned_labels: Sequence[str],
+    options: SearchOptions,
+    step: Callable[[], object],
+) -> dict[str, Lesson]:
+    """Lessons of the labels whose tuned prompt saves work; none where others lose more by it.
+
+    Args:
+        before: the images as they were searched without, by their keys.
+        after: as they were searched with one that others of them taught; some may be gone.
+        tuned_labels: those that have one.
+        options: as the search has them.
+        step: called every now and then.
+    """
+    labels = sorted({label for image in after.values() for label in image.counts})
+    old = by_label([before[key] for key in after], labels, options, step)
+    new = by_label(list(after.values()), labels, options, step)
+    if sum(mended for mended, _ in new.values()) >= sum(mended for mended, _ in old.values()):
+        return {}
+    return {label: new[label][1] for label in tuned_labels if label in new and new[label][0] < old[label][0]}
+
+
 def half_prompts(
-    sam: Sam, images: Sequence[Marked | None], label: str, step: Callable[[], object]
+    sam: Sam, images: Sequence[Marked], label: str, kind: Kind, step: Callable[[], object]
 ) -> tuple[tuple[float, ...], ...]:
     """Tune a prompt for the images of even number on those of odd number, and the other way round."""
-    return tuple(
-        prompt_of(sam, [one for one in images[1 - half :: 2] if one], label, step) for half in range(HALVES)
-    )
+    return tuple(prompt_of(sam, images[1 - half :: 2], label, kind, step) for half in range(HALVES))
 
 
 def prompt_of(
-    sam: Sam, images: Sequence[Marked], label: str, step: Callable[[], object]
+    sam: Sam, images: Sequence[Marked], label: str, kind: Kind, step: Callable[[], object]
 ) -> tuple[float, ...]:
     """Tune a prompt on the examples of a label; none to learn from, none that counts."""
-    examples = [one for image in images for one in image.examples.get(label, ())]
-    if not examples:
+    shown: list[Example] = []
+    for image in images:
+        shown += (image.pointed if kind == "prompt" else image.outlined).get(label, ())
+    if not shown:
         return ()
-    return tuple(float(f"{value:.4g}") for value in tuned(sam, examples, step=step).tolist())
+    return tuple(float(f"{value:.4g}") for value in tuned(sam, shown, step=step).tolist())
 
 
-def halved(halves: Mapping[str, Sequence[tuple[float, ...]]], number: int, options: SearchOptions) -> Learned:
+def with_prompt(lesson: Lesson, kind: Kind, prompt: tuple[float, ...]) -> Lesson:
+    """The lesson with a tuned prompt."""
+    return replace(lesson, prompt=prompt) if kind == "prompt" else replace(lesson, outline=prompt)
+
+
+def halved(
+    halves: Mapping[str, Sequence[tuple[float, ...]]], number: int, kind: Kind, options: SearchOptions
+) -> Learned:
     """The prompts that were tuned without the image of that number."""
-    weights = options.weights.second
+    plain = Lesson(options.weights.second)
     return Learned(
-        {label: Lesson(weights, prompt=prompts[number % HALVES]) for label, prompts in halves.items()}
+        {label: with_prompt(plain, kind, prompts[number % HALVES]) for label, prompts in halves.items()}
     )
-
-
-def with_prompts(
-    before: Sequence[Marked], after: Sequence[Marked], labels: Sequence[str], options: SearchOptions
-) -> dict[str, Lesson]:
-    """Lessons of the labels whose tuned prompt saves work.
-
-    Args:
-        before: the images as they were searched without.
-        after: as they were searched with one that others of them taught.
-        labels: those that have one.
-        options: as the search has them.
-    """
-    found = {}
-    for label in labels:
-        mended, lesson = best_lesson(after, [label], options)
-        if mended < best_lesson(before, [label], options)[0]:
-            found[label] = lesson
-    return found
 
 
 def looked_through(
@@ -150,11 +180,13 @@ def looked_through(
     reviewed: Reviewed,
     options: SearchOptions,
     learned: Learned = NOTHING,
+    *,
+    examples: bool = False,
 ) -> Marked | None:
     """Search one reviewed image, if possible by the references of other images.
 
     A label that has no others competes with those from this image, but nothing is learned about it. Of what
-    was *learned* the prompts count.
+    was *learned* the prompts count. With *examples*, some things are kept to tune others with.
 
     Returns:
         Its candidates with the truth; None if no label has a reference from another image.
@@ -170,4 +202,4 @@ def looked_through(
     masks = {
         label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)
     }
-    return marked(models.sam, found, masks, options=options)
+    return marked(models.sam, found, masks, options=options, learned=learned, examples=examples)

@@ -5,13 +5,13 @@ outlines are better left alone is found out. Only what would have saved work on 
 judged by what the others taught, is kept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from backend.vision.learned import Learned, Lesson
+from backend.vision.learned import Lesson
 from backend.vision.marked import Marked
 from backend.vision.pipeline import SearchOptions
 from backend.vision.refit import CUES, refitted
@@ -21,14 +21,31 @@ FEWEST = 2  # images: with one, nothing can be tried on another
 FOLDS = 5  # at most: bounds the work with many images
 
 
-def lessons(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Learned:
-    """What these images teach: about each label that is in enough of them, and about the rest together."""
-    found = {label: lesson for label in labels if (lesson := taught(images, [label], options))}
-    rest = [label for label in labels if not enough(images, [label])]
+Judged = tuple[int, Lesson]
+"""How much of a label is left to be mended, each image judged by what others taught, and the lesson."""
+
+
+def by_label(
+    images: Sequence[Marked], labels: Sequence[str], options: SearchOptions, step: Callable[[], object]
+) -> dict[str, Judged]:
+    """The best lesson of each label that is in enough of these images; *step* is called before each."""
+    found = {}
+    for label in labels:
+        if enough(images, [label]):
+            step()
+            found[label] = best_lesson(images, [label], options)
+    return found
+
+
+def lessons(
+    images: Sequence[Marked], labels: Sequence[str], own: Mapping[str, Judged], options: SearchOptions
+) -> dict[str, Lesson]:
+    """What these images teach: each label what it teaches of its *own*, and the rest together."""
+    plain = Lesson(options.weights.second)
+    found = {label: lesson for label, (_, lesson) in own.items() if lesson != plain}
+    rest = [label for label in labels if label not in own]
     together = taught(images, rest, options) if rest else None
-    if together:
-        found |= dict.fromkeys(rest, together)
-    return Learned(dict(sorted(found.items())))
+    return found | (dict.fromkeys(rest, together) if together else {})
 
 
 def taught(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Lesson | None:
@@ -42,9 +59,7 @@ def taught(images: Sequence[Marked], labels: Sequence[str], options: SearchOptio
     return lesson if lesson != Lesson(options.weights.second) else None
 
 
-def best_lesson(
-    images: Sequence[Marked], labels: Sequence[str], options: SearchOptions
-) -> tuple[int, Lesson]:
+def best_lesson(images: Sequence[Marked], labels: Sequence[str], options: SearchOptions) -> Judged:
     """The lesson about these labels together that leaves least to be mended, and how much that is.
 
     Weights as ever or refitted, outlines drawn once more or not; of equals the one that changes least.

@@ -1,7 +1,8 @@
 """Marked: the candidates of a reviewed image, each with the thing that a person has marked there, if any."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -10,11 +11,11 @@ from torch import Tensor
 
 from backend.vision.check import Sight, judged
 from backend.vision.evidence import Cues
-from backend.vision.learned import Lesson
+from backend.vision.learned import NOTHING, Learned, Lesson
 from backend.vision.pipeline import SearchOptions, Seen, Survey, outlined
-from backend.vision.prompt_tuning import Example, example
+from backend.vision.prompt_tuning import Outlined, Pointed, pointed
 from backend.vision.prototype import reference_logits
-from backend.vision.sam import Sam
+from backend.vision.sam import ImageEmbedding, Sam
 
 RIGHT = 0.5  # IoU from which a candidate shows the thing
 GOOD = 0.8  # IoU from which nobody mends the outline
@@ -66,12 +67,14 @@ class Marked:
     Attributes:
         counts: how many things a person has marked, by label; about others nothing is known.
         views: its views.
-        examples: some of the things, by label, for prompts to be tuned with.
+        pointed: some of the things, by label, for prompts to be tuned with.
+        outlined: some of those that were found, likewise.
     """
 
     counts: Mapping[str, int]
     views: tuple[MarkedView, ...]
-    examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
+    pointed: Mapping[str, tuple[Pointed, ...]] = field(default_factory=dict)
+    outlined: Mapping[str, tuple[Outlined, ...]] = field(default_factory=dict)
 
     def mistakes(self, label: str, lesson: Lesson) -> int:
         """What a person would have to mend: things of the label that are missed or loose, and false ones."""
@@ -91,7 +94,13 @@ class Marked:
 
 
 def marked(
-    sam: Sam, found: Survey, masks: Mapping[str, Sequence[NDArray[np.bool_]]], *, options: SearchOptions
+    sam: Sam,
+    found: Survey,
+    masks: Mapping[str, Sequence[NDArray[np.bool_]]],
+    *,
+    options: SearchOptions,
+    learned: Learned = NOTHING,
+    examples: bool = False,
 ) -> Marked:
     """Compare the candidates of one image with what a person has marked in it.
 
@@ -100,20 +109,41 @@ def marked(
         found: the image's survey.
         masks: (H, W) bool each, by label.
         options: as the search had them.
+        learned: prompts for the outlines.
+        examples: whether some things are kept for prompts to be tuned with.
     """
+    seen = [one for one in found.seen if one.sight is not None]
+    views = tuple(_views(sam, found, seen, masks, options, learned.outlines()))
+    counts = {label: len(things) for label, things in masks.items()}
+    if not examples:
+        return Marked(counts, views)
+    keep = cache(kept)
     return Marked(
-        {label: len(things) for label, things in masks.items()},
-        tuple(_views(sam, found, masks, options)),
-        {label: tuple(examples_of(found.seen, things)) for label, things in masks.items()},
+        counts,
+        views,
+        {label: tuple(pointed_of(found.seen, things, keep)) for label, things in masks.items()},
+        {label: tuple(outlined_of(seen, views, label, things, keep)) for label, things in masks.items()},
     )
 
 
-def examples_of(seen: Sequence[Seen], things: Sequence[NDArray[np.bool_]]) -> Iterator[Example]:
+def kept(embedding: ImageEmbedding) -> ImageEmbedding:
+    """Copy an embedding, without what is kept beside it and without the batch that it is a part of."""
+    return replace(
+        embedding, features=embedding.features.clone(), fine=tuple(one.clone() for one in embedding.fine)
+    )
+
+
+def pointed_of(
+    seen: Sequence[Seen],
+    things: Sequence[NDArray[np.bool_]],
+    keep: Callable[[ImageEmbedding], ImageEmbedding],
+) -> Iterator[Pointed]:
     """Give up to ``EXAMPLES`` things from the views that show most of them whole, small and large ones alike.
 
     Args:
         seen: the views.
         things: (H, W) bool each, none empty.
+        keep: copies an embedding, each once.
     """
     areas = [int(mask.sum()) for mask in things]
     whole = [[i for i, mask in enumerate(things) if one.view.cut(mask).sum() == areas[i]] for one in seen]
@@ -126,18 +156,56 @@ def examples_of(seen: Sequence[Seen], things: Sequence[NDArray[np.bool_]]) -> It
             mask = reference_logits(pixels, seen[number].embedding) > 0
             if given < EXAMPLES and mask.any():
                 given += 1
-                yield example(seen[number].embedding, pixels, mask)
+                yield pointed(keep(seen[number].embedding), pixels, mask)
+
+
+def outlined_of(
+    seen: Sequence[Seen],
+    views: Sequence[MarkedView],
+    label: str,
+    things: Sequence[NDArray[np.bool_]],
+    keep: Callable[[ImageEmbedding], ImageEmbedding],
+) -> Iterator[Outlined]:
+    """Give up to ``EXAMPLES`` found things from the views that show most of them whole, each as found best.
+
+    Args:
+        seen: the views.
+        views: the same, compared with what a person has marked.
+        label: whose things.
+        things: (H, W) bool each, none empty.
+        keep: copies an embedding, each once.
+    """
+    best: list[dict[int, int]] = []  # candidate by thing, view by view
+    for one, view in zip(seen, views, strict=True):
+        mine = (view.of(label) & (view.things != NO_THING)).nonzero()[:, 0].tolist()
+        found = {int(view.things[i]): i for i in sorted(mine, key=lambda i: float(view.ious[i]))}
+        whole = (thing for thing in found if one.view.cut(things[thing]).sum() == things[thing].sum())
+        best.append({thing: found[thing] for thing in whole})
+    for number in sorted(range(len(seen)), key=lambda number: -len(best[number]))[:EXAMPLE_VIEWS]:
+        one, sight = seen[number], seen[number].sight
+        each = EXAMPLES // EXAMPLE_VIEWS
+        for thing in sorted(best[number])[:: max(1, len(best[number]) // each)][:each]:
+            mask = reference_logits(one.view.cut(things[thing]), one.embedding) > 0
+            if sight is not None:
+                yield Outlined(
+                    keep(one.embedding), mask, sight.candidates[best[number][thing]].logits.clone()
+                )
 
 
 def _views(
-    sam: Sam, found: Survey, masks: Mapping[str, Sequence[NDArray[np.bool_]]], options: SearchOptions
+    sam: Sam,
+    found: Survey,
+    seen: Sequence[Seen],
+    masks: Mapping[str, Sequence[NDArray[np.bool_]]],
+    options: SearchOptions,
+    outlines: Mapping[str, Tensor],
 ) -> Iterator[MarkedView]:
-    seen = [(one, one.sight) for one in found.seen if one.sight is not None]
-    sights = [sight for _, sight in seen]
+    sights = [one.sight for one in seen if one.sight is not None]
     verdicts = judged(sights, found.exemplars, weights=options.counting, without=options.without)
-    for (one, sight), (cues, _) in zip(seen, verdicts, strict=True):
+    for one, sight, (cues, _) in zip(seen, sights, verdicts, strict=True):
         labels = tuple(found.exemplars[index].label for index in sight.owner.tolist())
-        yield MarkedView(sight.without_masks(), cues, labels, *_things(sam, one, sight, labels, masks))
+        shown = _things(sam, one, sight, labels, masks, outlines)
+        yield MarkedView(sight.without_masks(), cues, labels, *shown)
 
 
 def _things(
@@ -146,6 +214,7 @@ def _things(
     sight: Sight,
     labels: Sequence[str],
     masks: Mapping[str, Sequence[NDArray[np.bool_]]],
+    outlines: Mapping[str, Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The thing that each candidate shows, (n,) int, and how well, (n,) float each, as found and redrawn."""
     things = torch.full((len(labels),), NO_THING)
@@ -158,7 +227,7 @@ def _things(
             ious = iou(sight.candidates[i].mask[None], torch.stack(true))[0]
             best = int(ious.argmax())
             if float(ious[best]) >= RIGHT:
-                outline = outlined(sam, seen.embedding, sight.candidates[i]).mask
+                outline = outlined(sam, seen.embedding, sight.candidates[i], outlines.get(label)).mask
                 things[i], how_well[i] = shown[best][0], ious[best]
                 again[i] = iou(outline[None], true[best][None])[0, 0]
     return things, how_well, again

@@ -1,6 +1,6 @@
 """One annotated mask in, every instance of the thing out."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -168,6 +168,7 @@ def decided(
     models: Models, found: Survey, *, options: SearchOptions = SearchOptions(), learned: Learned = NOTHING
 ) -> Segmentation:
     """Decide which candidates of an image are instances. Arguments as in ``find_instances``."""
+    outlines = learned.outlines()
     with found.clock.stage("check"):
         sighted = [(one, one.sight) for one in found.seen if one.sight is not None]
         sights = [sight for _, sight in sighted]
@@ -175,7 +176,11 @@ def decided(
             sights, found.exemplars, weights=options.counting, without=options.without, learned=learned
         )
         instances = without_repeats(
-            instance(models.sam, one.view, one.embedding, claim, found.reduction, redraws=learned.redraws)
+            instance(
+                *(models.sam, one.view, one.embedding),
+                finished(models.sam, one.embedding, claim, learned, outlines),
+                found.reduction,
+            )
             for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
             for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity)
         )
@@ -205,6 +210,7 @@ def survey(
     Of what was learned only the prompts count here.
     """
     clock, reduction = Clock(), Reduction.of(image.shape[:2], size_hw)
+    learned.fits(models.sam.channels)
     exemplars = exemplars_of(references, options)
     seen = looked(models, references, exemplars, image, options, embedding, clock, learned, every=every)
     return Survey(tuple(exemplars), tuple(seen), clock, reduction)
@@ -383,27 +389,28 @@ def loop_alone(
     return Segmentation(instances, clock.seconds)
 
 
-def outlined(sam: Sam, embedding: ImageEmbedding, candidate: Candidate) -> Candidate:
-    """The candidate with its outline drawn once more, unless that is sure already."""
-    if candidate.sure:
+def outlined(
+    sam: Sam, embedding: ImageEmbedding, candidate: Candidate, shift: Tensor | None = None
+) -> Candidate:
+    """The candidate with its outline drawn once more, by a tuned prompt (C,) or unless it is sure already."""
+    if candidate.sure and shift is None:
         return candidate
-    return replace(candidate, logits=redrawn(sam, embedding, candidate.logits))
+    return replace(candidate, logits=redrawn(sam, embedding, candidate.logits, shift=shift))
 
 
-def instance(
-    sam: Sam,
-    view: View,
-    embedding: ImageEmbedding,
-    claim: Claim,
-    reduction: Reduction,
-    *,
-    redraws: Callable[[str], bool] = lambda _: False,
-) -> Instance:
-    """Bring a claim to the size and the frame of the image in its own pixels; labels that say so redrawn."""
-    candidate = claim.candidate
-    if redraws(claim.label):
-        candidate = outlined(sam, embedding, candidate)
-    drawn = object_window(sam, candidate.logits, embedding, times=reduction.times)
+def finished(
+    sam: Sam, embedding: ImageEmbedding, claim: Claim, learned: Learned, outlines: Mapping[str, Tensor]
+) -> Claim:
+    """The claim with its outline as the label's lesson wants it: drawn once more, or left as it is."""
+    if not learned.redraws(claim.label):
+        return claim
+    drawn = outlined(sam, embedding, claim.candidate, outlines.get(claim.label))
+    return replace(claim, candidate=drawn)
+
+
+def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim, reduction: Reduction) -> Instance:
+    """Bring a claim to the size and the frame of the image in its own pixels."""
+    drawn = object_window(sam, claim.candidate.logits, embedding, times=reduction.times)
     window = reduction.window(drawn, view.top, view.left)
     return Instance(claim.label, window, claim.confidence, claim.similarity)
 

@@ -3,10 +3,12 @@
 Where SAM does not know a kind of thing (cells in a stained tissue, spheres that one looks through), a point
 inside one brings out something else. A single vector, added to every cell of the embedding as SAM adds "there
 is no mask prompt", is found by gradient descent on things of corrected images; no weight of SAM is changed.
+Another one may do the same where what was found is drawn once more, by its own box and logits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from backend.vision.location_prior import POSITIVE
+from backend.vision.refine import box_xyxy
 from backend.vision.sam import ImageEmbedding, MaskLogits, Sam
 
 RATE = 0.01  # of Adam
@@ -25,13 +28,29 @@ DEEP = 0.5  # of a thing's greatest depth: a search's point lies there, at least
 BESIDE = 12  # low-resolution pixels around thing and mask that the loss looks at
 
 
-@dataclass(frozen=True, eq=False)
-class Example:
-    """One thing that a person drew.
+class Example(Protocol):
+    """One thing that a person drew, and what SAM is asked for it.
 
     Attributes:
         embedding: of the view that shows it.
         mask: of the thing, over the padded square, (4h, 4w) bool, not empty.
+    """
+
+    @property
+    def embedding(self) -> ImageEmbedding: ...  # noqa: D102
+
+    @property
+    def mask(self) -> Tensor: ...  # noqa: D102
+
+    def asked(self, sam: Sam, turn: int, shift: Tensor) -> MaskLogits:
+        """The answer with a tuned prompt (C,), when it is the example's turn for that time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pointed:
+    """A thing that SAM is asked for by a point inside. Attributes as in ``Example``.
+
+    Attributes:
         points_xy: inside it, in pixels of the view, (p, 2) float: the innermost, then others.
     """
 
@@ -39,10 +58,42 @@ class Example:
     mask: Tensor
     points_xy: Tensor
 
+    def asked(self, sam: Sam, turn: int, shift: Tensor) -> MaskLogits:
+        """SAM's three masks at one of the points."""
+        point_xy = self.points_xy[turn % len(self.points_xy)]
+        return sam.decode(
+            self.embedding, points_xy=point_xy[None, None], labels=torch.tensor([[POSITIVE]]), shift=shift
+        )
 
-def example(
+
+@dataclass(frozen=True, eq=False)
+class Outlined:
+    """A thing that was found, and is to be drawn once more. Attributes as in ``Example``.
+
+    Attributes:
+        logits: as it was found, (4h, 4w) float, somewhere above 0.
+    """
+
+    embedding: ImageEmbedding
+    mask: Tensor
+    logits: Tensor
+
+    def asked(self, sam: Sam, turn: int, shift: Tensor) -> MaskLogits:  # noqa: ARG002 - each is the same
+        """SAM's single mask."""
+        box = box_xyxy(self.logits > 0, self.embedding)
+        assert box is not None  # noqa: S101 - it is not empty
+        return sam.decode(
+            self.embedding,
+            boxes_xyxy=box[None],
+            mask_logits=self.logits[None],
+            multimask=False,
+            shift=shift,
+        )
+
+
+def pointed(
     embedding: ImageEmbedding, pixels: NDArray[np.bool_], mask: Tensor, *, points: int = 4
-) -> Example:
+) -> Pointed:
     """Find points inside a thing; the same for the same thing.
 
     Args:
@@ -51,16 +102,18 @@ def example(
         mask: the same over the padded square, (4h, 4w) bool, not empty.
         points: how many.
     """
-    depth = distance_transform_edt(np.pad(pixels, 1))[1:-1, 1:-1]
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    box = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    depth = distance_transform_edt(np.pad(box, 1))[1:-1, 1:-1]
     innermost = np.argwhere(depth == depth.max())[:1]
     deep = np.argwhere(depth >= DEEP * depth.max())
     others = deep[np.random.default_rng(len(deep)).integers(len(deep), size=points - 1)]
-    rows_columns = np.concatenate([innermost, others])
-    return Example(embedding, mask, torch.from_numpy(rows_columns[:, ::-1] + 0.5).float())
+    rows_columns = np.concatenate([innermost, others]) + np.array([rows[0], columns[0]])
+    return Pointed(embedding, mask, torch.from_numpy(rows_columns[:, ::-1] + 0.5).float())
 
 
 def tuned(sam: Sam, examples: Sequence[Example], *, step: Callable[[], object] = lambda: None) -> Tensor:
-    """Find the prompt with which points bring out these things. The same examples give the same prompt.
+    """Find the prompt with which SAM draws these things. The same examples give the same prompt.
 
     Args:
         sam: the model.
@@ -91,11 +144,7 @@ def batches(count: int) -> Iterator[list[tuple[int, int]]]:
 
 def slope(sam: Sam, shown: Example, turn: int, shift: Tensor) -> Tensor:
     """Gradient of the loss on one thing, (C,) float."""
-    points_xy = shown.points_xy[turn % len(shown.points_xy)]
-    answer = sam.decode(
-        shown.embedding, points_xy=points_xy[None, None], labels=torch.tensor([[POSITIVE]]), shift=shift
-    )
-    (found,) = torch.autograd.grad(loss(answer, shown.mask), shift)
+    (found,) = torch.autograd.grad(loss(shown.asked(sam, turn, shift), shown.mask), shift)
     return found
 
 

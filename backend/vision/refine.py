@@ -67,7 +67,7 @@ def _refined(
     return best(answer)
 
 
-def redrawn(sam: Sam, embedding: ImageEmbedding, logits: Tensor) -> Tensor:
+def redrawn(sam: Sam, embedding: ImageEmbedding, logits: Tensor, *, shift: Tensor | None = None) -> Tensor:
     """Draw the outline of a found object once more, from its own box and logits.
 
     The last step of PerSAM's "Cascaded Post-refinement" alone, without its points and with SAM's single mask:
@@ -77,6 +77,7 @@ def redrawn(sam: Sam, embedding: ImageEmbedding, logits: Tensor) -> Tensor:
         sam: the model.
         embedding: the image.
         logits: of the object, (4h, 4w) float.
+        shift: a prompt that was tuned for this, (C,) float.
 
     Returns:
         Its logits again, (4h, 4w) float; the same as before if the decoder has taken it for another object.
@@ -86,7 +87,12 @@ def redrawn(sam: Sam, embedding: ImageEmbedding, logits: Tensor) -> Tensor:
     if box is None:
         return logits
     answer = sam.decode(
-        embedding, boxes_xyxy=box[None], mask_logits=logits[None], multimask=False, worth=everything
+        embedding,
+        boxes_xyxy=box[None],
+        mask_logits=logits[None],
+        multimask=False,
+        worth=everything,
+        shift=shift,
     )
     again = answer.logits[0, 0]
     both, either = int((mask & (again > 0)).sum()), int((mask | (again > 0)).sum())

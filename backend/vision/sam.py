@@ -29,6 +29,7 @@ from backend.vision.two_way import ImageTokens
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 PROMPTS_PER_PASS = {"cpu": 1, "cuda": 32}  # measured: a CPU's caches hold one prompt's image tokens, not two
+SHIFTS_KEPT = 3  # tuned prompts, none among them, of which what an image shares is kept
 MASK_ROWS_PER_PASS = 1024  # a large mask is never one float copy
 
 
@@ -153,7 +154,7 @@ class Sam:
         self._encode_pixels = encode_pixels
         self._encode_prompts = model.prompt_encoder
         self._decode = self._family.decoder(model, products)
-        self._last: tuple[weakref.ref[ImageEmbedding], Tensor | None, ImageTokens] | None = None
+        self._last: tuple[weakref.ref[ImageEmbedding], list[tuple[Tensor | None, ImageTokens]]] | None = None
         self._weight = model.mask_decoder.iou_token.weight  # where the model lives, and in which dtype
 
     @torch.no_grad()
@@ -262,17 +263,18 @@ class Sam:
         return MaskLogits(logits.float(), iou.float())
 
     def _shared(self, embedding: ImageEmbedding, shift: Tensor | None) -> ImageTokens:
-        """What all prompts without a mask share of an image; kept for the last one asked about."""
+        """What all prompts without a mask share of an image; kept for the last one, by the last shifts."""
         last = self._last
-        if last is not None and last[0]() is embedding and last[1] is shift:
-            return last[2]
+        if last is None or last[0]() is not embedding:
+            last = weakref.ref(embedding), []
+        for known, shared in last[1]:
+            if known is shift:
+                return shared
         empty = self._encode_prompts.no_mask_embed.weight
-        content = embedding.cells.to(self._weight)[None] + (
-            empty if shift is None else empty + shift.to(empty)
-        )
-        shared = self._decode.shared(content)
-        if not content.requires_grad:
-            self._last = weakref.ref(embedding), shift, shared
+        moved = empty if shift is None else empty + shift.to(empty)
+        shared = self._decode.shared(embedding.cells.to(self._weight)[None] + moved)
+        if not moved.requires_grad:
+            self._last = last[0], [*last[1][1 - SHIFTS_KEPT :], (shift, shared)]
         return shared
 
     @torch.no_grad()

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from backend.jobs.generations import GenerationNote, Wishes
 from backend.labelstudio.annotations import ProjectAnnotations
-from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, RegionError, RleError
+from backend.labelstudio.errors import (
+    FetchRefusedError,
+    ImageRefusedError,
+    RegionError,
+    RleError,
+    StorageFailedError,
+)
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control
@@ -151,12 +157,13 @@ def reviewed_images(
             regions = list(drawn_things(annotation, controls, images.searched.to_name))
             image = images.image(annotation)
             masks = things(regions, image, images.sam)
-        except (RegionError, RleError, FetchRefusedError, ImageRefusedError) as exc:
+        except (RegionError, RleError, FetchRefusedError, ImageRefusedError, StorageFailedError) as exc:
             told = f"annotation {annotation.id} of task {annotation.task_id} teaches no corrections: {exc}"
             refusals += [told] if told not in refusals else []  # the reviews are gone through more than once
         else:
             labels = frozenset(images.searched.controls)
-            yield Reviewed(image.pixels, masks, own=own(annotation.task_id), labels=labels)
+            key = annotation.id, images.searched.key
+            yield Reviewed(image.pixels, masks, own=own(annotation.task_id), labels=labels, key=key)
 
 
 def things(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.labelstudio.client import Project
-from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError
+from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, StorageFailedError
 from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.references import (
@@ -279,7 +279,7 @@ def _build(context: WorkerContext, picked: PickedReference, attempt: _Attempt) -
             max_tiles=context.search.max_tiles,
             fine_tuned=context.search.fine_tuned,
         )
-    except (FetchRefusedError, ImageRefusedError, VisionError) as exc:
+    except (FetchRefusedError, ImageRefusedError, StorageFailedError, VisionError) as exc:
         attempt.unusable[picked.annotation_id] = (
             f"annotation {picked.annotation_id} of task {picked.task_id} cannot serve: {exc}"
         )

@@ -33,7 +33,7 @@ def refit(
         evidence: the reviews.
         controls: of the label config.
         refusals: gets a sentence for each review that is passed over.
-        step: called before each image: the work goes on.
+        step: called every now and then: the work goes on.
 
     Raises:
         TransientError: an image's server does not answer now.

@@ -11,6 +11,7 @@ from backend.labelstudio.errors import (
     ImageUnavailableError,
     LabelStudioError,
     LabelStudioUnavailableError,
+    StorageFailedError,
     TokenRefusedError,
 )
 from backend.labelstudio.fetch import ImageFetcher
@@ -234,7 +235,7 @@ def test_what_cannot_be_fetched_is_refused(uri: str, message: str) -> None:
         (Answer(status=206, body=b"part"), FetchRefusedError, "HTTP status 206"),
         (Answer(status=302), FetchRefusedError, "HTTP status 302"),
         (Answer(status=503), LabelStudioUnavailableError, "HTTP status 503"),
-        (Answer(status=424), ImageUnavailableError, "its storage does not give it the image"),
+        (Answer(status=424), StorageFailedError, "its storage does not give it the image"),
         (
             json_answer({"detail": "'NoneType' object has no attribute 'has_permission'"}, 500),
             FetchRefusedError,

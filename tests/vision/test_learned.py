@@ -19,7 +19,9 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 weights = st.builds(Weights, **{one.name: numbers for one in fields(Weights)})
 tastes = st.builds(Taste, st.lists(numbers).map(tuple), numbers, numbers)
 prompts = st.lists(numbers).map(tuple)
-lesson_of_a_label = st.builds(Lesson, weights, st.none() | tastes, st.none() | prompts, st.booleans())
+lesson_of_a_label = st.builds(
+    Lesson, weights, st.none() | tastes, st.none() | prompts, st.booleans(), st.none() | prompts
+)
 lessons = st.builds(Learned, st.dictionaries(st.text(), lesson_of_a_label))
 ONE = Learned({"date": Lesson(FITTED.second, Taste((1.0, 0.5), 0.25, 2.0), (0.5, -0.25))})
 
@@ -66,6 +68,7 @@ WEIGHTS, TASTE = DATE["weights"], DATE["taste"]
         (_broken(lessons={"date": DATE | {"taste": TASTE | {"weight": None}}}), "weight of 'date'"),
         (_broken(lessons={"date": DATE | {"prompt": 1.0}}), "prompt of 'date': expected a list"),
         (_broken(lessons={"date": DATE | {"prompt": ["1"]}}), "prompt of 'date'"),
+        (_broken(lessons={"date": DATE | {"outline": {}}}), "outline of 'date': expected a list"),
         (_broken(lessons={"date": DATE | {"redrawn": 1}}), "redrawn of 'date': expected true or false"),
     ],
 )
@@ -82,6 +85,18 @@ def test_prompts_are_those_of_the_labels_that_have_one() -> None:
     learned = Learned(dict(ONE.lessons) | {"fig": Lesson(FITTED.second)})
 
     assert {label: prompt.tolist() for label, prompt in learned.prompts().items()} == {"date": [0.5, -0.25]}
+
+
+def test_prompts_of_another_sam_are_refused() -> None:
+    """It says how many numbers this one needs; no prompt fits every SAM."""
+    outline = Learned({"fig": Lesson(FITTED.second, outline=(0.5, -0.25, 1.0))})
+
+    ONE.fits(2)
+    Learned().fits(3)
+    with pytest.raises(LearnedError, match="prompt of 'date': expected 3 numbers .* got 2; learn anew"):
+        ONE.fits(3)
+    with pytest.raises(LearnedError, match="prompt of 'fig': expected 2 numbers"):
+        outline.fits(2)
 
 
 def test_taste_adds_to_the_cues_unless_looks_shall_tell_nothing() -> None:

@@ -1,6 +1,6 @@
 """Learning from review, on drawn images with networks that see colours, and on candidates made by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,8 @@ from torch.nn.functional import max_pool2d
 from backend.vision.check import Sight
 from backend.vision.evidence import FITTED
 from backend.vision.learned import Learned, Lesson
-from backend.vision.learning import Reviewed, learn, looked_through
-from backend.vision.lessons import folds, taught
+from backend.vision.learning import Reviewed, learn, looked_through, saving
+from backend.vision.lessons import taught
 from backend.vision.marked import NO_THING, Marked, MarkedView
 from backend.vision.pipeline import Models, SearchOptions, find_instances
 from backend.vision.reference import Reference, build_reference
@@ -256,6 +256,83 @@ def test_a_prompt_is_tuned_where_points_bring_out_something_else() -> None:
     assert [one.mask.tolist() for one in after] == [wide(9, 20).masks["date"][0].tolist()]
 
 
+class LooseSam(ColourSam):
+    """Draws what was found as it is; the more a prompt adds up to, the more it takes of what is around it."""
+
+    def decode(self, embedding: ImageEmbedding, *, shift: Tensor | None = None, **prompts: Any) -> MaskLogits:
+        """Without a shift, and at points, as it is; else with what is a pixel beside."""
+        answer = super().decode(embedding, **prompts)
+        if shift is None:
+            return answer
+        drawn_wider = max_pool2d(answer.logits[0], 3, stride=1, padding=1)[None] > 0
+        beside = (drawn_wider & (answer.logits < 0)).float()
+        told = shift.sum() * (0.0 if "points_xy" in prompts else 50.0)
+        return replace(answer, logits=answer.logits + beside * told)
+
+
+def test_outlines_are_drawn_as_people_mend_them() -> None:
+    """Of 21 x 21 pixels SAM finds 18 x 18: IoU 0.73. Drawn as corrected images taught it is 0.91."""
+    models = Models(LooseSam(), colour_models().semantic)
+
+    def marked_around(top: int, left: int) -> Reviewed:
+        mask = box_mask(top - 1, left - 1, 21, 21)
+        return Reviewed(drawn((top, left, 18, 18, RED)), {"date": (mask,)})
+
+    image, (mask,) = marked_around(8, 8).image, marked_around(8, 8).masks["date"]
+    references = [build_reference(models.sam, models.semantic, image, [mask], label="date")]
+    reviews = [marked_around(5, 5), marked_around(12, 30), marked_around(6, 40)]
+
+    learned = learn(models, references, reviews, options=OPTIONS)
+    (found,) = find_instances(models, references, marked_around(9, 20).image, learned=learned).instances
+
+    assert learned.lessons["date"].prompt is None
+    assert learned.lessons["date"].outline is not None
+    assert found.mask.tolist() == box_mask(8, 19, 20, 20).tolist()
+
+
+def test_a_prompt_is_judged_on_the_images_that_were_searched_with_and_without_it() -> None:
+    """One image could not be read the second time: that nothing was mended in it is no saving."""
+    before: dict[Hashable, Marked] = dict.fromkeys("abc", with_false_ones(1)[0])
+    after: dict[Hashable, Marked] = dict.fromkeys("ab", with_false_ones(1)[0])
+
+    assert saving(before, after, ["date"], OPTIONS, lambda: None) == {}
+
+
+def test_no_prompt_is_kept_by_which_other_labels_lose_more() -> None:
+    """Dates: two missed less in all. Figs: six missed more."""
+
+    def image(dates: int, figs: int) -> Marked:
+        found = [image_of([SURE] * 5, range(5), label=label, count=5) for label in ("date", "fig")]
+        views = tuple(one.views[0] for one in found)
+        return Marked({"date": 5 + dates, "fig": 5 + figs}, views)
+
+    before, after, harmless = (
+        dict[Hashable, Marked](dict.fromkeys("ab", image(dates, figs)))
+        for dates, figs in ((1, 0), (0, 3), (0, 0))
+    )
+
+    assert saving(before, after, ["date"], OPTIONS, lambda: None) == {}
+    assert list(saving(before, harmless, ["date"], OPTIONS, lambda: None)) == ["date"]
+
+
+def test_examples_are_kept_only_where_they_are_wanted() -> None:
+    """Copies: what they were taken from can go. A thing at the edge of the view is none that was found."""
+    models = colour_models()
+    image = Reviewed(drawn((*THING, RED)), {"date": (box_mask(*THING), box_mask(30, 50, 8, 8))})
+    references = [shown(models, THING)]
+
+    plain = looked_through(models, references, image, OPTIONS)
+    kept = looked_through(models, references, image, OPTIONS, examples=True)
+
+    assert plain is not None
+    assert kept is not None
+    assert (plain.pointed, plain.outlined) == ({}, {})
+    assert [len(one["date"]) for one in (kept.pointed, kept.outlined)] == [2, 1]
+    (found,) = kept.outlined["date"]
+    assert torch.equal(found.logits > 0, found.mask)
+    assert all("cells" not in vars(one.embedding) for one in kept.pointed["date"])
+
+
 def test_no_prompt_is_tuned_where_next_to_nothing_is_mended() -> None:
     """It takes a while; and one image is not enough to try it on another."""
     models = Models(NarrowSam(), colour_models().semantic)
@@ -265,10 +342,4 @@ def test_no_prompt_is_tuned_where_next_to_nothing_is_mended() -> None:
     learn(models, [shown(models, THING)], [right] * 3, options=OPTIONS, step=lambda: steps.append(None))
     learn(models, [shown(models, THING)], [wide(8, 8)], options=OPTIONS, step=lambda: steps.append(None))
 
-    assert steps == []
-
-
-def test_many_images_are_shared_out_to_five_folds() -> None:
-    """Each is in one, and in none with all others."""
-    assert [list(one) for one in folds(7)] == [[0, 5], [1, 6], [2], [3], [4]]
-    assert [list(one) for one in folds(2)] == [[0], [1]]
+    assert len(steps) == 3 + 1 + 1  # images, and the label that is in enough of them

@@ -11,7 +11,7 @@ import torch
 from backend.checkpoints.sam_encoder import SamEncoder
 from backend.checkpoints.sam_families import EDGETAM, SAM, SAM2, SAM_HQ, Family
 from backend.vision.pipeline import Models
-from backend.vision.prompt_tuning import STEPS, TOGETHER, batches, example, loss, tuned
+from backend.vision.prompt_tuning import STEPS, TOGETHER, Outlined, batches, loss, pointed, tuned
 from backend.vision.prototype import reference_logits
 from backend.vision.sam import MaskLogits, Sam
 from backend.worker.models import load_models
@@ -39,12 +39,24 @@ def test_points_lie_inside_the_thing_the_innermost_first() -> None:
     """A box of 9 x 25 pixels, whose middle row is 10 + 4 and whose ends are less deep."""
     pixels = box_mask(10, 20, 9, 25)
     embedding = colour_models().sam.embed(drawn())
-    shown = example(embedding, pixels, reference_logits(pixels, embedding) > 0)
+    shown = pointed(embedding, pixels, reference_logits(pixels, embedding) > 0)
     columns_rows = (shown.points_xy - 0.5).int().tolist()
 
     assert columns_rows[0][1] == 14
     assert len(columns_rows) == 4
     assert all(12 <= row <= 16 and 22 <= column <= 42 for column, row in columns_rows)
+
+
+def test_points_are_the_same_however_much_lies_around_the_thing() -> None:
+    """A view of many pixels costs no more than the thing in it."""
+    pixels = box_mask(10, 20, 9, 25)
+    embedding = colour_models().sam.embed(drawn())
+    mask = reference_logits(pixels, embedding) > 0
+    around = np.pad(pixels, ((100, 50), (300, 20)))
+
+    near, far = pointed(embedding, pixels, mask), pointed(embedding, around, mask)
+
+    assert torch.equal(far.points_xy, near.points_xy + torch.tensor([300.0, 100.0]))
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, 50])
@@ -91,7 +103,7 @@ def test_points_bring_out_what_people_drew(mobilesam: Models) -> None:
         image[mask] = 200
     embedding = mobilesam.sam.embed(image)
     shown = [
-        example(embedding, pixels, reference_logits(pixels, embedding) > 0) for pixels in discs(ANNOTATED)
+        pointed(embedding, pixels, reference_logits(pixels, embedding) > 0) for pixels in discs(ANNOTATED)
     ]
 
     prompt = tuned(mobilesam.sam, shown[:3])
@@ -131,9 +143,11 @@ def test_every_family_can_be_tuned_and_the_same_examples_give_the_same_prompt(
     sam = Sam(model, SamEncoder(model, family, torch.device("cpu")), input_size=side)
     pixels = box_mask(4, 8, 16, 24)
     embedding = sam.embed(drawn((4, 8, 16, 24, RED)))
-    shown = example(embedding, pixels, reference_logits(pixels, embedding) > 0)
+    shown = pointed(embedding, pixels, reference_logits(pixels, embedding) > 0)
 
-    prompt, again = tuned(sam, [shown]), tuned(sam, [shown])
+    found = Outlined(embedding, shown.mask, torch.where(shown.mask, 4.0, -4.0))
+
+    prompt, again = (tuned(sam, [shown, found]) for _ in range(2))
 
     assert prompt.shape == (sam.channels,)
     assert prompt.isfinite().all()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from backend.jobs.generations import Wishes
-from backend.labelstudio.errors import RegionError
+from backend.labelstudio.errors import RegionError, StorageFailedError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import DecodedImage, ImageLimits
 from backend.labelstudio.label_config import Control
@@ -191,6 +191,33 @@ def test_one_bad_image_is_told_and_stops_nothing(fake: FakeLabelStudio, images: 
     assert np.array_equal(found[0].image, disc(SIZE_HW))
     assert (len(refusals), len(steps)) == (4, 5)
     assert all("teaches no corrections" in refusal for refusal in refusals)
+
+
+def test_an_image_that_its_storage_does_not_give_is_passed_over(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be gone for good: the others teach all the same, each under a name of its own."""
+    fetch = images.fetcher.image
+
+    def from_storage(uri: str, *, task_id: int) -> DecodedImage:
+        if task_id == 1:
+            raise StorageFailedError("its storage does not give it the image")
+        return fetch(uri, task_id=task_id)
+
+    monkeypatch.setattr(images.fetcher, "image", from_storage)
+    reviews = tuple(replace(review(painted(), task=task), id=5 + task) for task in (1, 2))
+    refusals: list[str] = []
+
+    found = list(
+        reviewed_images(
+            *(Evidence(2, reviews), [BRUSH], images, refusals),
+            own=lambda _: frozenset(),
+            step=lambda: None,
+        )
+    )
+
+    assert [each.key for each in found] == [(7, "image")]
+    assert len(refusals) == 1
 
 
 def test_only_what_changes_what_is_learned_changes_the_digest() -> None:
