@@ -93,7 +93,7 @@ def test_prompts_of_another_sam_are_refused() -> None:
 
     ONE.fits(2)
     Learned().fits(3)
-    with pytest.raises(LearnedError, match="prompt of 'date': expected 3 numbers .* got 2; learn anew"):
+    with pytest.raises(LearnedError, match="prompt of 'date': expected 3 numbers"):
         ONE.fits(3)
     with pytest.raises(LearnedError, match="prompt of 'fig': expected 2 numbers"):
         outline.fits(2)
