@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
@@ -102,6 +101,8 @@ def pointed(
         mask: the same over the padded square, (4h, 4w) bool, not empty.
         points: how many.
     """
+    from scipy.ndimage import distance_transform_edt  # large: only where something is to be learned
+
     rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
     box = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     depth = distance_transform_edt(np.pad(box, 1))[1:-1, 1:-1]
