@@ -79,7 +79,7 @@ def _smart_project(
 
 def switch(page: Page, toggle: str, *, on: bool) -> None:
     box = page.get_by_test_id(toggle)
-    box.wait_for(state="attached")
+    box.wait_for(state="attached", timeout=90_000)  # the editor opens slowly on a busy machine
     box.set_checked(on, force=True)
 
 
