@@ -88,19 +88,34 @@ def learn(
     for kind in KINDS:
         halves = {label: half_prompts(models.sam, known, label, kind, step) for label in tunable}
         if halves:
-            again: dict[Hashable, Marked] = {}
-            for key, some in keyed(reviewed):
-                if key in images:
-                    step()
-                    prompts = halved(halves, list(images).index(key), kind, options)
-                    seen = looked_through(models, references, some, options, prompts)
-                    again |= {key: seen} if seen else {}
+            again = searched_again(models, references, reviewed, list(images), halves, kind, options, step)
             better = saving(images, again, tunable, options, step)
             tunable = [label for label in tunable if label not in better]
             for label, lesson in better.items():
                 prompt = prompt_of(models.sam, known, label, kind, step)
                 found[label] = with_prompt(lesson, kind, prompt)
     return Learned(dict(sorted(found.items())))
+
+
+def searched_again(
+    models: Models,
+    references: Sequence[Reference],
+    reviewed: Iterable[Reviewed],
+    keys: Sequence[Hashable],
+    halves: Mapping[str, Sequence[tuple[float, ...]]],
+    kind: Kind,
+    options: SearchOptions,
+    step: Callable[[], object],
+) -> dict[Hashable, Marked]:
+    """Search each of the images named by *keys* with the prompts that were tuned without it."""
+    found: dict[Hashable, Marked] = {}
+    for key, some in keyed(reviewed):
+        if key in keys:
+            step()
+            prompts = halved(halves, keys.index(key), kind, options)
+            seen = looked_through(models, references, some, options, prompts)
+            found |= {key: seen} if seen else {}
+    return found
 
 
 def keyed(reviewed: Iterable[Reviewed]) -> Iterator[tuple[Hashable, Reviewed]]:

@@ -222,13 +222,15 @@ def _things(
     for label in set(labels) & set(masks):
         cuts = [(number, seen.view.cut(mask), int(mask.sum())) for number, mask in enumerate(masks[label])]
         shown = [(number, cut) for number, cut, area in cuts if cut.sum() > ENOUGH_SHOWN * area]
-        true = [reference_logits(cut, seen.embedding) > 0 for _, cut in shown]
-        for i in [i for i, one in enumerate(labels) if shown and one == label]:
-            ious = iou(sight.candidates[i].mask[None], torch.stack(true))[0]
-            best = int(ious.argmax())
-            if float(ious[best]) >= RIGHT:
+        mine = [i for i, one in enumerate(labels) if one == label]
+        if not shown or not mine:
+            continue
+        true = torch.stack([reference_logits(cut, seen.embedding) > 0 for _, cut in shown])
+        ious = iou(torch.stack([sight.candidates[i].mask for i in mine]), true)
+        for i, best, most in zip(mine, ious.argmax(dim=1).tolist(), ious.amax(dim=1).tolist(), strict=True):
+            if most >= RIGHT:
                 outline = outlined(sam, seen.embedding, sight.candidates[i], outlines.get(label)).mask
-                things[i], how_well[i] = shown[best][0], ious[best]
+                things[i], how_well[i] = shown[best][0], most
                 again[i] = iou(outline[None], true[best][None])[0, 0]
     return things, how_well, again
 
