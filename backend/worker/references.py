@@ -212,11 +212,21 @@ class _Making:
         kept = _kept(self.context, self.project.id, name)
         if kept is not None:
             return kept
-        if self._references(name, picked.everything) is None:
-            return None
-        taught = self._teach(picked)
+        taught = self._remembered(name, picked)
+        if taught is None:
+            if self._references(name, picked.everything) is None:
+                return None
+            taught = self._teach(picked)
         self.context.known.keep_learned(self.project.id, name, taught.to_json())
         return taught
+
+    def _remembered(self, name: str, picked: PickedReferences) -> Taught | None:
+        """Give what was learned as this process has it, should Redis have lost it; None if it has not."""
+        made = self.context.generations.get(self.project.id, name)
+        if made is None:
+            return None
+        more = made.picked[len(picked.everything) :]
+        return Taught(made.learned, tuple((each.label, each.annotation_id) for each in more))
 
     def _teach(self, picked: PickedReferences) -> Taught:
         evidence, limit = self.sources.evidence, self.context.learning.max_references
