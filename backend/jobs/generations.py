@@ -20,6 +20,7 @@ from backend.jobs.queue import JobQueue
 MOST_KEPT = 30  # generations of a project; the oldest go first
 _COUNT, _ASKED, _PIN, _PINNED_OVER, _MISSING = "count", "asked", "pin", "pinned_over", "missing"
 _NEVER = 10**9
+_UNTAUGHT_S = 60
 
 # KEYS: what people asked for. ARGV: a field, its value that was seen. Deletes it unless it changed since.
 _DROP_IF = """
@@ -281,8 +282,21 @@ class Generations:
 
     def keep_learned(self, project_id: int, name: str, learned: str) -> None:
         """Keep what was learned, so that no other worker learns it once more."""
+        keys = ProjectKeys(project_id)
+        with redis_errors(), self._connection.pipeline() as pipe:
+            pipe.set(keys.learned(name), learned, ex=SECONDS_TO_LIVE)
+            pipe.delete(keys.untaught)
+            pipe.execute()
+
+    def note_untaught(self, project_id: int, version: str) -> None:
+        """Note for a minute that what a generation has learned is not kept: nobody else need look for it."""
         with redis_errors():
-            self._connection.set(ProjectKeys(project_id).learned(name), learned, ex=SECONDS_TO_LIVE)
+            self._connection.set(ProjectKeys(project_id).untaught, version, ex=_UNTAUGHT_S, nx=True)
+
+    def is_untaught(self, project_id: int, version: str) -> bool:
+        """Whether what a generation has learned was missed within the last minute, and not kept since."""
+        with redis_errors():
+            return self._connection.get(ProjectKeys(project_id).untaught) == version.encode()
 
 
 def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -> GenerationNote:

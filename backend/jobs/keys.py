@@ -87,6 +87,11 @@ class ProjectKeys:
         return f"oneshot:learned:{self.project_id}:{name}"
 
     @property
+    def untaught(self) -> str:
+        """String: the model version whose lessons a job has missed a moment ago."""
+        return f"oneshot:untaught:{self.project_id}"
+
+    @property
     def wishes(self) -> str:
         """Hash: count, asked, pin, pinned_over, missing: what people asked for of the generations."""
         return f"oneshot:wishes:{self.project_id}"

@@ -129,6 +129,13 @@ class JobQueue:
             )
         return status in (b"queued", b"scheduled", b"started", b"deferred")
 
+    def sync_is_under_way(self, project_id: int) -> bool:
+        """Whether a sync of the project waits, or runs."""
+        with redis_errors():
+            return self.sync_waits(project_id) or bool(
+                self.connection.exists(ProjectKeys(project_id).sync_lock)
+            )
+
     def enqueue_reconciliation(self, *, pause_s: int) -> bool:
         """Queue a look at all projects unless the last one was less than *pause_s* seconds ago."""
         with redis_errors():

@@ -58,10 +58,11 @@ def rebuilt(context: WorkerContext, project: Project, version: str) -> Generatio
     Raises:
         LabelConfigError: the label config has no control that holds masks.
         TransientError: Label Studio or an image's server does not answer now.
+        UntaughtError: what reviews taught it is not kept any more.
     """
     note, wishes = context.known.note(project.id, version), context.known.wishes(project.id)
     sources = _of_note(context, project.id, note) if note else of_itself(context, project.id, wishes)
-    found = learn(context, project, sources).generation
+    found = learn(context, project, sources, teaches=False).generation
     return found if found is not None and found.model_version == version else None
 
 

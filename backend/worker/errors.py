@@ -4,6 +4,7 @@ WorkerError
 ├── WorkerStartError        the worker cannot start; the message says what to do
 ├── PushBusyError           another worker pushes the same task's prediction; try again later
 ├── TasksLeftError          some tasks of a job must wait; try again later
+├── UntaughtError           what reviews taught is lost, and a sync is to learn it anew; try again later
 └── StaleGenerationError    the project has other references by now; the work is moot
 """
 
@@ -30,6 +31,10 @@ class TasksLeftError(WorkerError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class UntaughtError(WorkerError):
+    """What reviews taught a generation is lost, and a sync is to learn it anew; trying again later helps."""
 
 
 class StaleGenerationError(WorkerError):

@@ -24,6 +24,7 @@ from backend.vision.reduction import Reduction
 from backend.vision.reference import Reference, build_reference
 from backend.vision.sam import ImageEmbedding
 from backend.worker.context import WorkerContext
+from backend.worker.errors import UntaughtError
 from backend.worker.evidence import Evidence
 from backend.worker.generation import Generation, generation_version
 from backend.worker.more_references import more_references, named
@@ -94,7 +95,12 @@ class _Attempt:
 
 
 def learn(
-    context: WorkerContext, project: Project, sources: Sources, *, step: Callable[[], object] = lambda: None
+    context: WorkerContext,
+    project: Project,
+    sources: Sources,
+    *,
+    step: Callable[[], object] = lambda: None,
+    teaches: bool = True,
 ) -> Lesson:
     """Build the references of *project* from its annotations, and learn from those that were reviewed.
 
@@ -105,12 +111,14 @@ def learn(
         project: whose annotations they are.
         sources: the annotations.
         step: called every now and then: the work goes on.
+        teaches: whether to learn from reviews what nobody has learned yet, which may take minutes.
 
     Raises:
         LabelConfigError: the label config has no control that holds masks.
         TransientError: Label Studio or an image's server does not answer now.
+        UntaughtError: something is to be learned, and this does not teach.
     """
-    making = _Making(context, project, image_controls(project.label_config), sources, step)
+    making = _Making(context, project, image_controls(project.label_config), sources, step, teaches)
     picked, attempt = making.pick(), making.attempt
     while picked.by_label and len(attempt.unusable) < _MOST_UNUSABLE:
         generation = making.generation(picked)
@@ -141,6 +149,7 @@ class _Making:
         controls: of its label config.
         sources: the annotations.
         step: called every now and then: the work goes on.
+        teaches: whether to learn from reviews what nobody has learned yet.
         attempt: what was learned so far.
     """
 
@@ -149,6 +158,7 @@ class _Making:
     controls: Sequence[Control]
     sources: Sources
     step: Callable[[], object]
+    teaches: bool = True
     attempt: _Attempt = field(default_factory=_Attempt)
 
     def pick(self) -> PickedReferences:
@@ -229,6 +239,10 @@ class _Making:
         return Taught(made.learned, tuple((each.label, each.annotation_id) for each in more))
 
     def _teach(self, picked: PickedReferences) -> Taught:
+        if not self.teaches:
+            raise UntaughtError(
+                f"expected the lessons of project {self.project.id} to be kept, got none; a sync learns them"
+            )
         evidence, limit = self.sources.evidence, self.context.learning.max_references
         one_shots = tuple(picked.by_label.values())
         more = more_references(*(one_shots, evidence, self.controls, self._built, limit), starred=picked.more)

@@ -9,6 +9,7 @@ from rq.job import Job
 from backend.jobs.queue import ATTEMPTS_LEFT
 
 GIVE_BACK = Retry(max=1_000_000, interval=0, enqueue_at_front=True)  # what a job returns that is not done
+AWAIT_SYNC = Retry(max=1_000_000, interval=15)  # what a job returns that waits for a sync under way
 _FIRST_PAUSE_S = 5.0
 _FIRST_PAUSE_AFTER_LOSS_S = 1.0  # another worker may well do it
 _LONGEST_PAUSE_S = 600.0

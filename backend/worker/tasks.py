@@ -11,14 +11,14 @@ from backend.jobs.progress import TaskProgress
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import PermanentError
 from backend.worker.context import JobContext, current_job
-from backend.worker.errors import TasksLeftError
+from backend.worker.errors import TasksLeftError, UntaughtError
 from backend.worker.generation import Generation
 from backend.worker.ledger import LEFT, Ledger
 from backend.worker.predict import compute, images_of
 from backend.worker.prefetch import by_task
-from backend.worker.preparation import ready_generation, remaining_tasks
+from backend.worker.preparation import leave_to_sync, ready_generation, remaining_tasks
 from backend.worker.push import Pushes
-from backend.worker.retries import GIVE_BACK
+from backend.worker.retries import AWAIT_SYNC, GIVE_BACK
 
 _GIVEN_BACK = "given back"
 
@@ -33,6 +33,11 @@ def predict_tasks(project_id: int, model_version: str, task_ids: Sequence[int]) 
     logger.debug("job %s: %d tasks of project %d start", job.job_id, len(payload.task_ids), project_id)
     try:
         _predict(job, payload, ledger)
+    except UntaughtError:
+        if not leave_to_sync(job.worker, payload):
+            raise
+        logger.info("job %s: waits for a sync to learn what is lost", job.job_id)
+        return AWAIT_SYNC
     finally:
         job.worker.report_cache()
     logger.info("job %s: %s in %.1f s%s", job.job_id, ledger, time.monotonic() - started, ledger.stages)

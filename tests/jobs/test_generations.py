@@ -48,6 +48,17 @@ def test_what_was_learned_is_kept_for_other_workers(generations: Generations) ->
     assert (generations.learned(7, "digest"), generations.learned(8, "digest")) == ("{}", None)
 
 
+def test_lessons_are_missed_until_they_are_kept_again(generations: Generations) -> None:
+    """What others miss meanwhile lets nobody wait longer."""
+    generations.note_untaught(7, "v1")
+    generations.note_untaught(7, "v2")
+    missed = [generations.is_untaught(7, version) for version in ("v1", "v2")]
+    generations.keep_learned(7, "digest", "{}")
+
+    assert missed == [True, False]
+    assert not generations.is_untaught(7, "v1")
+
+
 def test_old_generations_are_forgotten_but_not_the_one_a_person_made_current(
     generations: Generations,
 ) -> None:

@@ -154,6 +154,18 @@ def test_syncs_of_a_project_never_run_side_by_side(queue: JobQueue) -> None:
         pass
 
 
+def test_a_sync_is_under_way_while_it_waits_and_while_it_runs(queue: JobQueue) -> None:
+    found = [queue.sync_is_under_way(7)]
+    queue.enqueue_sync(7)
+    found.append(queue.sync_is_under_way(7))
+    queue.sync_started(7)
+    with queue.sync_lock(7, wait_s=0):
+        found.append(queue.sync_is_under_way(7))
+    found.append(queue.sync_is_under_way(7))
+
+    assert found == [False, True, True, False]
+
+
 def hold_sync_lock(queue: JobQueue, project_id: int, status: JobStatus) -> Job:
     """Let the lock be that of a job in that state, whose worker was killed."""
     queue.enqueue_sync(project_id)
