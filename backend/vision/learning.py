@@ -89,7 +89,7 @@ def learn(
         halves = {label: half_prompts(models.sam, known, label, kind, step) for label in tunable}
         if halves:
             again = searched_again(models, references, reviewed, list(images), halves, kind, options, step)
-            better = saving(images, again, tunable, options, step)
+            better = saving(images, again, before, tunable, options, step)
             tunable = [label for label in tunable if label not in better]
             for label, lesson in better.items():
                 prompt = prompt_of(models.sam, known, label, kind, step)
@@ -134,6 +134,7 @@ def toilsome(images: Sequence[Marked], judged: Mapping[str, Judged]) -> list[str
 def saving(
     before: Mapping[Hashable, Marked],
     after: Mapping[Hashable, Marked],
+    judged: Mapping[str, Judged],
     tuned_labels: Sequence[str],
     options: SearchOptions,
     step: Callable[[], object],
@@ -143,12 +144,14 @@ def saving(
     Args:
         before: the images as they were searched without, by their keys.
         after: as they were searched with one that others of them taught; some may be gone.
+        judged: all of *before*, by label.
         tuned_labels: those that have one.
         options: as the search has them.
         step: called every now and then.
     """
     labels = sorted({label for image in after.values() for label in image.counts})
-    old = by_label([before[key] for key in after], labels, options, step)
+    is_whole = len(after) == len(before)
+    old = judged if is_whole else by_label([before[key] for key in after], labels, options, step)
     new = by_label(list(after.values()), labels, options, step)
     if sum(mended for mended, _ in new.values()) >= sum(mended for mended, _ in old.values()):
         return {}

@@ -1,6 +1,6 @@
 """Learning from review, on drawn images with networks that see colours, and on candidates made by hand."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from backend.vision.check import Sight
 from backend.vision.evidence import FITTED
 from backend.vision.learned import Learned, Lesson
 from backend.vision.learning import Reviewed, learn, looked_through, saving
-from backend.vision.lessons import taught
+from backend.vision.lessons import Judged, by_label, taught
 from backend.vision.marked import NO_THING, Marked, MarkedView
 from backend.vision.pipeline import Models, SearchOptions, find_instances
 from backend.vision.reference import Reference, build_reference
@@ -290,12 +290,27 @@ def test_outlines_are_drawn_as_people_mend_them() -> None:
     assert found.mask.tolist() == box_mask(8, 19, 20, 20).tolist()
 
 
+def judged(images: Mapping[Hashable, Marked]) -> dict[str, Judged]:
+    """Of all of their labels."""
+    return by_label(list(images.values()), ["date", "fig"], OPTIONS, lambda: None)
+
+
 def test_a_prompt_is_judged_on_the_images_that_were_searched_with_and_without_it() -> None:
     """One image could not be read the second time: that nothing was mended in it is no saving."""
     before: dict[Hashable, Marked] = dict.fromkeys("abc", with_false_ones(1)[0])
     after: dict[Hashable, Marked] = dict.fromkeys("ab", with_false_ones(1)[0])
 
-    assert saving(before, after, ["date"], OPTIONS, lambda: None) == {}
+    assert saving(before, after, judged(before), ["date"], OPTIONS, lambda: None) == {}
+
+
+def test_images_that_are_all_there_again_are_not_judged_twice_without_the_prompt() -> None:
+    """That takes a core ten seconds a label, with many images."""
+    before: dict[Hashable, Marked] = dict.fromkeys("ab", with_false_ones(1)[0])
+    judging: list[None] = []
+
+    saving(before, before, judged(before), ["date"], OPTIONS, lambda: judging.append(None))
+
+    assert len(judging) == len(["date"])
 
 
 def test_no_prompt_is_kept_by_which_other_labels_lose_more() -> None:
@@ -311,8 +326,8 @@ def test_no_prompt_is_kept_by_which_other_labels_lose_more() -> None:
         for dates, figs in ((1, 0), (0, 3), (0, 0))
     )
 
-    assert saving(before, after, ["date"], OPTIONS, lambda: None) == {}
-    assert list(saving(before, harmless, ["date"], OPTIONS, lambda: None)) == ["date"]
+    assert saving(before, after, judged(before), ["date"], OPTIONS, lambda: None) == {}
+    assert list(saving(before, harmless, judged(before), ["date"], OPTIONS, lambda: None)) == ["date"]
 
 
 def test_examples_are_kept_only_where_they_are_wanted() -> None:
