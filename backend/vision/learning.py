@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.vision.learned import NOTHING, Learned, Lesson
-from backend.vision.lessons import Judged, by_label, lessons
+from backend.vision.lessons import Judged, by_label, image_numbers, lessons
 from backend.vision.marked import Marked, marked
 from backend.vision.pipeline import Models, SearchOptions, survey
 from backend.vision.prompt_tuning import Example, tuned
@@ -41,7 +41,8 @@ class Reviewed:
             anything looks like itself.
         embedding: of *image*, where the caller has it.
         labels: those that are looked for in this image; None: all.
-        key: names the image, the same whenever the images are gone through; None: its place among them does.
+        key: names the review, the same whenever they are gone through; None: its place among them does.
+        image_id: names the image, where others may have reviewed it, too; None: nobody else has.
     """
 
     image: NDArray[np.uint8]
@@ -50,6 +51,7 @@ class Reviewed:
     embedding: ImageEmbedding | None = None
     labels: frozenset[str] | None = None
     key: Hashable = None
+    image_id: Hashable = None
 
     def looks_for(self, label: str) -> bool:
         """Whether that label is looked for here."""
@@ -88,7 +90,8 @@ def learn(
     for kind in KINDS:
         halves = {label: half_prompts(models.sam, known, label, kind, step) for label in tunable}
         if halves:
-            again = searched_again(models, references, reviewed, list(images), halves, kind, options, step)
+            numbers = dict(zip(images, image_numbers(known), strict=True))
+            again = searched_again(models, references, reviewed, numbers, halves, kind, options, step)
             better = saving(images, again, before, tunable, options, step)
             tunable = [label for label in tunable if label not in better]
             for label, lesson in better.items():
@@ -101,18 +104,18 @@ def searched_again(
     models: Models,
     references: Sequence[Reference],
     reviewed: Iterable[Reviewed],
-    keys: Sequence[Hashable],
+    numbers: Mapping[Hashable, int],
     halves: Mapping[str, Sequence[tuple[float, ...]]],
     kind: Kind,
     options: SearchOptions,
     step: Callable[[], object],
 ) -> dict[Hashable, Marked]:
-    """Search each of the images named by *keys* with the prompts that were tuned without it."""
+    """Search each of the images that have a number, by key, with the prompts that were tuned without it."""
     found: dict[Hashable, Marked] = {}
     for key, some in keyed(reviewed):
-        if key in keys:
+        if key in numbers:
             step()
-            prompts = halved(halves, keys.index(key), kind, options)
+            prompts = halved(halves, numbers[key], kind, options)
             seen = looked_through(models, references, some, options, prompts)
             found |= {key: seen} if seen else {}
     return found
@@ -162,7 +165,9 @@ def half_prompts(
     sam: Sam, images: Sequence[Marked], label: str, kind: Kind, step: Callable[[], object]
 ) -> tuple[tuple[float, ...], ...]:
     """Tune a prompt for the images of even number on those of odd number, and the other way round."""
-    return tuple(prompt_of(sam, images[1 - half :: 2], label, kind, step) for half in range(HALVES))
+    numbered = list(zip(image_numbers(images), images, strict=True))
+    others = [[one for number, one in numbered if number % HALVES != half] for half in range(HALVES)]
+    return tuple(prompt_of(sam, some, label, kind, step) for some in others)
 
 
 def prompt_of(
@@ -220,4 +225,5 @@ def looked_through(
     masks = {
         label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)
     }
-    return marked(models.sam, found, masks, options=options, learned=learned, examples=examples)
+    seen = marked(models.sam, found, masks, options=options, learned=learned, examples=examples)
+    return replace(seen, image_id=reviewed.image_id)

@@ -5,7 +5,7 @@ outlines are better left alone is found out. Only what would have saved work on 
 judged by what the others taught, is kept.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -76,7 +76,7 @@ def best_lesson(images: Sequence[Marked], labels: Sequence[str], options: Search
 def tried(images: Sequence[Marked], labels: Sequence[str], prior: Lesson) -> tuple[int, int]:
     """Mistakes about these labels together, by *prior* and by what images of the other folds teach."""
     before = after = 0
-    for fold in folds(len(images)):
+    for fold in folds(image_numbers(images)):
         lesson = fit([one for number, one in enumerate(images) if number not in fold], labels, prior)
         before += sum(mistakes(images[number], labels, prior) for number in fold)
         after += sum(mistakes(images[number], labels, lesson) for number in fold)
@@ -85,12 +85,24 @@ def tried(images: Sequence[Marked], labels: Sequence[str], prior: Lesson) -> tup
 
 def enough(images: Sequence[Marked], labels: Sequence[str]) -> bool:
     """Whether some of these things are marked in more than one image."""
-    return sum(any(image.counts.get(label) for label in labels) for image in images) >= FEWEST
+    marked = [any(image.counts.get(label) for label in labels) for image in images]
+    numbers = zip(image_numbers(images), marked, strict=True)
+    return len({number for number, there in numbers if there}) >= FEWEST
 
 
-def folds(count: int) -> list[range]:
-    """Share images out to folds, as many as there may be; numbers of each."""
-    return [range(first, count, FOLDS) for first in range(min(count, FOLDS))]
+def image_numbers(images: Sequence[Marked]) -> list[int]:
+    """Count the images: reviews of the same one share its number, and none may be tried on another."""
+    seen: dict[Hashable, int] = {}
+    names = [(place,) if one.image_id is None else one.image_id for place, one in enumerate(images)]
+    return [seen.setdefault(name, len(seen)) for name in names]
+
+
+def folds(numbers: Sequence[int]) -> list[list[int]]:
+    """Share images out to folds, as many as there may be; places of each among their *numbers*."""
+    return [
+        [place for place, number in enumerate(numbers) if number % FOLDS == fold]
+        for fold in range(min(len(set(numbers)), FOLDS))
+    ]
 
 
 def mistakes(image: Marked, labels: Sequence[str], lesson: Lesson) -> int:
@@ -106,7 +118,8 @@ def fit(images: Sequence[Marked], labels: Sequence[str], prior: Lesson) -> Lesso
     if taste is None:
         weights, _ = refitted(table, target, prior.weights, torch.zeros(len(table)))
         return replace(prior, weights=weights)
-    weights, weight = refitted(table, target, prior.weights, torch.cat(list(tastes(known))))
+    told = torch.cat(list(tastes(known, image_numbers(images))))
+    weights, weight = refitted(table, target, prior.weights, told)
     return replace(prior, weights=weights, taste=replace(taste, weight=weight))
 
 
@@ -146,16 +159,20 @@ def learned_taste(known: Sequence[Known]) -> Taste | None:
     return taste_of(torch.cat([one.vectors for one in seen]), torch.cat([one.target for one in seen]) > 0)
 
 
-def tastes(known: Sequence[Known]) -> Iterator[Tensor]:
+def tastes(known: Sequence[Known], numbers: Sequence[int]) -> Iterator[Tensor]:
     """How the candidates of each image look, by what images of the other folds taught, (n,) float each.
 
     What is learned from the image itself would look better than it is, and count for too much.
+
+    Args:
+        known: the candidates of each image.
+        numbers: of the images.
     """
     by_fold = [
-        learned_taste([one for number, one in enumerate(known) if number not in fold])
-        for fold in folds(len(known))
+        learned_taste([one for place, one in enumerate(known) if place not in fold])
+        for fold in folds(numbers)
     ]
-    for number, one in enumerate(known):
-        taste = by_fold[number % FOLDS] if len(known) > 1 else None
+    for number, one in zip(numbers, known, strict=True):
+        taste = by_fold[number % FOLDS]
         told = taste and one.vectors.shape[1]
         yield taste.values(one.vectors) if taste and told else torch.zeros(len(one.target))

@@ -1,6 +1,6 @@
 """Marked: the candidates of a reviewed image, each with the thing that a person has marked there, if any."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -69,12 +69,14 @@ class Marked:
         views: its views.
         pointed: some of the things, by label, for prompts to be tuned with.
         outlined: some of those that were found, likewise.
+        image_id: the same for reviews of the same image; None: there is no other.
     """
 
     counts: Mapping[str, int]
     views: tuple[MarkedView, ...]
     pointed: Mapping[str, tuple[Pointed, ...]] = field(default_factory=dict)
     outlined: Mapping[str, tuple[Outlined, ...]] = field(default_factory=dict)
+    image_id: Hashable = None
 
     def mistakes(self, label: str, lesson: Lesson) -> int:
         """What a person would have to mend: things of the label that are missed or loose, and false ones."""

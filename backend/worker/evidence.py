@@ -162,8 +162,12 @@ def reviewed_images(
             refusals += [told] if told not in refusals else []  # the reviews are gone through more than once
         else:
             labels = frozenset(images.searched.controls)
-            key = annotation.id, images.searched.key
-            yield Reviewed(image.pixels, masks, own=own(annotation.task_id), labels=labels, key=key)
+            yield Reviewed(
+                *(image.pixels, masks, own(annotation.task_id)),
+                labels=labels,
+                key=(annotation.id, images.searched.key),
+                image_id=task_value(annotation.task_data, images.searched.key),
+            )
 
 
 def things(

@@ -12,8 +12,8 @@ from torch.nn.functional import max_pool2d
 from backend.vision.check import Sight
 from backend.vision.evidence import FITTED
 from backend.vision.learned import Learned, Lesson
-from backend.vision.learning import Reviewed, learn, looked_through, saving
-from backend.vision.lessons import Judged, by_label, taught
+from backend.vision.learning import Reviewed, half_prompts, learn, looked_through, saving
+from backend.vision.lessons import Judged, by_label, folds, image_numbers, taught
 from backend.vision.marked import NO_THING, Marked, MarkedView
 from backend.vision.pipeline import Models, SearchOptions, find_instances
 from backend.vision.reference import Reference, build_reference
@@ -85,6 +85,23 @@ def test_what_would_have_saved_nothing_on_the_images_themselves_is_not_kept() ->
     ]
 
     assert taught(images, ["date"], OPTIONS) is None
+
+
+def test_one_image_that_two_people_reviewed_teaches_nothing() -> None:
+    """What one of them left would be tried on what the other one left of the same."""
+    twice = [replace(image, image_id="same") for image in with_false_ones(2)]
+
+    assert taught(twice, ["date"], OPTIONS) is None
+    assert taught([*twice, *with_false_ones(1)], ["date"], OPTIONS) is not None
+
+
+def test_reviews_of_one_image_share_its_fold() -> None:
+    """Each other image has the fold that it has without them."""
+    images = [replace(image_of([SURE], [0]), image_id=name) for name in "abacdefbg"]
+
+    assert image_numbers(images) == [0, 1, 0, 2, 3, 4, 5, 1, 6]
+    assert folds(image_numbers(images)) == [[0, 2, 6], [1, 7, 8], [3], [4], [5]]
+    assert image_numbers(with_false_ones(3)) == [0, 1, 2]
 
 
 def shown(models: Models, *boxes: tuple[int, int, int, int]) -> Reference:
@@ -346,6 +363,25 @@ def test_examples_are_kept_only_where_they_are_wanted() -> None:
     (found,) = kept.outlined["date"]
     assert torch.equal(found.logits > 0, found.mask)
     assert all("cells" not in vars(one.embedding) for one in kept.pointed["date"])
+
+
+def test_a_prompt_is_tried_on_no_image_that_tuned_it() -> None:
+    """Two people reviewed the first image: nothing but the second can tune what is tried on it."""
+    models = Models(NarrowSam(), colour_models().semantic)
+    first, second = (
+        looked_through(models, [shown(models, THING)], review, OPTIONS, examples=True)
+        for review in (
+            Reviewed(drawn((*THING, RED)), {"date": (box_mask(*THING),)}, image_id="first"),
+            Reviewed(drawn((*THING, RED)), {}, image_id="second"),
+        )
+    )
+    assert first is not None
+    assert second is not None
+
+    halves = half_prompts(models.sam, [first, first, second], "date", "prompt", lambda: None)
+
+    assert halves[0] == ()  # the second has no examples
+    assert len(halves[1]) == models.sam.channels
 
 
 def test_no_prompt_is_tuned_where_next_to_nothing_is_mended() -> None:

@@ -220,6 +220,24 @@ def test_an_image_that_its_storage_does_not_give_is_passed_over(
     assert len(refusals) == 1
 
 
+def test_two_reviews_of_one_task_show_the_same_image(images: Images) -> None:
+    """Under names of their own."""
+    reviews = (
+        review(painted()),
+        replace(review(), id=8),
+        review(task=2, data={"image": "/data/upload/7/2.png"}),
+    )
+
+    found = list(
+        reviewed_images(
+            *(Evidence(3, reviews), [BRUSH], images, []), own=lambda _: frozenset(), step=lambda: None
+        )
+    )
+
+    assert [each.image_id for each in found] == [f"/data/upload/7/{number}.png" for number in (1, 1, 2)]
+    assert found[0].key != found[1].key
+
+
 def test_only_what_changes_what_is_learned_changes_the_digest() -> None:
     """Ids and scores of regions, and their order, teach nothing; what is drawn, where and on what does."""
 
