@@ -1,7 +1,9 @@
 """Regions that hold masks: out of an annotation's result, into a prediction's."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ from backend.labelstudio.region_values import SPECK_PIXELS, mask_values, value_m
 
 ONE_MASK = "one mask of all"  # in the note of a region that holds many things
 _MOST_PIXELS = 100_000_000
+_PART = re.compile(r"([0-9a-f]{16})-[0-9]+")  # the id of a part; those that Label Studio makes are shorter
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,43 +46,77 @@ class ScoredMask:
 
 @dataclass(frozen=True, eq=False)
 class DrawnRegion:
-    """One region of an annotation or a prediction, not decoded yet.
+    """One thing in an annotation or a prediction, not decoded yet: a region, or several that are its parts.
 
     Attributes:
         control: that it was drawn with.
         labels: that it has: any of them, whether the label config knows them or not.
-        region: as Label Studio stores it.
+        region: as Label Studio stores it; of several the first.
+        further: the others.
     """
 
     control: Control
     labels: tuple[str, ...]
     region: Mapping[str, Any]
+    further: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def id(self) -> str:
         """The region's id: that of the predicted one, where a person kept or changed that."""
         return str(self.region.get("id", ""))
 
+    @property
+    def thing(self) -> str:
+        """What the ids of the predicted parts of one thing share; the id of any other region."""
+        part = _PART.fullmatch(self.id)
+        return part[1] if part else self.id
+
+    @property
+    def regions(self) -> tuple[Mapping[str, Any], ...]:
+        """All that it is drawn with."""
+        return (self.region, *self.further)
+
     def mask(self) -> NDArray[np.bool_]:
         """What it draws, (H, W) bool.
 
         Raises:
-            RegionError: it is on a turned image, has no size, or a value that does not fit its control.
+            RegionError: a region is on a turned image, has no size, or a value that does not fit its control.
             RleError: it cannot be decoded.
         """
-        return _mask(self.region, self.control)
+        return reduce(np.logical_or, (_mask(each, self.control) for each in self.regions))
 
 
 def drawn_regions(
     result: Sequence[Mapping[str, Any]], controls: Iterable[Control], *, predicted: bool = False
 ) -> Iterator[DrawnRegion]:
-    """The regions of *result* that were drawn with one of *controls* and have a label.
+    """The things in *result* that were drawn with one of *controls* and have a label, in its order.
+
+    Regions that were predicted as parts of one thing are one, unless a person has changed the label of some.
 
     Args:
         result: of an annotation or a prediction.
         controls: of the label config.
         predicted: those as the model predicted them, too; else only what a person drew or changed.
     """
+    things: dict[Hashable, DrawnRegion] = {}
+    for number, drawn in enumerate(_each_drawn(result, controls, predicted=predicted)):
+        name = _part_of(drawn) or number
+        first = things.setdefault(name, drawn)
+        if first is not drawn:
+            things[name] = replace(first, further=(*first.further, drawn.region))
+    yield from things.values()
+
+
+def _part_of(drawn: DrawnRegion) -> tuple[Hashable, ...]:
+    """What is the same for all parts of a thing; nothing for what is no part."""
+    sides = (str(drawn.region.get(name)) for name in ("original_width", "original_height", "image_rotation"))
+    return (drawn.thing, drawn.control, drawn.labels, *sides) if drawn.thing != drawn.id else ()
+
+
+def _each_drawn(
+    result: Sequence[Mapping[str, Any]], controls: Iterable[Control], *, predicted: bool
+) -> Iterator[DrawnRegion]:
+    """Each region by itself."""
     by_name: dict[tuple[str, str], list[Control]] = {}
     for control in controls:
         by_name.setdefault((control.type, control.from_name), []).append(control)
@@ -107,9 +144,9 @@ def mask_regions(
     labels: Sequence[str],
     predicted: bool = False,
 ) -> list[MaskRegion]:
-    """The non-empty regions of *result* that were drawn with one of *controls*, with these labels.
+    """The non-empty things in *result* that were drawn with one of *controls*, with these labels.
 
-    A region with several labels comes once for each.
+    A thing with several labels comes once for each.
 
     Args:
         result: the annotation's ``result``.
@@ -233,11 +270,16 @@ def _check(instance: ScoredMask, controls: Mapping[str, Control], size_hw: tuple
 
 
 def _regions(instance: ScoredMask, control: Control, tolerance: float) -> Iterator[dict[str, Any]]:
-    """One region for each value; where the labels are another control's, two that share an id."""
+    """One region for each value; where the labels are another control's, two that share an id.
+
+    Several are parts of one thing: their ids say so, and Label Studio's editor leaves them as they are.
+    """
     height, width = instance.mask.shape
-    for value in mask_values(control.geometry, instance.mask, tolerance=tolerance):
+    thing = uuid4().hex[:16]
+    values = mask_values(control.geometry, instance.mask, tolerance=tolerance)
+    for number, value in enumerate(values, 1):
         shared = {
-            "id": uuid4().hex[:16],
+            "id": thing if len(values) == 1 else f"{thing}-{number}",
             "to_name": control.to_name,
             "original_width": width,
             "original_height": height,

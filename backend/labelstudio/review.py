@@ -66,7 +66,8 @@ def compare(review: Review, controls: Sequence[Control]) -> list[RegionReview]:
 
     A region that kept its id is the same thing, whatever became of its outline. What is left is paired for
     the largest sum of IoU; a pair below 0.5 is one thing deleted and another one added. So is a region whose
-    label was changed. Where tasks have several images, regions are compared image by image.
+    label was changed. Regions that were predicted as parts of one thing count as one, with the id of the
+    first. Where tasks have several images, regions are compared image by image.
 
     Args:
         review: the annotation beside its prediction.
@@ -98,8 +99,13 @@ class _Region:
 
     def is_same(self, other: "_Region") -> bool:
         """Whether nothing was changed, size of the image included."""
+        return self.shown == other.shown
+
+    @property
+    def shown(self) -> dict[str, list[Any]]:
+        """What is drawn, by the id of each part: their order does not count."""
         names = ("value", "original_width", "original_height", "image_rotation")
-        return all(self.drawn.region.get(name) == other.drawn.region.get(name) for name in names)
+        return {str(each.get("id")): [each.get(name) for name in names] for each in self.drawn.regions}
 
 
 _Pair = tuple[_Region, _Region]  # predicted, submitted
@@ -130,8 +136,8 @@ def _compare(label: str, predicted: list[_Region], submitted: list[_Region]) -> 
 
 def _same_ids(predicted: list[_Region], submitted: list[_Region]) -> list[_Pair]:
     """The regions that kept their id; of several with one id the first."""
-    before = {each.drawn.id: each for each in reversed(predicted)}
-    after = {each.drawn.id: each for each in reversed(submitted)}
+    before = {each.drawn.thing: each for each in reversed(predicted)}
+    after = {each.drawn.thing: each for each in reversed(submitted)}
     return [(before[name], after[name]) for name in reversed(before) if name and name in after]
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from backend.labelstudio.brush_rle import decode_rle, encode_rle
 from backend.labelstudio.errors import RegionError, RleError
 from backend.labelstudio.label_config import Control
-from backend.labelstudio.regions import MaskRegion, ScoredMask, mask_regions, prediction
+from backend.labelstudio.regions import MaskRegion, ScoredMask, drawn_regions, mask_regions, prediction
 
 CONTROL = Control("brush", "photo", "image", ("Coin", "Nut"))
 CONTROLS = dict.fromkeys(CONTROL.labels, CONTROL)
@@ -225,6 +225,46 @@ def test_the_parts_of_a_mask_are_polygons_of_their_own_and_its_score_counts_once
 
     assert [each["score"] for each in item["result"]] == [0.25, 0.25, 0.75]
     assert item["score"] == 0.5
+
+
+def in_two_parts() -> list[dict[str, Any]]:
+    """A prediction of one thing in two parts, 9 and 18 pixels, and of another one of 9."""
+    mask = np.zeros((10, 20), bool)
+    mask[1:4, 1:4] = mask[6:9, 12:18] = True
+    found = [ScoredMask("Nut", mask, 0.25), ScoredMask("Nut", mask & (np.arange(20) < 9), 0.75)]
+    result: list[dict[str, Any]] = prediction(7, "v1", {"Nut": LABELLED}, (10, 20), found)["result"]
+    return result
+
+
+def test_the_parts_of_a_mask_are_one_thing_again_whatever_their_order() -> None:
+    result = in_two_parts()
+
+    for some in (result, result[::-1]):
+        drawn = list(drawn_regions(some, [LABELLED], predicted=True))
+        masks = mask_regions(some, [LABELLED], labels=["Nut"], predicted=True)
+
+        assert sorted(int(each.mask().sum()) for each in drawn) == [9, 27]
+        assert sorted(int(each.mask.sum()) for each in masks) == [9, 27]
+        assert {each.id for each in drawn} <= {each["id"] for each in some}
+
+
+def test_parts_are_one_thing_as_long_as_they_are_of_one_label_and_of_one_image() -> None:
+    """Of another label a person made one of them; no image of that size is the other's."""
+    first, chosen, second, chosen_too, *_ = in_two_parts()
+    nut = {**chosen_too, "value": {**chosen_too["value"], "labels": ["Coin"]}}
+    wide = {**second, "original_width": 30}
+
+    assert len(list(drawn_regions([first, chosen, second, chosen_too], [LABELLED], predicted=True))) == 1
+    assert len(list(drawn_regions([first, chosen, second, nut], [LABELLED], predicted=True))) == 2
+    assert len(list(drawn_regions([first, chosen, wide, chosen_too], [LABELLED], predicted=True))) == 2
+
+
+def test_regions_that_a_person_drew_are_things_of_their_own() -> None:
+    """Whatever ids Label Studio gives them; also if two are the same."""
+    for ids in (["abcdefg-1", "abcdefg-2"], ["painted01", "painted01"], ["", ""]):
+        regions = [region(id=each) for each in ids]
+
+        assert len(list(drawn_regions(regions, [CONTROL]))) == 2
 
 
 def test_a_note_stands_in_the_details_of_every_region() -> None:

@@ -140,6 +140,20 @@ def test_masks_are_compared_whatever_they_were_drawn_with(geometry: Any) -> None
     assert iou > 0.7
 
 
+def test_an_object_in_several_parts_is_one_thing() -> None:
+    """Polygons of 16 and 8 pixels were predicted of it: kept, one of them deleted, painted anew, all gone."""
+    control = Control("shape", "photo", "image", ("Coin",), geometry="polygon")
+    whole = [ScoredMask("Coin", box(0, 4) | box(6, 8), 0.5)]
+    before = prediction(1, "v", {"Coin": control}, SIZE, whole)["result"]
+    first, second = before
+
+    assert outcomes(before, before, control) == [("Coin", "kept", first["id"], 1)]
+    assert outcomes(before, [first], control) == [("Coin", "redrawn", first["id"], 16 / 24)]
+    assert outcomes(before, [second], control) == [("Coin", "redrawn", second["id"], 8 / 24)]
+    assert outcomes(before, [painted(box(0, 4) | box(6, 8))], control, BRUSH) == [("Coin", "kept", "new", 1)]
+    assert outcomes(before, [], control) == [("Coin", "deleted", first["id"], None)]
+
+
 def test_regions_of_several_images_are_compared_image_by_image() -> None:
     """The same box on the other image is another thing; one that nobody predicted there was added."""
     before = predicted(("Coin", box(0, 4)))

@@ -18,6 +18,7 @@ from backend.labelstudio.images import DecodedImage, ImageLimits
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
+from backend.labelstudio.regions import ScoredMask, prediction
 from backend.worker.evidence import (
     Evidence,
     Images,
@@ -96,6 +97,17 @@ def test_what_was_left_and_what_was_drawn_are_things_of_their_labels() -> None:
         "Coin": [disc_mask().sum()],
         "Nut": [other.sum()],
     }
+
+
+def test_a_thing_in_several_parts_is_one() -> None:
+    """As polygons it was predicted in two."""
+    outline = Control("outline", "image", "image", ("Coin",), "polygon")
+    mask = disc_mask() | np.roll(disc_mask(), 30, axis=1)
+    regions = prediction(1, "v", {"Coin": outline}, SIZE_HW, [ScoredMask("Coin", mask, 0.5)], tolerance=0)
+
+    found = shown(review(*regions["result"]), [outline])
+
+    assert [each.tolist() for each in found["Coin"]] == [mask.tolist()]
 
 
 def test_an_image_that_a_person_left_empty_shows_nothing() -> None:
