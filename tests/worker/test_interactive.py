@@ -14,10 +14,12 @@ from backend.jobs.interactive import Question, Questions
 from backend.jobs.queue import JobQueue
 from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.outputs import OutputOptions
+from backend.vision.learned import Learned
 from backend.vision.pipeline import Segmentation, find_instances
 from backend.worker.context import WorkerContext
 from backend.worker.interactive import answer_regions
 from tests.colour_sam import BLUE, RED, box_mask, colour_models, drawn
+from tests.worker.conftest import disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio, region
 
 RunJobs = Callable[..., dict[str, Any]]
@@ -248,3 +250,19 @@ def test_a_second_click_loads_no_image_again(fake: FakeLabelStudio, seeing: Work
         answer_regions(seeing, Question(PROJECT, 4, (point,)))
 
     assert len([path for path in fake.requests if path.endswith("/4.png")]) == 1
+
+
+def test_an_answer_needs_no_generation_and_learns_nothing(
+    fake: FakeLabelStudio, seeing: WorkerContext
+) -> None:
+    """Whoever waits has it in time, whatever was lost of what reviews taught."""
+    fake.predictions.append({"id": 9, "task": 2, "model_version": "oneshot-tiny-0", "result": []})
+    fake.annotate(2, disc_mask(), parent_prediction=9)
+    seeing.progress.set_generation(PROJECT, "oneshot-tiny-lost", [])
+
+    def learn(*_: object, **__: object) -> Learned:
+        pytest.fail("a person waits")
+
+    found = answer_regions(replace(seeing, learn=learn), Question(PROJECT, 4, (ON_FIRST,), similar=True))
+
+    assert [each["origin"] for each in found] == ["manual", "prediction"]
