@@ -20,9 +20,10 @@ from backend.evaluation.predictions import Found
 from backend.evaluation.rle import encode
 from backend.evaluation.run import outcome
 from backend.vision.learned import Learned
-from backend.vision.learning import Reviewed, learn
+from backend.vision.learning import learn
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 from backend.vision.reference import Reference
+from backend.vision.reviewed import Reviewed
 
 CORRECTED = (0, 1, 2, 5, 10)
 MOST_CORRECTED = 2  # one in so many images is corrected at most: the others are left to be scored

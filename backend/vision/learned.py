@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from backend.vision.box_regression import BoxRegression
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import Cues, Weights
 from backend.vision.parts import Part
 from backend.vision.taste import Taste
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Lesson:
             none.
         redrawn: whether outlines are drawn once more, as without a lesson; else fewer are mended as they are.
         outline: with which they are then drawn better, C numbers; None: with none.
+        boxes: where around a place its thing lies: SAM is given that box; None: a point.
     """
 
     weights: Weights
@@ -35,6 +37,7 @@ class Lesson:
     prompt: tuple[float, ...] | None = None
     redrawn: bool = True
     outline: tuple[float, ...] | None = None
+    boxes: BoxRegression | None = None
 
     def evidence(self, cues: Cues, vectors: Tensor | None) -> Tensor:
         """Weigh n candidates, (n,) float in [0, 1].
@@ -88,6 +91,10 @@ class Learned:
         """The prompts that were tuned for outlines, by label, (C,) float each."""
         return {label: torch.tensor(one.outline) for label, one in self.lessons.items() if one.outline}
 
+    def boxes(self) -> dict[str, BoxRegression]:
+        """Where around a place its thing lies, by label."""
+        return {label: one.boxes for label, one in self.lessons.items() if one.boxes}
+
     def to_json(self) -> str:
         """Write it down; the same for the same lessons, whatever their order."""
         return json.dumps(
@@ -129,7 +136,15 @@ def _lesson(found: Any, label: str) -> Lesson:  # noqa: ANN401 - unchecked JSON
         None if entries["prompt"] is None else _numbers(entries["prompt"], "prompt", label),
         _flag(entries["redrawn"], "redrawn", label),
         None if entries["outline"] is None else _numbers(entries["outline"], "outline", label),
+        None if entries["boxes"] is None else _boxes(entries["boxes"], label),
     )
+
+
+def _boxes(found: Any, label: str) -> BoxRegression:  # noqa: ANN401 - unchecked JSON
+    """One label's."""
+    names = [one.name for one in fields(BoxRegression)]
+    entries = _entries(found, set(names), f"boxes of {label!r}")
+    return BoxRegression(*(_numbers(entries[name], name, label) for name in names))
 
 
 def _taste(found: Any, label: str) -> Taste:  # noqa: ANN401 - unchecked JSON

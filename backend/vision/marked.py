@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from backend.vision.box_regression import Placed, looks_of, placed
 from backend.vision.check import Sight, judged
 from backend.vision.evidence import Cues
 from backend.vision.learned import NOTHING, Learned, Lesson
-from backend.vision.pipeline import SearchOptions, Seen, Survey, outlined
+from backend.vision.pipeline import Models, SearchOptions, Seen, Survey, outlined
 from backend.vision.prompt_tuning import Outlined, Pointed, pointed
 from backend.vision.prototype import reference_logits
 from backend.vision.sam import ImageEmbedding, Sam
+from backend.vision.semantics import SemanticEncoder
 
 RIGHT = 0.5  # IoU from which a candidate shows the thing
 GOOD = 0.8  # IoU from which nobody mends the outline
@@ -69,6 +71,7 @@ class Marked:
         views: its views.
         pointed: some of the things, by label, for prompts to be tuned with.
         outlined: some of those that were found, likewise.
+        placed: what the cells of the things look like and where these lie, by label.
         image_id: the same for reviews of the same image; None: there is no other.
     """
 
@@ -76,6 +79,7 @@ class Marked:
     views: tuple[MarkedView, ...]
     pointed: Mapping[str, tuple[Pointed, ...]] = field(default_factory=dict)
     outlined: Mapping[str, tuple[Outlined, ...]] = field(default_factory=dict)
+    placed: Mapping[str, tuple[Placed, ...]] = field(default_factory=dict)
     image_id: Hashable = None
 
     def mistakes(self, label: str, lesson: Lesson) -> int:
@@ -96,8 +100,9 @@ class Marked:
 
 
 def marked(
-    sam: Sam,
+    models: Models,
     found: Survey,
+    image: NDArray[np.uint8],
     masks: Mapping[str, Sequence[NDArray[np.bool_]]],
     *,
     options: SearchOptions,
@@ -107,15 +112,16 @@ def marked(
     """Compare the candidates of one image with what a person has marked in it.
 
     Args:
-        sam: draws outlines once more.
+        models: SAM draws outlines once more.
         found: the image's survey.
+        image: RGB, (H, W, 3) uint8.
         masks: (H, W) bool each, by label.
         options: as the search had them.
         learned: prompts for the outlines.
         examples: whether some things are kept for prompts to be tuned with.
     """
     seen = [one for one in found.seen if one.sight is not None]
-    views = tuple(_views(sam, found, seen, masks, options, learned.outlines()))
+    views = tuple(_views(models.sam, found, seen, masks, options, learned.outlines()))
     counts = {label: len(things) for label, things in masks.items()}
     if not examples:
         return Marked(counts, views)
@@ -123,9 +129,29 @@ def marked(
     return Marked(
         counts,
         views,
-        {label: tuple(pointed_of(found.seen, things, keep)) for label, things in masks.items()},
-        {label: tuple(outlined_of(seen, views, label, things, keep)) for label, things in masks.items()},
+        placed=placed_of(models.semantic, found.seen, image, masks),
+        pointed={label: tuple(pointed_of(found.seen, things, keep)) for label, things in masks.items()},
+        outlined={
+            label: tuple(outlined_of(seen, views, label, things, keep)) for label, things in masks.items()
+        },
     )
+
+
+def placed_of(
+    semantic: SemanticEncoder,
+    seen: Sequence[Seen],
+    image: NDArray[np.uint8],
+    masks: Mapping[str, Sequence[NDArray[np.bool_]]],
+) -> dict[str, tuple[Placed, ...]]:
+    """Tell where the things lie, by label, in every view that shows them whole."""
+    found: dict[str, list[Placed]] = {label: [] for label in masks}
+    for one in seen:
+        window = one.view.cut(image)
+        looks = looks_of(one.embedding, semantic.dense(window, one.embedding))
+        for label, things in masks.items():
+            cuts = [(one.view.cut(mask), int(mask.sum())) for mask in things]
+            found[label] += placed([cut for cut, area in cuts if cut.sum() == area], one.embedding, looks)
+    return {label: tuple(some) for label, some in found.items()}
 
 
 def kept(embedding: ImageEmbedding) -> ImageEmbedding:

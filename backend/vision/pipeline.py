@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from backend.vision.box_regression import looks_of
 from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
 from backend.vision.clock import Clock, StageSeconds
@@ -253,7 +254,7 @@ def looked(
     """
     height, width = image.shape[:2]
     weights = options.counting.first
-    prompts = learned.prompts()
+    prompts, regressions = learned.prompts(), learned.boxes()
     shifts = {i: prompts[one.label] for i, one in enumerate(exemplars) if one.label in prompts}
     for scale in sorted({one.prototype.scale for one in exemplars}):
         here = [index for index, one in enumerate(exemplars) if one.prototype.scale == scale]
@@ -263,8 +264,14 @@ def looked(
             with clock.stage("search"):
                 dense = models.semantic.dense(window, shown)
                 maps = maps_of({i: exemplars[i] for i in here}, shown, dense, options.without)
+                looks = looks_of(shown, dense) if regressions else None
+                boxes = {
+                    i: regressions[exemplars[i].label].boxes_xyxy(looks, shown)
+                    for i in maps
+                    if looks is not None and exemplars[i].label in regressions
+                }
                 candidates, limited = searched(
-                    *(models.sam, shown, references, exemplars, maps, options), shifts=shifts
+                    *(models.sam, shown, references, exemplars, maps, options), shifts=shifts, boxes=boxes
                 )
             with clock.stage("check"):
                 likely = {i: both.likely for i, both in maps.items()}
@@ -331,10 +338,12 @@ def searched(
     options: SearchOptions,
     *,
     shifts: Mapping[int, Tensor] | None = None,
+    boxes: Mapping[int, Tensor] | None = None,
 ) -> tuple[list[Candidate], bool]:
     """Search one view for all exemplars that *maps* has; candidates, and whether a bound ended it.
 
-    The sweep is prompted with *shifts* besides, by exemplar, (C,) float each.
+    The sweep is prompted with *shifts* besides, by exemplar, (C,) float each, and with the *boxes* of cells
+    in place of their middles, (h, w, 4) float each.
     """
     if options.search == "sweep":
         return sweep_places(
@@ -343,6 +352,7 @@ def searched(
             weights=options.counting.first,
             without=options.without,
             shifts=shifts,
+            boxes=boxes,
         )
     found = [looped(sam, embedding, references[exemplars[i].reference], i, options) for i in maps]
     return [one for some in found for one in some], any(len(some) >= options.max_instances for some in found)

@@ -36,6 +36,7 @@ def sweep_places(
     weights: Weights,
     without: Collection[Part] = (),
     shifts: Mapping[int, Tensor] | None = None,
+    boxes: Mapping[int, Tensor] | None = None,
 ) -> tuple[list[Candidate], bool]:
     """Segment every peak of the location maps, in one embedding and for all labels together.
 
@@ -52,6 +53,8 @@ def sweep_places(
         weights: of the cues at first sight.
         without: ``masks`` leaves of a place's masks only the one with the best predicted IoU.
         shifts: tuned prompts of prototypes that have one, (C,) float each.
+        boxes: where the thing at each cell lies, for prototypes of which that was learned, in pixels of the
+            image, (h, w, 4) float each: SAM is given a box in place of a point.
 
     Returns:
         Candidates, which may overlap, and whether the bound ended the search.
@@ -67,11 +70,13 @@ def sweep_places(
         if count == max_places:
             return found, True
         count += 1
+        boxed = boxes is not None and finder in boxes
         points_xy = cell_centres_xy(torch.tensor([[column, row]]), embedding)
         answer = sam.decode(
             embedding,
-            points_xy=points_xy[None],
-            labels=torch.tensor([[POSITIVE]]),
+            points_xy=None if boxed else points_xy[None],
+            labels=None if boxed else torch.tensor([[POSITIVE]]),
+            boxes_xyxy=boxes[finder][row, column][None] if boxes is not None and boxed else None,
             worth=worth,
             shift=(shifts or {}).get(finder),
         )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
+from backend.vision.box_regression import box_of
 from backend.vision.location_prior import POSITIVE
 from backend.vision.refine import box_xyxy
 from backend.vision.sam import ImageEmbedding, MaskLogits, Sam
@@ -24,6 +25,7 @@ RATE = 0.01  # of Adam
 STEPS = 16
 TOGETHER = 8  # things a step
 DEEP = 0.5  # of a thing's greatest depth: a search's point lies there, at least
+ABOUT = (0.0, 0.15)  # of a box's width and height by which its corners lie elsewhere, in turn
 BESIDE = 12  # low-resolution pixels around thing and mask that the loss looks at
 
 
@@ -51,18 +53,31 @@ class Pointed:
 
     Attributes:
         points_xy: inside it, in pixels of the view, (p, 2) float: the innermost, then others.
+        box_xyxy: of the thing, likewise, (4,) float.
+        boxed: whether SAM is asked by a box that is about this one, and not by a point.
     """
 
     embedding: ImageEmbedding
     mask: Tensor
     points_xy: Tensor
+    box_xyxy: Tensor
+    boxed: bool = False
 
     def asked(self, sam: Sam, turn: int, shift: Tensor) -> MaskLogits:
-        """SAM's three masks at one of the points."""
+        """SAM's three masks at one of the points, or for a box that is about the thing's."""
+        if self.boxed:
+            return sam.decode(self.embedding, boxes_xyxy=self.about(turn)[None], shift=shift)
         point_xy = self.points_xy[turn % len(self.points_xy)]
         return sam.decode(
             self.embedding, points_xy=point_xy[None, None], labels=torch.tensor([[POSITIVE]]), shift=shift
         )
+
+    def about(self, turn: int) -> Tensor:
+        """The thing's box, or one that lies and measures a little otherwise, (4,) float."""
+        (left, top), (right, bottom) = self.box_xyxy.view(2, 2).tolist()
+        extent = torch.tensor([right - left, bottom - top] * 2)
+        away = torch.from_numpy(np.random.default_rng(turn).uniform(-1, 1, size=4)).float()
+        return self.box_xyxy + ABOUT[turn % len(ABOUT)] * extent * away
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +125,8 @@ def pointed(
     deep = np.argwhere(depth >= DEEP * depth.max())
     others = deep[np.random.default_rng(len(deep)).integers(len(deep), size=points - 1)]
     rows_columns = np.concatenate([innermost, others]) + np.array([rows[0], columns[0]])
-    return Pointed(embedding, mask, torch.from_numpy(rows_columns[:, ::-1] + 0.5).float())
+    points_xy = torch.from_numpy(rows_columns[:, ::-1] + 0.5).float()
+    return Pointed(embedding, mask, points_xy, torch.from_numpy(box_of(pixels)).float())
 
 
 def tuned(sam: Sam, examples: Sequence[Example], *, step: Callable[[], object] = lambda: None) -> Tensor:

@@ -25,9 +25,10 @@ from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import ImageLimits
 from backend.labelstudio.outputs import OutputOptions
 from backend.vision.learned import Learned
-from backend.vision.learning import Reviewed, learn
+from backend.vision.learning import learn
 from backend.vision.pipeline import Models, SearchOptions, Segmentation, find_instances
 from backend.vision.reference import Reference
+from backend.vision.reviewed import Reviewed
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.generation import GenerationCache
 from backend.worker.learning_options import LearningOptions

@@ -30,8 +30,8 @@ from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
 from backend.labelstudio.task_data import task_value
 from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
-from backend.vision.learning import Reviewed
 from backend.vision.reduction import Reduction
+from backend.vision.reviewed import Reviewed
 from backend.vision.sam import Sam
 from backend.worker.learning_options import LearningOptions
 

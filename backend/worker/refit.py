@@ -8,8 +8,8 @@ from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import SearchedImage, searched_images
 from backend.labelstudio.references import PickedReference
 from backend.vision.learned import Learned
-from backend.vision.learning import Reviewed
 from backend.vision.reference import Reference
+from backend.vision.reviewed import Reviewed
 from backend.worker.context import WorkerContext
 from backend.worker.evidence import Evidence, Images, reviewed_images
 

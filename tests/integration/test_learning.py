@@ -30,8 +30,8 @@ from backend.vision.clock import StageSeconds
 from backend.vision.evidence import FITTED
 from backend.vision.instance import Instance, mask_window
 from backend.vision.learned import NOTHING, Learned, Lesson
-from backend.vision.learning import Reviewed
 from backend.vision.pipeline import Models, SearchOptions, Segmentation
+from backend.vision.reviewed import Reviewed
 from backend.vision.semantics import CropEncoder
 from backend.worker.context import WorkerContext
 from backend.worker.learning_options import LearningOptions

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.vision.box_regression import BoxRegression
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import FITTED, Weights
 from backend.vision.learned import Learned, Lesson
@@ -20,7 +21,9 @@ weights = st.builds(Weights, **{one.name: numbers for one in fields(Weights)})
 tastes = st.builds(Taste, st.lists(numbers).map(tuple), numbers, numbers)
 prompts = st.lists(numbers).map(tuple)
 lesson_of_a_label = st.builds(
-    Lesson, weights, st.none() | tastes, st.none() | prompts, st.booleans(), st.none() | prompts
+    Lesson,
+    *(weights, st.none() | tastes, st.none() | prompts, st.booleans(), st.none() | prompts),
+    st.none() | st.builds(BoxRegression, prompts, prompts, prompts),
 )
 lessons = st.builds(Learned, st.dictionaries(st.text(), lesson_of_a_label))
 ONE = Learned({"date": Lesson(FITTED.second, Taste((1.0, 0.5), 0.25, 2.0), (0.5, -0.25))})
@@ -46,6 +49,7 @@ def _broken(**changes: Any) -> str:
 
 DATE = json.loads(ONE.to_json())["lessons"]["date"]
 WEIGHTS, TASTE = DATE["weights"], DATE["taste"]
+BOXES = {"right": [1.0], "down": [0.5], "side": [2.0]}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +73,9 @@ WEIGHTS, TASTE = DATE["weights"], DATE["taste"]
         (_broken(lessons={"date": DATE | {"prompt": 1.0}}), "prompt of 'date': expected a list"),
         (_broken(lessons={"date": DATE | {"prompt": ["1"]}}), "prompt of 'date'"),
         (_broken(lessons={"date": DATE | {"outline": {}}}), "outline of 'date': expected a list"),
+        (_broken(lessons={"date": DATE | {"boxes": []}}), "boxes of 'date'"),
+        (_broken(lessons={"date": DATE | {"boxes": {"right": [1.0], "down": [1.0]}}}), "side"),
+        (_broken(lessons={"date": DATE | {"boxes": BOXES | {"down": 1}}}), "down of 'date': expected a list"),
         (_broken(lessons={"date": DATE | {"redrawn": 1}}), "redrawn of 'date': expected true or false"),
     ],
 )

@@ -13,7 +13,7 @@ from backend.jobs.payloads import PredictTasks
 from backend.jobs.queue import ATTEMPTS_LEFT, PREDICT_QUEUE
 from backend.vision.evidence import FITTED
 from backend.vision.learned import Learned, Lesson
-from backend.vision.learning import Reviewed
+from backend.vision.reviewed import Reviewed
 from backend.worker.choice import rebuilt
 from backend.worker.context import WorkerContext
 from backend.worker.errors import UntaughtError

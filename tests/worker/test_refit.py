@@ -6,7 +6,7 @@ from dataclasses import replace
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, PickedReference
 from backend.vision.learned import NOTHING, Learned
-from backend.vision.learning import Reviewed
+from backend.vision.reviewed import Reviewed
 from backend.worker.context import WorkerContext
 from backend.worker.evidence import Evidence
 from backend.worker.refit import refit

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from backend.vision.clock import StageSeconds
 from backend.vision.instance import Instance, mask_window
 from backend.vision.learned import NOTHING, Learned
-from backend.vision.learning import Reviewed
 from backend.vision.pipeline import Segmentation
 from backend.vision.reference import Reference
+from backend.vision.reviewed import Reviewed
 from tests.worker.conftest import disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio, png, region
 
