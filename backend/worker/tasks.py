@@ -14,7 +14,7 @@ from backend.worker.context import JobContext, current_job
 from backend.worker.errors import TasksLeftError
 from backend.worker.generation import Generation
 from backend.worker.ledger import LEFT, Ledger
-from backend.worker.predict import compute, images_of
+from backend.worker.predict import compute, images_of, searched_in
 from backend.worker.prefetch import by_task
 from backend.worker.preparation import ready_generation, remaining_tasks
 from backend.worker.push import Pushes
@@ -61,8 +61,8 @@ def _predict(job: JobContext, payload: PredictTasks, ledger: Ledger) -> None:
 
 def _predict_each(job: JobContext, generation: Generation, tasks: Sequence[Task], ledger: Ledger) -> None:
     """Compute one task after the other, the next images and the last predictions under way beside it."""
-    keys = [each.key for each in generation.images(job.worker.output.control)]
-    loading = images_of(job.worker, keys, tasks)
+    searched = generation.images(job.worker.output.control)
+    loading = images_of(job.worker, lambda task: [each.key for each in searched_in(task, searched)], tasks)
     with Pushes(job, generation, ledger) as pushes, loading as images:
         for index, (task, of_task) in enumerate(by_task(images)):
             if job.stopping():
