@@ -158,7 +158,10 @@ class Settings(BaseSettings):
         default=16, ge=1, le=64, description="most tasks that one job predicts; fewer where they take long"
     )
     oneshot_task_timeout_s: int = Field(
-        default=600, ge=10, le=24 * 3600, description="seconds that the prediction of one task may take"
+        default=600,
+        ge=10,
+        le=24 * 3600,
+        description="seconds that the prediction of one task may take, or of one of its images",
     )
     oneshot_max_memory: int = Field(
         default=0, ge=0, description="bytes of memory at which a worker ends; its job is tried again; 0: any"

@@ -1,5 +1,6 @@
 """Tasks with a list of images in one Image (`valueList`), predicted by a worker on a real Valkey."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.jobs.queue import JobQueue
 from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.outputs import OutputOptions
+from backend.vision.pipeline import Segmentation
 from backend.worker.context import WorkerContext
 from backend.worker.embedding_cache import EmbeddingCache
 from backend.worker.sync import sync
@@ -183,6 +186,23 @@ def test_an_image_that_shows_a_list_from_now_on_changes_the_version(
     fake.label_config = LABEL_CONFIG.replace('valueList="$scan.pages"', 'value="$scan.pages[0]"')
 
     assert sync(full_context, PROJECT).model_version != listed
+
+
+def test_each_image_of_a_task_has_a_time_of_its_own(
+    fake: FakeLabelStudio, full_context: WorkerContext, run_jobs: RunJobs, core: Core
+) -> None:
+    """Three seconds each: three of 1.5 s are searched, though there is one task."""
+    make_lists(fake, 1, 3)
+    annotate(fake, 1, painted(0))
+
+    def slow(*args: Any, **options: Any) -> Segmentation:
+        time.sleep(1.5)
+        return core.find(*args, **options)
+
+    full_context.queue.enqueue_sync(PROJECT)
+    run_jobs(find=slow, queue=JobQueue(full_context.connection, task_timeout_s=3))
+
+    assert items(fake, 2) == [0, 1, 2]
 
 
 def test_a_warm_up_embeds_every_image_of_the_lists(
