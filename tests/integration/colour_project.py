@@ -41,17 +41,13 @@ class ColourProject:
     annotator: Annotator
     context: WorkerContext
 
-    def run(self) -> None:
-        """Run what waits."""
-        worker = OneshotWorker(QUEUE_NAMES, connection=self.context.connection, context=self.context)
-        worker.work(burst=True, logging_level="CRITICAL")
-
-    def run_until(self, ready: Callable[[], object]) -> None:
+    def run_until(self, ready: Callable[[], object], *, timeout_s: float = 60) -> None:
         """Run what waits, time and again."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + timeout_s
         while not ready():
-            assert time.monotonic() < deadline, "not after 60 s"
-            self.run()
+            assert time.monotonic() < deadline, f"not after {timeout_s:g} s"
+            worker = OneshotWorker(QUEUE_NAMES, connection=self.context.connection, context=self.context)
+            worker.work(burst=True, logging_level="CRITICAL")
             time.sleep(0.2)
 
     def predictions(self) -> dict[int, list[dict[str, Any]]]:
