@@ -93,7 +93,11 @@ class Settings(BaseSettings):
         "demand; `manual`: on demand; `never`",
     )
     oneshot_max_evidence: int = Field(
-        default=32, ge=1, le=500, description="bound on the corrected tasks that one generation learns from"
+        default=32,
+        ge=1,
+        le=500,
+        description="bound on the corrected tasks that one generation learns from, and on their images where "
+        "one Image shows many",
     )
     oneshot_max_references: int = Field(
         default=1,
