@@ -93,7 +93,11 @@ class Settings(BaseSettings):
         "demand; `manual`: on demand; `never`",
     )
     oneshot_max_evidence: int = Field(
-        default=32, ge=1, le=500, description="bound on the corrected tasks that one generation learns from"
+        default=32,
+        ge=1,
+        le=500,
+        description="bound on the corrected tasks that one generation learns from, and on their images where "
+        "one Image shows many",
     )
     oneshot_max_references: int = Field(
         default=1,
@@ -158,7 +162,10 @@ class Settings(BaseSettings):
         default=16, ge=1, le=64, description="most tasks that one job predicts; fewer where they take long"
     )
     oneshot_task_timeout_s: int = Field(
-        default=600, ge=10, le=24 * 3600, description="seconds that the prediction of one task may take"
+        default=600,
+        ge=10,
+        le=24 * 3600,
+        description="seconds that the prediction of one task may take, or of one of its images",
     )
     oneshot_max_memory: int = Field(
         default=0, ge=0, description="bytes of memory at which a worker ends; its job is tried again; 0: any"

@@ -13,12 +13,13 @@ from backend.jobs.queue import JobQueue
 from backend.labelstudio.client import LabelStudio, Project
 from backend.labelstudio.errors import LabelConfigError, LabelStudioError
 from backend.labelstudio.fetch import ImageFetcher
-from backend.labelstudio.label_config import Control, all_labels, image_controls
+from backend.labelstudio.label_config import Control, all_labels, image_controls, image_keys
 from backend.labelstudio.references import Annotation, PickedReference, PickedReferences, pick_references
-from backend.labelstudio.task_data import task_value
+from backend.labelstudio.task_data import image_address, task_value
 from backend.settings import Settings
 
 IMAGES = 4
+_MOST_OF_A_TASK = 16  # images
 _MOST_TOLD = 3
 _MOST_EXCLUDED = 10
 
@@ -171,11 +172,10 @@ def look_at_images(
     if not page.tasks:
         notes.wrong("the project has no tasks", "import images")
         return
-    keys = list(dict.fromkeys(control.image_key for control in controls))
     troubles = [
         f"task {task.id}: {trouble}"
         for task in page.tasks
-        if (trouble := _trouble(task.id, task.data, keys, images))
+        if (trouble := _trouble(task.id, task.data, controls, images))
     ]
     count, total = len(page.tasks), len(page.tasks) + page.left
     if not troubles:
@@ -193,17 +193,21 @@ def look_at_images(
         )
 
 
-def _trouble(task_id: int, data: Mapping[str, Any], keys: Sequence[str], images: Images) -> str | None:
-    """What is wrong with the first of the task's images that cannot be read, or with the lack of all."""
-    found = {key: value for key in keys if (value := task_value(data, key))}
-    if not found:
+def _trouble(
+    task_id: int, data: Mapping[str, Any], controls: Sequence[Control], images: Images
+) -> str | None:
+    """What is wrong with the first of the task's images that cannot be read, or with the lack of all.
+
+    Of many images the first ones are looked at.
+    """
+    keys = image_keys(controls, data)[:_MOST_OF_A_TASK]
+    filled = [key for key in keys if task_value(data, key)]
+    if not filled and len(keys) > 1:
         return f"no image's address under {' or '.join(map(repr, keys))} in its data"
-    for key, uri in found.items():
+    for key in filled or keys:
         which = f"{key!r}: " if len(keys) > 1 else ""
-        if not isinstance(uri, str):
-            return f"{which}expected an image's address, got {uri!r}"
         try:
-            images.size_hw(uri, task_id)
+            images.size_hw(image_address(data, key), task_id)
         except LabelStudioError as exc:
             return f"{which}{exc}"
     return None

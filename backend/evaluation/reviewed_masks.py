@@ -56,6 +56,8 @@ def reviewed_image(
     outcomes: Iterable[RegionReview],
     controls: Sequence[Control],
     size_of: SizeOf,
+    *,
+    item: int | None = None,
 ) -> ReviewedImage:
     """What a person submitted for one image.
 
@@ -64,17 +66,18 @@ def reviewed_image(
         outcomes: what ``compare`` said of it.
         controls: those of the label config that draw on this image.
         size_of: height and width of the image at an address of a task: asked if no region tells them.
+        item: the number of the image in the list that its Image shows; None: the only one.
 
     Raises:
         RegionError: a region does not fit its control.
         RleError: a region cannot be decoded.
     """
     before, after = (
-        list(drawn_regions(result, controls, predicted=True))
+        [each for each in drawn_regions(result, controls, predicted=True) if each.item == item]
         for result in (review.predicted, review.submitted)
     )
     on_it = [*after, *before]
-    address = str(task_value(review.task_data, controls[0].image_key) or "")
+    address = str(task_value(review.task_data, controls[0].key_of(item)) or "")
     size_hw = region_size(on_it[0].region) if on_it else size_of(address, review.task_id)
     masks = tuple(_masks(after, outcomes))
     return ReviewedImage(review.task_id, review.annotation_id, address, size_hw, masks)

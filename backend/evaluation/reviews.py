@@ -51,11 +51,12 @@ class Reviews:
 
     def _keep(self, review: Review, outcomes: list[RegionReview], size_of: SizeOf) -> None:
         """Keep what is on each image of the task; where there are several, some tasks may lack one."""
-        for controls in self._by_image:
-            if len(self._by_image) > 1 and not task_value(review.task_data, controls[0].image_key):
+        places = [(each, item) for each in self._by_image for item in each[0].items_of(review.task_data)]
+        for controls, item in places:
+            if len(places) > 1 and not task_value(review.task_data, controls[0].key_of(item)):
                 continue
             try:
-                self.images.append(reviewed_image(review, outcomes, controls, size_of))
+                self.images.append(reviewed_image(review, outcomes, controls, size_of, item=item))
             except (PermanentError, ImageUnavailableError) as exc:
                 self._note(review, exc)
 

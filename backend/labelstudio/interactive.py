@@ -2,6 +2,7 @@
 
 Label Studio sends the regions that were drawn with smart tools and not accepted yet, all with one label and
 of one kind: key points, which say together which thing is meant, or else a region around or on each thing.
+Where an Image shows a list of images, they may be on several of these: the one drawn on last is meant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.labelstudio.errors import RegionError
-from backend.labelstudio.label_config import Control, Geometry, all_labels
+from backend.labelstudio.label_config import Control, Geometry, Place, all_labels
 from backend.labelstudio.region_values import value_mask, value_point
-from backend.labelstudio.regions import region_size
+from backend.labelstudio.regions import item_of, region_size
 from backend.labelstudio.shapes import bounding_rectangle
 
 MOST_REGIONS = 64
@@ -53,6 +54,7 @@ class Pointing:
         size_hw: of the image, in pixels, as the editor sees it.
         from_name: the control that was drawn with.
         things: at least one.
+        item: the number of the image in the list that its Image shows; None: the only one.
     """
 
     label: str
@@ -60,6 +62,12 @@ class Pointing:
     size_hw: tuple[int, int]
     from_name: str
     things: tuple[PointedThing, ...]
+    item: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """The image, as regions tell theirs."""
+        return self.image_name, self.item
 
 
 def pointing(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -> Pointing:
@@ -76,6 +84,7 @@ def pointing(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -
     drawn = [region for region in result if _kind(region)]
     if not drawn or len(drawn) > MOST_REGIONS:
         raise RegionError(f"expected 1 to {MOST_REGIONS} regions drawn with a smart tool, got {len(drawn)}")
+    item, drawn = _on_last_image(drawn, controls)
     sizes = {region_size(region) for region in drawn}
     names = {str(region.get("to_name")) for region in drawn}
     if len(sizes) > 1 or len(names) > 1:
@@ -87,6 +96,7 @@ def pointing(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -
         size_hw=size_hw,
         from_name=str(drawn[0].get("from_name")),
         things=tuple(_things(drawn, size_hw)),
+        item=item,
     )
 
 
@@ -123,6 +133,15 @@ def answer_control(pointed: Pointing, controls: Sequence[Control], wanted: str) 
             each.from_name == pointed.from_name,
         ),
     )
+
+
+def _on_last_image(
+    drawn: Sequence[Mapping[str, Any]], controls: Sequence[Control]
+) -> tuple[int | None, list[Mapping[str, Any]]]:
+    """The number of the image that was drawn on last, in the list that its Image shows, and what is on it."""
+    lists = {each.to_name for each in controls if each.image_list}
+    items = [item_of(each) if str(each.get("to_name")) in lists else None for each in drawn]
+    return items[-1], [each for each, item in zip(drawn, items, strict=True) if item == items[-1]]
 
 
 def _things(drawn: Sequence[Mapping[str, Any]], size_hw: tuple[int, int]) -> list[PointedThing]:

@@ -16,6 +16,7 @@ Geometry = Literal["brush", "bitmask", "polygon", "rectangle", "ellipse"]
 _GEOMETRIES: tuple[Geometry, ...] = get_args(Geometry)
 _MAX_CHARACTERS = 1_000_000
 _REPEATED = "{{"  # begins the number of an image in a Repeater
+Place = tuple[str, int | None]  # an image of a task: name of its Image, and number where that shows a list
 _EXAMPLE = (
     '<Image name="image" value="$image"/> '
     '<BrushLabels name="label" toName="image"><Label value="Coin"/></BrushLabels>'
@@ -29,11 +30,12 @@ class Control:
     Attributes:
         from_name: the control's name.
         to_name: the name of the Image it draws on.
-        image_key: the key of the image's address in a task's data.
+        image_key: the key of the image's address in a task's data, or of a list of addresses.
         labels: the labels as they stand in regions, in the config's order.
         geometry: what it draws.
         labels_name: the Labels control that holds the labels; empty when the control has its own.
         labels_key: the key of more labels in a task's data; empty when there are none.
+        image_list: whether the Image shows a list of images, one at a time (``valueList``).
     """
 
     from_name: str
@@ -43,6 +45,7 @@ class Control:
     geometry: Geometry = "brush"
     labels_name: str = ""
     labels_key: str = ""
+    image_list: bool = False
 
     @property
     def type(self) -> str:
@@ -53,6 +56,24 @@ class Control:
     def surrounds(self) -> bool:
         """Whether its regions are drawn around things; else they show the things themselves."""
         return self.geometry in ("rectangle", "ellipse")
+
+    def items_of(self, task_data: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """The number of each image that a task shows in its Image: None for the only one.
+
+        Of a task without such a list it is that of the first, whose address is then found missing.
+        """
+        if not self.image_list:
+            return (None,)
+        found = task_value(task_data, self.image_key)
+        return tuple(range(max(1, len(found) if isinstance(found, list) else 0)))
+
+    def key_of(self, item: int | None) -> str:
+        """The key of an image's address in a task's data.
+
+        Args:
+            item: its number in the list that its Image shows; None: it is the only one.
+        """
+        return self.image_key if item is None else f"{self.image_key}[{item}]"
 
     def labels_of(self, task_data: Mapping[str, Any]) -> tuple[str, ...]:
         """All labels that a region of a task may have, those from the task's data last."""
@@ -94,6 +115,11 @@ def all_labels(controls: Iterable[Control], task_data: Mapping[str, Any] | None 
     return tuple(dict.fromkeys(label for each in controls for label in each.labels_of(task_data or {})))
 
 
+def image_keys(controls: Iterable[Control], task_data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of the addresses of all images in a task's data that *controls* draw on, each once."""
+    return tuple(dict.fromkeys(each.key_of(item) for each in controls for item in each.items_of(task_data)))
+
+
 def _parse(label_config: str) -> Element:
     if len(label_config) > _MAX_CHARACTERS:
         raise LabelConfigError(
@@ -133,7 +159,8 @@ def _control(geometry: Geometry, tag: Element, holder: Element, image: Element) 
         raise LabelConfigError(
             f'expected <Label value="…"/> inside {holder.tag} {holder.get("name", "")!r}, found none'
         )
-    image_key = _task_key(image.get("value", ""))
+    value, image_list = _image_value(image)
+    image_key = _task_key(value)
     if _REPEATED in image_key:
         raise LabelConfigError(
             f"images in a Repeater are not supported: name each, like "
@@ -141,8 +168,8 @@ def _control(geometry: Geometry, tag: Element, holder: Element, image: Element) 
         )
     if not image_key:
         raise LabelConfigError(
-            f'expected Image {image.get("name")!r} to have a value like "$image", '
-            f"got {image.get('value', '')!r}; images in a valueList are not supported"
+            f'expected Image {image.get("name")!r} to have a value like "$image" or a valueList like '
+            f'"$images", got {value!r}'
         )
     labels_name = holder.get("name", "") if holder is not tag else ""
     return Control(
@@ -150,7 +177,14 @@ def _control(geometry: Geometry, tag: Element, holder: Element, image: Element) 
         geometry=geometry,
         labels_name=labels_name,
         labels_key=labels_key,
+        image_list=image_list,
     )
+
+
+def _image_value(image: Element) -> tuple[str, bool]:
+    """What an Image shows, and whether that is a list, which goes before a single image."""
+    named = {name.lower(): value for name, value in image.items()}  # as Label Studio's editor reads them
+    return (named["valuelist"], True) if "valuelist" in named else (named.get("value", ""), False)
 
 
 def _task_key(value: str) -> str:

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.labelstudio.label_config import Control
+from backend.labelstudio.label_config import Control, Place
 from backend.labelstudio.references import PickedReference
 from backend.labelstudio.regions import ONE_MASK, ScoredMask
 
@@ -63,17 +63,35 @@ class RegionPlan:
 
 @dataclass(frozen=True)
 class SearchedImage:
-    """One of the images of each task that is searched.
+    """One of the images of each task that is searched, or a list of them.
 
     Attributes:
         to_name: the Image's name.
-        key: of its address in a task's data.
+        key: of its address in a task's data; of a list the key of that.
         controls: the control of each label's predictions; no other label is looked for.
+        item: the number of the image in a list; None: it is the only one, or all of the list are meant.
     """
 
     to_name: str
     key: str
     controls: Mapping[str, Control]
+    item: int | None = None
+
+    def __str__(self) -> str:
+        """What a person is told: counted from 1, as the editor does."""
+        return repr(self.to_name) if self.item is None else f"image {self.item + 1} of {self.to_name!r}"
+
+    @property
+    def place(self) -> Place:
+        """The image, as regions tell theirs."""
+        return self.to_name, self.item
+
+    def of(self, task_data: Mapping[str, Any]) -> tuple["SearchedImage", ...]:
+        """The images of one task that are meant."""
+        control = next(iter(self.controls.values()))
+        return tuple(
+            replace(self, key=control.key_of(item), item=item) for item in control.items_of(task_data)
+        )
 
 
 def searched_images(

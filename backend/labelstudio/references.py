@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.labelstudio.errors import RegionError, RleError
+from backend.labelstudio.errors import FetchRefusedError, RegionError, RleError
 from backend.labelstudio.label_config import Control, all_labels
 from backend.labelstudio.regions import MaskRegion, is_merged, mask_regions
-from backend.labelstudio.task_data import task_value
+from backend.labelstudio.task_data import image_address
 
 _LOOKED_ON = 200  # annotations without a new label, before labels from tasks' data are given up
 
@@ -68,6 +68,7 @@ class PickedReference:
         masks: (H, W) bool, one per instance.
         control: that the first of them was drawn with.
         surrounding: for each mask, whether it was drawn around the thing, as boxes are; none for no mask.
+        item: the number of the image in the list that its Image shows; None: the only one.
     """
 
     label: str
@@ -79,6 +80,12 @@ class PickedReference:
     masks: tuple[NDArray[np.bool_], ...]
     control: Control
     surrounding: tuple[bool, ...] = ()
+    item: int | None = None
+
+    @property
+    def image_key(self) -> str:
+        """The key of the image's address in the task's data."""
+        return self.control.key_of(self.item)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,39 +198,35 @@ class _Search:
         try:
             regions = mask_regions(annotation.result, self.controls, labels=[label], predicted=whole)
             return _picked(annotation, label, _on_one_image(regions)) if regions else None
-        except (RegionError, RleError) as exc:
+        except (RegionError, RleError, FetchRefusedError) as exc:
             self.refusals[annotation.id] = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"
             return None
 
 
 def _on_one_image(regions: Sequence[MaskRegion]) -> list[MaskRegion]:
     """Those on the image that the first of them is on."""
-    return [each for each in regions if each.control.to_name == regions[0].control.to_name]
+    return [each for each in regions if each.place == regions[0].place]
 
 
 def _picked(annotation: Annotation, label: str, regions: Sequence[MaskRegion]) -> PickedReference:
-    control = regions[0].control
+    control, item = regions[0].control, regions[0].item
     ids = {region.region_id for region in regions}
     if any(is_merged(each) for each in annotation.result if str(each.get("id", "")) in ids):
         raise RegionError("expected one region for each thing, got one that holds many")
     sizes = {(region.mask.shape[0], region.mask.shape[1]) for region in regions}
     if len(sizes) > 1:
         raise RegionError(f"expected masks of one size, got (height, width) {sorted(sizes)}")
-    image_uri = task_value(annotation.task_data, control.image_key)
-    if not isinstance(image_uri, str) or not image_uri:
-        raise RegionError(
-            f"expected the image's address under {control.image_key!r} in the task's data, got {image_uri!r}"
-        )
     return PickedReference(
         label=label,
         task_id=annotation.task_id,
         annotation_id=annotation.id,
-        image_uri=image_uri,
+        image_uri=image_address(annotation.task_data, control.key_of(item)),
         size_hw=sizes.pop(),
         region_ids=tuple(region.region_id for region in regions),
         masks=tuple(region.mask for region in regions),
         control=control,
         surrounding=tuple(region.control.surrounds for region in regions),
+        item=item,
     )
 
 

@@ -11,22 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.labelstudio.errors import RegionError
-from backend.labelstudio.label_config import Control
+from backend.labelstudio.label_config import Control, Place
 from backend.labelstudio.region_values import SPECK_PIXELS, mask_values, value_mask
 
 ONE_MASK = "one mask of all"  # in the note of a region that holds many things
 _MOST_PIXELS = 100_000_000
+_SIDES = ("original_width", "original_height", "image_rotation", "item_index")
 _PART = re.compile(r"([0-9a-f]{16})-[0-9]+")  # the id of a part; those that Label Studio makes are shorter
 
 
 @dataclass(frozen=True, eq=False)
 class MaskRegion:
-    """One drawn instance: its label, mask (H, W) bool, the region's id, and the control it was drawn with."""
+    """One drawn instance.
+
+    Attributes:
+        label: the label.
+        mask: (H, W) bool.
+        region_id: the region's id.
+        control: that it was drawn with.
+        item: the number of its image in the list that its Image shows; None: the only one.
+    """
 
     label: str
     mask: NDArray[np.bool_]
     region_id: str
     control: Control
+    item: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """The image that it is on."""
+        return self.control.to_name, self.item
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +91,24 @@ class DrawnRegion:
         """All that it is drawn with."""
         return (self.region, *self.further)
 
+    @property
+    def item(self) -> int | None:
+        """The number of its image in the list that its Image shows; None: the only one.
+
+        Raises:
+            RegionError: it is no number.
+        """
+        return item_of(self.region) if self.control.image_list else None
+
+    @property
+    def place(self) -> Place:
+        """The image that it is on.
+
+        Raises:
+            RegionError: the number of its image is none.
+        """
+        return self.control.to_name, self.item
+
     def mask(self) -> NDArray[np.bool_]:
         """What it draws, (H, W) bool.
 
@@ -109,7 +142,7 @@ def drawn_regions(
 
 def _part_of(drawn: DrawnRegion) -> tuple[Hashable, ...]:
     """What is the same for all parts of a thing; nothing for what is no part."""
-    sides = (str(drawn.region.get(name)) for name in ("original_width", "original_height", "image_rotation"))
+    sides = (str(drawn.region.get(name)) for name in _SIDES)
     return (drawn.thing, drawn.control, drawn.labels, *sides) if drawn.thing != drawn.id else ()
 
 
@@ -163,7 +196,7 @@ def mask_regions(
         names = [label for label in labels if label in drawn.labels]
         mask = drawn.mask() if names else None
         if mask is not None and mask.any():
-            found += [MaskRegion(name, mask, drawn.id, drawn.control) for name in names]
+            found += [MaskRegion(name, mask, drawn.id, drawn.control, drawn.item) for name in names]
     return found
 
 
@@ -174,10 +207,11 @@ def prediction(
     size_hw: tuple[int, int],
     instances: Iterable[ScoredMask],
     *,
+    item: int | None = None,
     tolerance: float = 1.0,
     note: str = "",
 ) -> dict[str, Any]:
-    """One item of a bulk import: the regions of each instance; without instances an empty prediction.
+    """One prediction of a bulk import: the regions of each instance; without instances an empty prediction.
 
     Masks of a few pixels are left out. The prediction's score is the mean of its instances'. They are taken
     one by one, so that their masks need not all be held at once.
@@ -188,6 +222,7 @@ def prediction(
         controls: the control of each label.
         size_hw: of the image, in pixels.
         instances: what was found.
+        item: the number of the image in the list that its Image shows; None: the only one.
         tolerance: how far polygons may be from a mask's edge, in pixels.
         note: for a person to read in the details of each region; empty: none.
 
@@ -199,13 +234,13 @@ def prediction(
     for each in instances:
         _check(each, controls, size_hw)
         if np.count_nonzero(each.mask) >= SPECK_PIXELS:
-            regions = list(_regions(each, controls[each.label], tolerance))
+            regions = list(_regions(each, controls[each.label], item, tolerance))
             result += [{**region, "meta": {"text": [note]}} for region in regions] if note else regions
             scores += [each.score] * bool(regions)
-    item: dict[str, Any] = {"task": task_id, "model_version": model_version}
+    made: dict[str, Any] = {"task": task_id, "model_version": model_version}
     if scores:
-        item["score"] = min(1.0, sum(scores) / len(scores))
-    return {**item, "result": result}
+        made["score"] = min(1.0, sum(scores) / len(scores))
+    return {**made, "result": result}
 
 
 def _chosen_labels(result: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], object]:
@@ -232,6 +267,22 @@ def _labels(
         else value.get(control.type)
     )
     return labels if isinstance(labels, list) else ()
+
+
+def item_of(region: Mapping[str, Any]) -> int:
+    """The number of a region's image in the list that its Image shows; the first unless it says another one.
+
+    Raises:
+        RegionError: it is no number.
+    """
+    item = region.get("item_index")
+    if item is None:
+        return 0
+    if isinstance(item, bool) or not isinstance(item, int) or item < 0:
+        raise RegionError(
+            f"expected region {region.get('id')!r} to have the number of its image, got {item!r:.40}"
+        )
+    return item
 
 
 def region_size(region: Mapping[str, Any]) -> tuple[int, int]:
@@ -269,7 +320,9 @@ def _check(instance: ScoredMask, controls: Mapping[str, Control], size_hw: tuple
         raise RegionError(f"expected one of the labels {tuple(controls)}, got {instance.label!r}")
 
 
-def _regions(instance: ScoredMask, control: Control, tolerance: float) -> Iterator[dict[str, Any]]:
+def _regions(
+    instance: ScoredMask, control: Control, item: int | None, tolerance: float
+) -> Iterator[dict[str, Any]]:
     """One region for each value; where the labels are another control's, two that share an id.
 
     Several are parts of one thing: their ids say so, and Label Studio's editor leaves them as they are.
@@ -287,6 +340,8 @@ def _regions(instance: ScoredMask, control: Control, tolerance: float) -> Iterat
             "score": float(instance.score),
             "origin": "prediction",
         }
+        if item is not None:
+            shared["item_index"] = item
         own = {"type": control.type, "from_name": control.from_name}
         if not control.labels_name:
             yield {**shared, **own, "value": {**value, control.type: [instance.label]}}

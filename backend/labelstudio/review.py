@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.labelstudio.assignment import best_pairs
-from backend.labelstudio.label_config import Control
+from backend.labelstudio.label_config import Control, Place
 from backend.labelstudio.mask_cut import MaskCut, cut, cut_iou
 from backend.labelstudio.regions import DrawnRegion, drawn_regions
 
@@ -111,13 +111,13 @@ class _Region:
 _Pair = tuple[_Region, _Region]  # predicted, submitted
 
 
-def _by_place(regions: Iterable[DrawnRegion]) -> dict[tuple[str, str], list[_Region]]:
-    """The regions by the name of their Image and by label."""
-    found: dict[tuple[str, str], list[_Region]] = {}
+def _by_place(regions: Iterable[DrawnRegion]) -> dict[tuple[Place, str], list[_Region]]:
+    """The regions by their image and by label."""
+    found: dict[tuple[Place, str], list[_Region]] = {}
     for drawn in regions:
         region = _Region(drawn)
         for label in drawn.labels:
-            found.setdefault((drawn.control.to_name, label), []).append(region)
+            found.setdefault((drawn.place, label), []).append(region)
     return found
 
 

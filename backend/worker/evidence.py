@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,12 +22,12 @@ from backend.labelstudio.errors import (
 )
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import DecodedImage
-from backend.labelstudio.label_config import Control
+from backend.labelstudio.label_config import Control, Place
 from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
 from backend.labelstudio.regions import DrawnRegion, drawn_regions, is_merged
 from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
-from backend.labelstudio.task_data import task_value
+from backend.labelstudio.task_data import image_address
 from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
 from backend.vision.reduction import Reduction
@@ -103,33 +103,36 @@ def of_generation(annotations: ProjectAnnotations, note: GenerationNote) -> Evid
 
 @dataclass(frozen=True)
 class Images:
-    """Gets one of the images of each reviewed task.
+    """Gets one of the images of each reviewed task, or one after the other of a list.
 
     Attributes:
         fetcher: gets them.
         searched: which of the images.
         sam: segments what was drawn around.
+        limit: bound on the images of lists; of each task there may be one in any case.
     """
 
     fetcher: ImageFetcher
     searched: SearchedImage
     sam: Sam
+    limit: int = 32
 
-    def image(self, annotation: Annotation) -> DecodedImage:
-        """The image of the annotation's task.
+    def of_each(self, evidence: Evidence) -> list[tuple[Annotation, SearchedImage]]:
+        """Each annotation with each image; beyond the bound those drawn on, and the most recent ones."""
+        pairs = [(each, image) for each in evidence.annotations for image in self.searched.of(each.task_data)]
+        worth = sorted(range(len(pairs)), key=lambda number: (_is_drawn_on(*pairs[number]), number))
+        kept = worth[-max(self.limit, len(evidence.annotations)) :]
+        return [pairs[number] for number in sorted(kept)]
+
+    def image(self, annotation: Annotation, key: str) -> DecodedImage:
+        """The image of the annotation's task under a key of its data.
 
         Raises:
             FetchRefusedError: it cannot be had.
             ImageRefusedError: it is none that can be used.
             TransientError: its server does not answer now.
         """
-        key = self.searched.key
-        uri = task_value(annotation.task_data, key)
-        if not isinstance(uri, str) or not uri:
-            raise FetchRefusedError(
-                f"expected the address of an image under {key!r} in the task's data, got {uri!r}"
-            )
-        return self.fetcher.image(uri, task_id=annotation.task_id)
+        return self.fetcher.image(image_address(annotation.task_data, key), task_id=annotation.task_id)
 
 
 def reviewed_images(
@@ -138,7 +141,7 @@ def reviewed_images(
     images: Images,
     refusals: list[str],
     *,
-    own: Callable[[int], frozenset[int]],
+    own: Callable[[int, str], frozenset[int]],
     step: Callable[[], object],
 ) -> Iterator[Reviewed]:
     """Give one image after the other with what a person left on it; those that cannot serve are passed over.
@@ -146,27 +149,28 @@ def reviewed_images(
     Args:
         evidence: the annotations.
         controls: of the label config.
-        images: gets one image of each of their tasks.
+        images: gets the images of their tasks.
         refusals: gets a sentence for each that is passed over.
-        own: gives the numbers of the references that were painted on that image of a task.
+        own: gives the numbers of the references that were painted on an image of a task, under its key.
         step: called before each: the work goes on.
     """
-    for annotation in evidence.annotations:
+    for annotation, searched in images.of_each(evidence):
         step()
         try:
-            regions = list(drawn_things(annotation, controls, images.searched.to_name))
-            image = images.image(annotation)
+            regions = list(drawn_things(annotation, controls, searched.place))
+            image = images.image(annotation, searched.key)
             masks = things(regions, image, images.sam)
         except (RegionError, RleError, FetchRefusedError, ImageRefusedError, StorageFailedError) as exc:
-            told = f"annotation {annotation.id} of task {annotation.task_id} teaches no corrections: {exc}"
+            told = f"annotation {annotation.id} of task {annotation.task_id} teaches no corrections"
+            told += f"{'' if searched.item is None else f' on {searched}'}: {exc}"
             refusals += [told] if told not in refusals else []  # the reviews are gone through more than once
         else:
-            labels = frozenset(images.searched.controls)
             yield Reviewed(
-                *(image.pixels, masks, own(annotation.task_id)),
-                labels=labels,
-                key=(annotation.id, images.searched.key),
-                image_id=task_value(annotation.task_data, images.searched.key),
+                *(image.pixels, masks),
+                own=own(annotation.task_id, searched.key),
+                labels=frozenset(searched.controls),
+                key=(annotation.id, searched.key),
+                image_id=image_address(annotation.task_data, searched.key),
             )
 
 
@@ -199,14 +203,14 @@ def things(
     return {label: tuple(masks) for label, masks in found.items()}
 
 
-def drawn_things(annotation: Annotation, controls: Sequence[Control], to_name: str) -> Iterator[DrawnRegion]:
+def drawn_things(annotation: Annotation, controls: Sequence[Control], place: Place) -> Iterator[DrawnRegion]:
     """Give the regions on an image, each of which shows one thing.
 
     Raises:
-        RegionError: one of them shows many.
+        RegionError: one of them shows many, or the number of its image is none.
     """
     for region in drawn_regions(annotation.result, controls, predicted=True):
-        if region.control.to_name != to_name:
+        if region.place != place:
             continue
         if is_merged(region.region):
             raise RegionError("expected one region for each thing, got one that holds many")
@@ -215,9 +219,21 @@ def drawn_things(annotation: Annotation, controls: Sequence[Control], to_name: s
 
 def _digest(annotation: Annotation) -> str:
     """Of the task's addresses and of what is drawn, whatever the regions' ids and scores."""
-    drawn = sorted(
-        json.dumps({name: region.get(name) for name in _GEOMETRY}, sort_keys=True)
-        for region in annotation.result
-    )
+    drawn = sorted(json.dumps(_geometry(region), sort_keys=True) for region in annotation.result)
     text = json.dumps([annotation.task_data, drawn], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _geometry(region: Mapping[str, Any]) -> dict[str, Any]:
+    """What is drawn, and where; the first image of a list is named as the only image is."""
+    item = region.get("item_index")
+    return {name: region.get(name) for name in _GEOMETRY} | ({"item_index": item} if item else {})
+
+
+def _is_drawn_on(annotation: Annotation, image: SearchedImage) -> bool:
+    """Whether an annotation has anything on an image."""
+    item = image.item or 0
+    return any(
+        (each.get("to_name"), each.get("item_index") or 0) == (image.to_name, item)
+        for each in annotation.result
+    )

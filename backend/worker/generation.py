@@ -128,7 +128,8 @@ def generation_version(
 
 
 def _control_content(control: Control) -> list[str]:
-    return [control.from_name, control.to_name, control.image_key, control.geometry, control.labels_name]
+    content = [control.from_name, control.to_name, control.image_key, control.geometry, control.labels_name]
+    return [*content, "list"] if control.image_list else content
 
 
 def _reference_content(label: str, picked: PickedReference) -> list[Any]:

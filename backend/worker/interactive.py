@@ -13,12 +13,12 @@ from backend.labelstudio.errors import LabelStudioError, NotFoundError, RegionEr
 from backend.labelstudio.interactive import PointedThing, Pointing, answer_control, pointing
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.regions import ScoredMask, drawn_regions, prediction
+from backend.labelstudio.task_data import image_address
 from backend.vision.errors import VisionError
 from backend.vision.instance import Instance, MaskWindow, mask_window
 from backend.vision.interactive import Prompt, segment_shown, similar_instances
 from backend.worker.context import WorkerContext, current_job
 from backend.worker.open_images import OpenImage
-from backend.worker.predict import image_uri
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def answer_regions(context: WorkerContext, question: Question) -> list[dict[str,
         VisionError: the models cannot work with it.
     """
     asked = _asked(context, question)
-    uri = image_uri(asked.task, asked.control.image_key)
+    uri = image_address(asked.task.data, asked.control.key_of(asked.pointed.item))
     opened = context.open_images.get(asked.task.id, uri, lambda: _opened(context, asked.task, uri))
     size_hw = opened.image.size_hw
     if asked.pointed.size_hw != size_hw:
@@ -143,9 +143,10 @@ def _similar(
 
 def _known_windows(asked: _Asked) -> Iterator[MaskWindow]:
     """Masks of what the task has already on this image; what cannot be read is left out."""
-    controls = [each for each in asked.controls if each.to_name == asked.pointed.image_name]
-    for drawn in drawn_regions(asked.known, controls, predicted=True):
+    for drawn in drawn_regions(asked.known, asked.controls, predicted=True):
         with suppress(RegionError, RleError):
+            if drawn.place != asked.pointed.place:
+                continue
             mask = drawn.mask()
             if mask.shape == asked.pointed.size_hw:
                 yield mask_window(mask)
@@ -163,6 +164,7 @@ def _regions(
 ) -> list[dict[str, Any]]:
     item = prediction(
         *(asked.task.id, "", {asked.pointed.label: asked.control}, asked.pointed.size_hw, masks),
+        item=asked.pointed.item,
         tolerance=context.output.tolerance,
     )
     return [{**region, "origin": origin} for region in item["result"]]

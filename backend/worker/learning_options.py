@@ -12,7 +12,8 @@ class LearningOptions:
 
     Attributes:
         mode: ``auto``: as more and more is reviewed, and on demand; ``manual``: on demand; ``never``.
-        max_evidence: bound on the reviewed annotations that one generation learns from.
+        max_evidence: bound on the reviewed annotations that one generation learns from, and on their images
+            where one Image shows many.
         max_references: bound on the references of one label, its one shot among them.
     """
 

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from backend.labelstudio.errors import RegionError, RleError
+from backend.labelstudio.errors import FetchRefusedError, RegionError, RleError
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.references import Annotation, PickedReference
-from backend.labelstudio.task_data import task_value
+from backend.labelstudio.regions import drawn_regions
+from backend.labelstudio.task_data import image_address
 from backend.vision.coverage import chosen
 from backend.vision.reference import Reference
 from backend.worker.evidence import Evidence, drawn_things
@@ -75,15 +76,19 @@ def named(
 def of_review(
     review: Annotation, one_shot: PickedReference, controls: Sequence[Control]
 ) -> Iterator[PickedReference]:
-    """Give what a review shows of the one shot's label as a reference; nothing where it cannot serve."""
+    """Give what a review shows of the one shot's label as a reference; nothing where it cannot serve.
+
+    Of a list of images the first one with the label counts.
+    """
     control = one_shot.control
-    uri = task_value(review.task_data, control.image_key)
-    if review.id == one_shot.annotation_id or not isinstance(uri, str) or not uri:
+    if review.id == one_shot.annotation_id:
         return
     try:
-        regions = drawn_things(review, controls, control.to_name)
+        item = _first_item(review, one_shot, controls)
+        uri = image_address(review.task_data, control.key_of(item))
+        regions = drawn_things(review, controls, (control.to_name, item))
         drawn = [(each, each.mask()) for each in regions if one_shot.label in each.labels]
-    except (RegionError, RleError):
+    except (RegionError, RleError, FetchRefusedError):
         return  # told where it is learned from
     things = [(each, mask) for each, mask in drawn if mask.any()]
     sizes = {mask.shape for _, mask in things}
@@ -95,7 +100,19 @@ def of_review(
             masks=tuple(mask for _, mask in things),
             control=control,
             surrounding=tuple(each.control.surrounds for each, _ in things),
+            item=item,
         )
+
+
+def _first_item(review: Annotation, one_shot: PickedReference, controls: Sequence[Control]) -> int | None:
+    """Give the number of the first image with the label, of those that the one shot's Image shows."""
+    to_name, label = one_shot.control.to_name, one_shot.label
+    on_it = (
+        each
+        for each in drawn_regions(review.result, controls, predicted=True)
+        if each.control.to_name == to_name and label in each.labels
+    )
+    return next((each.item for each in on_it), 0 if one_shot.control.image_list else None)
 
 
 def _tried(evidence: Evidence, limit: int) -> list[Annotation]:

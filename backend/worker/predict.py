@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from backend.jobs.progress import TaskProgress
 from backend.labelstudio.client import Task
-from backend.labelstudio.errors import FetchRefusedError, ImageRefusedError, PermanentError
+from backend.labelstudio.errors import ImageRefusedError, PermanentError
 from backend.labelstudio.images import decode_reduced
 from backend.labelstudio.outputs import SearchedImage, painted_regions, region_plan
 from backend.labelstudio.regions import ScoredMask, prediction
-from backend.labelstudio.task_data import task_value
+from backend.labelstudio.task_data import image_address
 from backend.vision.errors import VisionError
 from backend.vision.instance import Instance
 from backend.vision.pipeline import Segmentation
@@ -26,6 +26,7 @@ from backend.worker.context import WorkerContext
 from backend.worker.generation import Generation
 from backend.worker.prefetch import Loaded, Prefetch, TaskImage
 
+_MOST_TOLD = 3  # images that cannot be used
 _RUN_LENGTH_BYTES, _POINT_BYTES = 4, 40  # as JSON: up to three digits, comma and space; two long numbers
 
 
@@ -60,33 +61,27 @@ class Computed:
         return replace(self.progress, stages=stages, seconds=round(sum(stages.values()), 3))
 
 
-def image_uri(task: Task, key: str) -> str:
-    """Give the address of the task's image.
+def images_of(
+    context: WorkerContext, keys: Callable[[Task], Iterable[str]], tasks: Sequence[Task]
+) -> Prefetch[TaskImage]:
+    """Load the images of tasks ahead of their use: of each task those under its *keys* in its data."""
+
+    def fetch(wanted: TaskImage) -> bytes:
+        uri = image_address(wanted.task.data, wanted.key)
+        return context.fetcher.fetch(uri, task_id=wanted.task.id)
+
+    wanted = [TaskImage(task, key) for task in tasks for key in keys(task)]
+    return Prefetch(fetch, partial(decode_reduced, limits=context.limits), wanted)
+
+
+def searched_in(task: Task, images: Iterable[SearchedImage]) -> list[SearchedImage]:
+    """List the images of one task that are searched.
 
     Args:
         task: the task.
-        key: of the image in the task's data.
-
-    Raises:
-        FetchRefusedError: there is none.
+        images: those of each task.
     """
-    uri = task_value(task.data, key)
-    if not isinstance(uri, str) or not uri:
-        raise FetchRefusedError(
-            f"expected the address of an image under {key!r} in the task's data, got {uri!r}; "
-            "correct the task's data or the Image's value in the label config"
-        )
-    return uri
-
-
-def images_of(context: WorkerContext, keys: Sequence[str], tasks: Sequence[Task]) -> Prefetch[TaskImage]:
-    """Load the images of tasks ahead of their use: of each task those under *keys* in its data."""
-
-    def fetch(wanted: TaskImage) -> bytes:
-        return context.fetcher.fetch(image_uri(wanted.task, wanted.key), task_id=wanted.task.id)
-
-    wanted = [TaskImage(task, key) for task in tasks for key in keys]
-    return Prefetch(fetch, partial(decode_reduced, limits=context.limits), wanted)
+    return [each for image in images for each in image.of(task.data)]
 
 
 def compute(
@@ -101,7 +96,7 @@ def compute(
         context: of the worker.
         generation: that is predicted with.
         task: the task.
-        images: those of ``generation.images``, in their order; taken one by one.
+        images: those of ``searched_in``, in their order; taken one by one.
 
     Raises:
         PermanentError: none of the images can be used.
@@ -111,13 +106,13 @@ def compute(
     found: list[_Found] = []
     troubles: dict[str, PermanentError | VisionError] = {}
     shown: tuple[NDArray[np.uint8], Sequence[Instance]] | None = None
-    searched = generation.images(context.output.control)
+    searched = searched_in(task, generation.images(context.output.control))
     for image, loading in zip(searched, images, strict=False):  # strict would load the next task's image
         try:
             loaded = loading.result()
             found.append(_found(context, generation, task, image, loaded))
         except (PermanentError, VisionError) as exc:
-            troubles[image.to_name] = exc
+            troubles[str(image)] = exc
             continue
         instances = found[-1].instances
         if shown is None or (instances and not shown[1]):
@@ -222,6 +217,7 @@ def _regions(
         masks = plan.instances(ScoredMask(one.label, one.mask, one.confidence) for one in each.instances)
         item = prediction(
             *(task.id, generation.model_version, plan.controls, each.size_hw, masks),
+            item=each.image.item,
             tolerance=context.output.tolerance,
             note=plan.limit,
         )
@@ -243,7 +239,9 @@ def _told(troubles: Mapping[str, PermanentError | VisionError]) -> str | None:
 
 
 def _reasons(troubles: Mapping[str, PermanentError | VisionError]) -> str:
-    return "; ".join(f"{name!r} ({error})" for name, error in troubles.items())
+    told = [f"{name} ({error})" for name, error in troubles.items()]
+    among = f"{len(told)} images, among them " if len(told) > _MOST_TOLD else ""
+    return among + "; ".join(told[:_MOST_TOLD])
 
 
 def _size(value: Mapping[str, Any]) -> int:

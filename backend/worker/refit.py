@@ -39,12 +39,12 @@ def refit(
         TransientError: an image's server does not answer now.
     """
 
-    def of_image(image: SearchedImage) -> Iterator[Reviewed]:
-        def own(task_id: int) -> frozenset[int]:
-            places = [(each.task_id, each.control.image_key) for each in picked]
-            return frozenset(number for number, place in enumerate(places) if place == (task_id, image.key))
+    def own(task_id: int, key: str) -> frozenset[int]:
+        places = [(each.task_id, each.image_key) for each in picked]
+        return frozenset(number for number, place in enumerate(places) if place == (task_id, key))
 
-        images = Images(context.fetcher, image, context.models.sam)
+    def of_image(image: SearchedImage) -> Iterator[Reviewed]:
+        images = Images(context.fetcher, image, context.models.sam, context.learning.max_evidence)
         return reviewed_images(evidence, controls, images, refusals, own=own, step=step)
 
     searched = searched_images(picked, controls, context.output.control)

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 
 from rq import Retry
 
@@ -14,8 +15,8 @@ from backend.worker.context import JobContext, current_job
 from backend.worker.errors import TasksLeftError, UntaughtError
 from backend.worker.generation import Generation
 from backend.worker.ledger import LEFT, Ledger
-from backend.worker.predict import compute, images_of
-from backend.worker.prefetch import by_task
+from backend.worker.predict import compute, images_of, searched_in
+from backend.worker.prefetch import Loaded, by_task
 from backend.worker.preparation import leave_to_sync, ready_generation, remaining_tasks
 from backend.worker.push import Pushes
 from backend.worker.retries import AWAIT_SYNC, GIVE_BACK
@@ -66,8 +67,8 @@ def _predict(job: JobContext, payload: PredictTasks, ledger: Ledger) -> None:
 
 def _predict_each(job: JobContext, generation: Generation, tasks: Sequence[Task], ledger: Ledger) -> None:
     """Compute one task after the other, the next images and the last predictions under way beside it."""
-    keys = [each.key for each in generation.images(job.worker.output.control)]
-    loading = images_of(job.worker, keys, tasks)
+    searched = generation.images(job.worker.output.control)
+    loading = images_of(job.worker, lambda task: [each.key for each in searched_in(task, searched)], tasks)
     with Pushes(job, generation, ledger) as pushes, loading as images:
         for index, (task, of_task) in enumerate(by_task(images)):
             if job.stopping():
@@ -77,11 +78,18 @@ def _predict_each(job: JobContext, generation: Generation, tasks: Sequence[Task]
             if _is_taken(job, generation, task, ledger):
                 computed = None
                 with ledger.settling(task.id):
-                    computed = compute(job.worker, generation, task, of_task)
+                    computed = compute(job.worker, generation, task, _in_parts(job, of_task))
                 if computed is not None:
                     pushes.add(computed)
             if ledger.stale:
                 return
+
+
+def _in_parts(job: JobContext, images: Iterable[Future[Loaded]]) -> Iterator[Future[Loaded]]:
+    """Give the images of a task one by one: each has the time of a part."""
+    for image in images:
+        job.begin_part()
+        yield image
 
 
 def _is_taken(job: JobContext, generation: Generation, task: Task, ledger: Ledger) -> bool:

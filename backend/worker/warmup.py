@@ -13,7 +13,7 @@ from rq import Retry
 from backend.jobs.payloads import WarmUp
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelStudioError, PermanentError, TransientError
-from backend.labelstudio.label_config import image_controls
+from backend.labelstudio.label_config import Control, image_controls, image_keys
 from backend.vision.errors import VisionError
 from backend.vision.pipeline import Models
 from backend.worker.context import JobContext, WorkerContext, current_job
@@ -67,11 +67,10 @@ def _embed_page(job: JobContext, payload: WarmUp) -> Embedded | None:
         _end(job, payload, "no embeddings are kept (ONESHOT_CACHE_BYTES is 0)")
         return Embedded()
     controls = image_controls(worker.label_studio.project(project_id).label_config)
-    keys = list(dict.fromkeys(each.image_key for each in controls))
     page = worker.label_studio.task_page(project_id, after_id=payload.after_id, limit=IMAGES_PER_JOB)
     if page.left:
         worker.warm_ups.go_on(project_id, token, after_id=page.tasks[-1].id)
-    embedded = _embed_each(job, keys, page.tasks)
+    embedded = _embed_each(job, controls, page.tasks)
     if embedded is not None:
         worker.warm_ups.note(project_id, token, done=embedded.done, failed=embedded.failed, left=page.left)
         if page.left and _fills_cache(worker, project_id, embedded):
@@ -79,9 +78,9 @@ def _embed_page(job: JobContext, payload: WarmUp) -> Embedded | None:
     return embedded
 
 
-def _embed_each(job: JobContext, keys: Sequence[str], tasks: Sequence[Task]) -> Embedded | None:
+def _embed_each(job: JobContext, controls: Sequence[Control], tasks: Sequence[Task]) -> Embedded | None:
     done = size = 0
-    with images_of(job.worker, keys, tasks) as images:
+    with images_of(job.worker, lambda task: image_keys(controls, task.data), tasks) as images:
         for _, of_task in by_task(images):
             sizes = []
             for image in of_task:

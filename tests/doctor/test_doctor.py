@@ -305,6 +305,29 @@ def test_every_image_of_a_task_is_read(installation: Installation) -> None:
     assert found.what.startswith("1 of the first 3 of 3 cannot be read: task 2: 'behind': ")
 
 
+@pytest.mark.parametrize(
+    ("pages", "told"),
+    [
+        (["/data/upload/7/2.png", "/data/upload/7/no.png"], "task 2: 'image[1]': "),
+        ("/data/upload/7/2.png", "task 2: expected a list of images' addresses under 'image'"),
+    ],
+)
+def test_every_image_of_a_list_is_read(installation: Installation, pages: object, told: str) -> None:
+    """Of task 2 the second one cannot be, or there is no list."""
+    installation.fake.label_config = LABEL_CONFIG.replace('value="$image"', 'valueList="$image"')
+    for data in installation.fake.tasks.values():
+        data["image"] = [data["image"]]
+    installation.fake.tasks[2]["image"] = pages
+    installation.connect()
+    installation.sync()
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    (found,) = [each for each in findings if each.check == "images"]
+    assert found.what.startswith(f"1 of the first 3 of 3 cannot be read: {told}")
+
+
 def test_a_project_that_shows_other_predictions_is_a_warning(installation: Installation) -> None:
     installation.fake.model_version = "oneshot-tiny-old"
 

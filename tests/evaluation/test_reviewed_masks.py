@@ -76,6 +76,26 @@ def test_coco_holds_every_submitted_mask_and_no_other() -> None:
     assert np.array_equal(decode(nut["segmentation"]), box(5, 9))
 
 
+def test_the_images_of_a_list_are_exported_each_with_its_own_masks() -> None:
+    """The second has none, and its size is asked for; the third lacks an address."""
+    control = Control("brush", "photo", "image", CONTROL.labels, image_list=True)
+    coin, nut = regions(("Coin", box(0, 4)), ("Nut, M3", box(5, 9)))
+    listed = Review(
+        *(7, {"image": ["/1.png", "/2.png", None, "/4.png"]}, 3, 2, "oneshot-v"),
+        predicted=(coin,),
+        submitted=(coin, nut | {"item_index": 3}),
+    )
+    reviews = Reviews([control], size_of=lambda address, task: (len(address), task))
+
+    reviews.take([listed])
+
+    assert [(each.address, each.size_hw, [mask.label for mask in each.masks]) for each in reviews.images] == [
+        ("/1.png", SIZE, ["Coin"]),
+        ("/2.png", (6, 7), []),
+        ("/4.png", SIZE, ["Nut, M3"]),
+    ]
+
+
 def test_csv_holds_a_line_for_each_mask() -> None:
     """Commas in labels and addresses are quoted."""
     redrawn = review(

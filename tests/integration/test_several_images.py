@@ -6,35 +6,23 @@ tell what is to be found; all else is real.
 
 import io
 import json
-import signal
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import expect
-from redis import Redis
 
 from backend.cli.main import main
 from backend.demo.label_studio import LabelStudioServer
-from backend.jobs.progress import Progress
-from backend.jobs.queue import QUEUE_NAMES, JobQueue
-from backend.labelstudio.client import LabelStudio
-from backend.labelstudio.fetch import ImageFetcher
-from backend.labelstudio.images import ImageLimits
-from backend.vision.pipeline import SearchOptions
-from backend.worker.context import WorkerContext
-from backend.worker.process import OneshotWorker
-from tests.annotator import Annotator, brush_region, region_mask
-from tests.colour_sam import BLUE, RED, box_mask, colour_models, drawn
+from tests.annotator import brush_region, region_mask
+from tests.colour_sam import BLUE, RED, box_mask, drawn
 from tests.e2e.editor import REGION_ROW, logged_in
+from tests.integration.colour_project import ColourProject, colour_project
 from tests.stack import Stack
 
 pytestmark = pytest.mark.label_studio
@@ -74,39 +62,6 @@ def painted(name: str, label: str, box: tuple[int, int, int, int], **extra: Any)
     return brush_region(mask(name, box), label=label, region_id=f"{name}-{label}", **where, **extra)
 
 
-@dataclass
-class Pairs:
-    """A connected project of pairs of images, and a worker that runs when it is told to.
-
-    Attributes:
-        id: the project's.
-        tasks: those of ``TASKS``; the right image of the last one is gone.
-        annotator: the person.
-        context: the worker's.
-    """
-
-    id: int
-    tasks: list[int]
-    annotator: Annotator
-    context: WorkerContext
-
-    def run_until(self, ready: Callable[[], object]) -> None:
-        """Run what waits, time and again."""
-        deadline = time.monotonic() + 60
-        while not ready():
-            assert time.monotonic() < deadline, "not after 60 s"
-            worker = OneshotWorker(QUEUE_NAMES, connection=self.context.connection, context=self.context)
-            worker.work(burst=True, logging_level="CRITICAL")
-            time.sleep(0.2)
-
-    def predictions(self) -> dict[int, list[dict[str, Any]]]:
-        """The predictions of each task, counted from 1."""
-        found: dict[int, list[dict[str, Any]]] = {}
-        for each in self.annotator.predictions(self.id):
-            found.setdefault(self.tasks.index(each["task"]) + 1, []).append(each)
-        return found
-
-
 @pytest.fixture(scope="module")
 def web(start_web: Callable[..., Stack]) -> Stack:
     """A web process on a queue of its own."""
@@ -114,12 +69,11 @@ def web(start_web: Callable[..., Stack]) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def pairs(
-    web: Stack, annotator: Annotator, label_studio: LabelStudioServer, local_files_root: Path
-) -> Iterator[Pairs]:
-    """The first task's left coin and right nut are painted, and the worker has predicted the others."""
-    torch.set_num_threads(1)
-    limits = ImageLimits(max_side=1000)
+def pairs(web: Stack, label_studio: LabelStudioServer, local_files_root: Path) -> Iterator[ColourProject]:
+    """The first task's left coin and right nut are painted, and the worker has predicted the others.
+
+    The right image of the last task is gone.
+    """
     folder = local_files_root / "pairs"
     folder.mkdir()
     data = []
@@ -128,39 +82,20 @@ def pairs(
             (folder / f"{number}-{name}.png").write_bytes(png(name, things))
         left, right = (f"/data/local-files/?d=pairs/{number}-{name}.png" for name in SIZES_HW)
         data.append({"left": left, "more": [{"url": right}]})
-    with LabelStudio(label_studio.url, label_studio.token) as client, Redis.from_url(web.redis_url) as redis:
-        context = WorkerContext(
-            label_studio=client,
-            fetcher=ImageFetcher(label_studio.url, client.authorisation, limits=limits, timeout_s=10),
-            limits=limits,
-            models=colour_models(),
-            checkpoint="tiny",
-            semantics="colours",
-            search=SearchOptions(min_similarity=0.9),  # colours are alike or they are not
-            connection=redis,
-            queue=JobQueue(redis),
-            progress=Progress(redis),
-        )
-        project = annotator.create_project("Pairs", label_config=LABEL_CONFIG)
-        storage = {"project": project, "path": str(folder), "use_blob_urls": True}
-        annotator.request("POST", "/api/storages/localfiles", json=storage)
-        path = f"/api/projects/{project}/import?return_task_ids=true"
-        tasks = annotator.request("POST", path, json=[{"data": each} for each in data])["task_ids"]
-        made = Pairs(project, tasks, annotator, context)
-        annotator.connect(project, web.url)
+    with colour_project(
+        *("Pairs", LABEL_CONFIG, data), folder=folder, web=web, label_studio=label_studio
+    ) as made:
         boxes = TASKS[0]
-        annotator.annotate(
-            tasks[0],
+        made.annotator.annotate(
+            made.tasks[0],
             [painted("left", "Coin", boxes["left"]["Coin"]), painted("right", "Nut", boxes["right"]["Nut"])],
         )
         made.run_until(lambda: len(made.predictions()) == len(TASKS) - 1)
         yield made
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def test_from_a_mask_on_each_image_to_predictions_on_both_and_to_what_was_corrected(
-    pairs: Pairs, web: Stack, label_studio: LabelStudioServer, tmp_path: Path
+    pairs: ColourProject, web: Stack, label_studio: LabelStudioServer, tmp_path: Path
 ) -> None:
     """The coin painted on the left is found on both; the nut only on the right, whose control offers it.
 
@@ -198,7 +133,7 @@ def test_from_a_mask_on_each_image_to_predictions_on_both_and_to_what_was_correc
 
 @pytest.mark.browser
 def test_the_editor_shows_the_regions_of_both_images(
-    pairs: Pairs, chromium: str, label_studio: LabelStudioServer, artefacts: Path
+    pairs: ColourProject, chromium: str, label_studio: LabelStudioServer, artefacts: Path
 ) -> None:
     """Of task 3: a coin and a nut on the right; the left image beside it has none."""
     with logged_in(chromium, label_studio) as page:
@@ -223,7 +158,7 @@ def check_masks(task: int, prediction: dict[str, Any]) -> None:
         assert np.array_equal(region_mask(each), mask(name, TASKS[task - 1][name][label]))
 
 
-def report(pairs: Pairs, label_studio: LabelStudioServer, folder: Path) -> Any:
+def report(pairs: ColourProject, label_studio: LabelStudioServer, folder: Path) -> Any:
     """What ``oneshot report`` exports of the corrected task."""
     file = folder / "reviewed.json"
     settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}

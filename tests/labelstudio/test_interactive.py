@@ -1,5 +1,6 @@
 """What smart tools send, as Label Studio 1.23's editor was seen to send it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,28 @@ def test_what_shows_no_thing_is_refused_with_the_reason(regions: list[dict[str, 
         pointing(regions, CONTROLS)
 
 
+PAGES = [replace(each, image_list=True) for each in CONTROLS]
+
+
+def test_of_a_list_of_images_the_one_is_meant_that_was_pointed_at_last() -> None:
+    """The editor sends what was not accepted yet on the others as well; they may be of other sizes."""
+    before = {**key_point(1, 1), "item_index": 0, "original_height": 60}
+
+    found = pointing([before, {**key_point(50, 50), "item_index": 3}], PAGES)
+    unsaid = pointing([key_point(50, 50)], PAGES)
+
+    assert (found.place, found.size_hw) == (("image", 3), (300, 400))
+    assert [thing.points_xy for thing in found.things] == [((200, 150),)]
+    assert unsaid.place == ("image", 0)
+
+
+def test_an_image_outside_of_a_list_is_meant_whatever_number_it_has() -> None:
+    """The editor gives one to some regions there, too."""
+    found = pointing([{**key_point(1, 1), "item_index": 0}, key_point(2, 2)], CONTROLS)
+
+    assert (found.place, len(found.things[0].points_xy)) == (("image", None), 2)
+
+
 def test_the_only_label_need_not_be_said() -> None:
     only = image_controls(
         '<View><Image name="image" value="$image"/><BrushLabels name="b" toName="image">'
@@ -166,6 +189,8 @@ TYPES = st.sampled_from(
                 "original_height": st.just(30) | JSON,
                 "image_rotation": st.just(0) | JSON,
                 "is_positive": JSON,
+                "item_index": st.sampled_from([0, 1, None, "1", []]),
+                "to_name": st.sampled_from(["image", None, []]),
             },
         ),
         max_size=3,
@@ -173,8 +198,9 @@ TYPES = st.sampled_from(
 )
 def test_anything_is_read_or_refused(regions: list[dict[str, Any]]) -> None:
     """What a browser sends may be anything; only our own errors come out."""
-    try:
-        found = pointing(regions, CONTROLS)
-    except LabelStudioError:
-        return
-    assert found.things
+    for controls in (CONTROLS, PAGES):
+        try:
+            found = pointing(regions, controls)
+        except LabelStudioError:
+            continue
+        assert found.things

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.labelstudio.errors import LabelConfigError, NoMaskControlError
-from backend.labelstudio.label_config import Control, Geometry, all_labels, image_controls
+from backend.labelstudio.label_config import Control, Geometry, all_labels, image_controls, image_keys
 
 IMAGE = '<Image name="photo" value="$picture"/>'
 BRUSH = '<BrushLabels name="tag" toName="photo">'
@@ -91,10 +91,41 @@ def test_labels_may_come_from_each_tasks_data() -> None:
     assert control.labels_of({"things": "none"}) == control.labels_of({}) == ()
 
 
+@pytest.mark.parametrize("attribute", ['valueList="$p.q"', 'value="$x" valuelist="$p.q"'])
+def test_an_image_may_show_a_list_whose_length_is_each_tasks_own(attribute: str) -> None:
+    """The editor reads attributes in lower case, and shows the list where there is an image as well."""
+    config = f'<View><Image name="photo" {attribute}/>{BRUSH}<Label value="A"/></BrushLabels></View>'
+
+    (control,) = image_controls(config)
+
+    assert control == Control("tag", "photo", "p.q", ("A",), image_list=True)
+    assert [control.items_of({"p": {"q": pages}}) for pages in (["/1", "/2"], ["/1"], [], "/1")] == [
+        (0, 1),
+        (0,),
+        (0,),
+        (0,),
+    ]
+    assert control.key_of(1) == "p.q[1]"
+
+
+def test_an_image_outside_of_a_list_has_no_number() -> None:
+    (control,) = image_controls(f'<View>{IMAGE}{BRUSH}<Label value="A"/></BrushLabels></View>')
+
+    assert control.items_of({"picture": ["/1", "/2"]}) == (None,)
+    assert control.key_of(None) == "picture"
+
+
+def test_the_keys_of_a_tasks_images_come_once_each() -> None:
+    """In the config's order, whatever draws on them."""
+    pages, box = Control("b", "pages", "p", ("A",), image_list=True), Control("box", "photo", "x", ("A",))
+
+    assert image_keys([box, pages, box, pages], {"p": ["/1", "/2"]}) == ("x", "p[0]", "p[1]")
+
+
 def test_a_control_that_cannot_be_used_does_not_hide_one_that_can() -> None:
     config = (
-        f'<View>{IMAGE}<Image name="pages" valueList="$pages"/>'
-        '<BrushLabels name="all" toName="pages,photo"><Label value="A"/></BrushLabels></View>'
+        f'<View>{IMAGE}<Image name="bare"/>'
+        '<BrushLabels name="all" toName="bare,photo"><Label value="A"/></BrushLabels></View>'
     )
 
     assert [control.to_name for control in image_controls(config)] == ["photo"]
@@ -129,6 +160,7 @@ USABLE = {
     "visual-genome": [
         ("regions", "rectangle"), ("attributes", "rectangle"), ("relationships", "rectangle"),
     ],
+    "multipage-documents": [("rectangles", "rectangle")],
 }  # fmt: skip
 
 
@@ -145,7 +177,6 @@ def test_every_template_of_label_studio_gives_its_controls_or_says_what_it_lacks
             errors[path.parent.name] = str(exc)
 
     assert found == USABLE
-    assert "valueList are not supported" in errors.pop("multipage-documents")
     assert {each[:39] for each in errors.values() if "<Image" in each} == {
         "the label config needs BrushLabels, Bit"
     }
@@ -164,8 +195,8 @@ def test_every_template_of_label_studio_gives_its_controls_or_says_what_it_lacks
             "value like",
         ),
         (
-            f'<View><Image name="photo" valueList="$p"/>{BRUSH}<Label value="A"/></BrushLabels></View>',
-            "valueList",
+            f'<View><Image name="photo" valueList="p"/>{BRUSH}<Label value="A"/></BrushLabels></View>',
+            """valueList like "\\$images", got 'p'""",
         ),
         (
             '<Repeater on="$p" indexFlag="{{i}}"><Image name="page_{{i}}" value="$p[{{i}}].url"/>'

@@ -77,6 +77,27 @@ def test_on_another_image_predictions_are_drawn_as_the_reference_is_where_a_cont
     assert wanted.controls == dict.fromkeys(LABELS, box)
 
 
+def test_an_image_that_shows_a_list_is_as_many_images_as_each_task_has() -> None:
+    """People are told their numbers as the editor counts them, from 1."""
+    pages = Control("brush", "pages", "p", ("Coin",), image_list=True)
+    (searched,) = searched_images([reference("Coin", pages)], [pages], "")
+
+    found = searched.of({"p": ["/1.png", "/2.png"]})
+
+    assert [(each.key, each.place, str(each)) for each in found] == [
+        ("p[0]", ("pages", 0), "image 1 of 'pages'"),
+        ("p[1]", ("pages", 1), "image 2 of 'pages'"),
+    ]
+    assert [each.key for each in searched.of({})] == ["p[0]"]
+
+
+def test_an_image_of_its_own_is_the_same_in_each_task() -> None:
+    searched = SearchedImage("photo", "image", {"Coin": BRUSH})
+
+    assert searched.of({"image": ["/1.png"]}) == (searched,)
+    assert (searched.place, str(searched)) == (("photo", None), "'photo'")
+
+
 def test_of_several_references_of_a_label_the_first_says_the_control() -> None:
     assert on_photo([reference("Coin", RECTANGLE), reference("Coin")], "") == {"Coin": RECTANGLE}
 

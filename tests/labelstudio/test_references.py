@@ -280,6 +280,46 @@ def test_of_a_label_on_two_images_the_one_that_was_drawn_on_first_teaches() -> N
     assert first.refusals == second.refusals == ()
 
 
+PAGES = Control("brush", "photo", "pages", ("Coin", "Nut"), image_list=True)
+
+
+def test_of_a_label_on_several_images_of_a_list_the_one_that_was_drawn_on_first_teaches() -> None:
+    """Its address is the one in that place of the list; the next label may be on another image."""
+    data = {"pages": ["/1.png", "/2.png", "/3.png"]}
+    regions = [
+        _region("Coin", MASK.T.copy(), item_index=2),
+        _region("Coin", item_index=1),
+        _region("Nut", item_index=1),
+        _region("Coin", MASK.T.copy(), item_index=2, id="another"),
+    ]
+
+    picked = pick_references(Stored([_annotation(1, *regions, task_data=data)]), [PAGES]).by_label
+
+    assert {label: (each.image_uri, each.item, len(each.masks)) for label, each in picked.items()} == {
+        "Coin": ("/3.png", 2, 2),
+        "Nut": ("/2.png", 1, 1),
+    }
+    assert picked["Coin"].image_key == "pages[2]"
+
+
+@pytest.mark.parametrize(
+    ("pages", "told"),
+    [
+        (["/1.png"], "the address of an image under 'pages[1]' in the task's data, got None"),
+        ("/1.png", "a list of images' addresses under 'pages' in the task's data, got '/1.png'"),
+    ],
+)
+def test_a_mask_on_an_image_that_the_list_does_not_have_is_passed_over_with_the_reason(
+    pages: object, told: str
+) -> None:
+    annotation = _annotation(1, _region(item_index=1), task_data={"pages": pages})
+
+    picked = pick_references(Stored([annotation]), [PAGES])
+
+    assert not picked.by_label
+    assert f"annotation 1 of task 101: expected {told}" in picked.reason
+
+
 def test_labels_of_a_tasks_data_teach_and_end_the_search_some_time() -> None:
     control = Control("brush", "photo", "image", (), labels_key="things")
     data = {"image": "/x.png", "things": [{"value": "Cola"}]}

@@ -196,6 +196,36 @@ def test_a_prediction_with_generic_labels_is_two_results_with_one_id() -> None:
     assert np.array_equal(again.mask, MASK)
 
 
+PAGES = Control("brush", "photo", "pages", ("Coin", "Nut"), image_list=True)
+
+
+@pytest.mark.parametrize(("item", "place"), [({}, 0), ({"item_index": None}, 0), ({"item_index": 2}, 2)])
+def test_a_region_tells_which_image_of_a_list_it_is_on(item: dict[str, Any], place: int) -> None:
+    """The first, where it does not tell; where there is no list, whatever it tells."""
+    (paged,) = mask_regions([region(**item)], [PAGES], labels=["Coin"])
+    (single,) = mask_regions([region(**item)], [CONTROL], labels=["Coin"])
+
+    assert (paged.place, single.place) == (("photo", place), ("photo", None))
+
+
+@pytest.mark.parametrize("item", ["1", -1, 0.5, True, [1]])
+def test_a_region_on_no_image_of_a_list_is_an_error_that_names_it(item: object) -> None:
+    with pytest.raises(RegionError, match="'painted01' to have the number of its image, got"):
+        mask_regions([region(item_index=item)], [PAGES], labels=["Coin"])
+
+
+def test_a_prediction_tells_which_image_of_a_list_it_is_of() -> None:
+    """Both entries of a region with generic labels do; without a list there is nothing to tell."""
+    generic = Control("paint", "photo", "pages", ("Coin",), labels_name="names", image_list=True)
+    found = [ScoredMask("Coin", MASK, 1)]
+
+    paged = prediction(1, "v", {"Coin": generic}, (3, 5), found, item=1)["result"]
+    single = prediction(1, "v", CONTROLS, (3, 5), found)["result"]
+
+    assert [(each["type"], each["item_index"]) for each in paged] == [("brush", 1), ("labels", 1)]
+    assert "item_index" not in single[0]
+
+
 def test_regions_of_several_controls_are_found_in_their_order() -> None:
     box = Control("box", "photo", "image", ("Coin",), "rectangle")
     value = {"x": 20, "y": 0, "width": 40, "height": 66.6667, "rotation": 0, "rectanglelabels": ["Coin"]}

@@ -170,6 +170,25 @@ def test_regions_of_several_images_are_compared_image_by_image() -> None:
     ]
 
 
+def test_the_images_of_a_list_are_compared_each_with_itself() -> None:
+    """The same mask on another image is another thing, though it has the same place there."""
+    pages = Control("brush", "photo", "pages", ("Coin",), image_list=True)
+    (first,) = predicted(("Coin", box(0, 4)))
+    second = first | {"id": "predicted-1", "item_index": 1}
+
+    found = outcomes(
+        [first, second],
+        [first | {"item_index": 0}, painted(box(0, 4), item_index=2)],
+        pages,
+    )
+
+    assert found == [
+        ("Coin", "kept", "predicted-0", 1),
+        ("Coin", "deleted", "predicted-1", None),
+        ("Coin", "added", "new", None),
+    ]
+
+
 def test_an_empty_prediction_says_nothing_of_the_image() -> None:
     assert outcomes([], [painted(box(0, 4))]) == [("Coin", "added", "new", None)]
     assert outcomes([], []) == []

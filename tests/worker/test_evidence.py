@@ -34,6 +34,7 @@ from tests.worker.conftest import SIZE_HW, disc, disc_mask
 from tests.worker.fake_label_studio import TOKEN, FakeLabelStudio, region
 
 BRUSH = Control("label", "image", "image", ("Coin", "Nut"))
+IMAGE = ("image", None)
 BOXES = Control("boxes", "image", "image", ("Coin",), "rectangle")
 ROUND = Control("round", "image", "image", ("Coin",), "ellipse")
 BEHIND = Control("label", "behind", "behind", ("Coin",))
@@ -53,7 +54,7 @@ def review(*regions: Mapping[str, Any], task: int = 1, data: Mapping[str, Any] |
 def shown(annotation: Annotation, controls: Sequence[Control]) -> dict[str, tuple[NDArray[np.bool_], ...]]:
     """What it shows on the image."""
     return things(
-        drawn_things(annotation, controls, "image"), DecodedImage.whole(disc(SIZE_HW)), colour_models().sam
+        drawn_things(annotation, controls, IMAGE), DecodedImage.whole(disc(SIZE_HW)), colour_models().sam
     )
 
 
@@ -153,7 +154,7 @@ def test_of_a_box_or_an_ellipse_the_thing_inside_counts(control: Control, value:
     )  # fmt: skip
 
     found = things(
-        drawn_things(review(drawn_around), [control], "image"),
+        drawn_things(review(drawn_around), [control], IMAGE),
         DecodedImage.whole(drawn((*thing, RED))),
         colour_models().sam,
     )
@@ -165,7 +166,7 @@ def test_what_is_on_an_image_of_reduced_size_is_reduced_as_well() -> None:
     """Every pixel shows 2 x 2 of the image; masks have the image's own."""
     image = DecodedImage(np.zeros((20, 30, 3), np.uint8), (40, 59))
     shown = box_mask(8, 20, 16, 24, size_hw=(40, 59))
-    regions = list(drawn_things(review(painted(shown)), [BRUSH], "image"))
+    regions = list(drawn_things(review(painted(shown)), [BRUSH], IMAGE))
 
     found = things(regions, image, colour_models().sam)
 
@@ -194,7 +195,7 @@ def test_one_bad_image_is_told_and_stops_nothing(fake: FakeLabelStudio, images: 
     found = list(
         reviewed_images(
             *(evidence, [BRUSH], images, refusals),
-            own=lambda task: frozenset({task}),
+            own=lambda task, _: frozenset({task}),
             step=lambda: steps.append(1),
         )
     )
@@ -223,7 +224,7 @@ def test_an_image_that_its_storage_does_not_give_is_passed_over(
     found = list(
         reviewed_images(
             *(Evidence(2, reviews), [BRUSH], images, refusals),
-            own=lambda _: frozenset(),
+            own=lambda *_: frozenset(),
             step=lambda: None,
         )
     )
@@ -242,7 +243,7 @@ def test_two_reviews_of_one_task_show_the_same_image(images: Images) -> None:
 
     found = list(
         reviewed_images(
-            *(Evidence(3, reviews), [BRUSH], images, []), own=lambda _: frozenset(), step=lambda: None
+            *(Evidence(3, reviews), [BRUSH], images, []), own=lambda *_: frozenset(), step=lambda: None
         )
     )
 
@@ -264,3 +265,23 @@ def test_only_what_changes_what_is_learned_changes_the_digest() -> None:
     assert content(painted(), region(np.roll(disc_mask(), 10, axis=1))) != usual
     assert content(painted(), nut, id=8) != usual
     assert content(painted(), nut, task_data={"image": "/data/upload/7/2.png"}) != usual
+    assert content(painted(item_index=1), nut) != usual
+    assert content(painted(item_index=0), nut) == usual  # as the editor may call the only image
+
+
+def test_of_the_images_of_long_lists_those_drawn_on_teach_and_of_these_the_last(images: Images) -> None:
+    """A bound on images; each review may have one in any case."""
+    control = replace(BRUSH, image_list=True)
+    data = {"image": [f"/{number}.png" for number in range(4)]}
+    reviews = tuple(
+        replace(review(*(painted(item_index=item) for item in on), data=data), id=number)
+        for number, on in enumerate([(0, 3), (1,)], start=1)
+    )
+
+    def taught(limit: int) -> list[tuple[int, int | None]]:
+        lists = replace(images, searched=SearchedImage("image", "image", {"Coin": control}), limit=limit)
+        return [(annotation.id, image.item) for annotation, image in lists.of_each(Evidence(2, reviews))]
+
+    assert taught(8) == [(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3)]
+    assert taught(4) == [(1, 0), (1, 3), (2, 1), (2, 3)]
+    assert taught(1) == [(1, 3), (2, 1)]

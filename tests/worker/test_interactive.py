@@ -121,6 +121,24 @@ def test_of_several_images_the_one_is_seen_that_was_clicked_on(
     assert np.array_equal(found, box_mask(30, 8, 20, 24, size_hw=size_hw))
 
 
+def test_of_a_list_of_images_the_one_is_seen_that_was_clicked_on(
+    ask: Callable[..., Any], fake: FakeLabelStudio
+) -> None:
+    """The answer tells its number; what is known on the first image is offered on the second all the same."""
+    fake.label_config = CONFIG.replace('value="$image"', 'valueList="$images"')
+    added = fake.add_task(drawn((*FIRST, RED), (*OTHER, RED)))
+    fake.tasks[4] = {"images": [fake.tasks[4]["image"], fake.tasks.pop(added)["image"]]}
+    there = region(box_mask(*OTHER)) | {"item_index": 0, "id": "elsewhere"}
+    fake.annotations[4] = [{"id": 9, "created_at": "2026-01-01T00:00:00Z", "result": [there]}]
+
+    (first,) = ask(ON_SECOND | {"item_index": 0})
+    both = ask(ON_FIRST | {"item_index": 1}, similar=True)
+
+    assert (first["item_index"], [each["item_index"] for each in both]) == (0, [1, 1])
+    assert np.array_equal(mask_of(first), box_mask(*SECOND))
+    assert [mask_of(each).tolist() for each in both] == [box_mask(*box).tolist() for box in (FIRST, OTHER)]
+
+
 def test_the_answer_goes_through_the_control_that_the_settings_name(ask: Callable[..., Any]) -> None:
     (region,) = ask(ON_SECOND, output=OutputOptions(control="PolygonLabels"))
 

@@ -92,6 +92,19 @@ def test_a_review_that_cannot_serve_is_passed_over(coloured: Any) -> None:
     assert ids(more_references([ONE_SHOT], evidence, [CONTROL], coloured, 6)) == [5]
 
 
+def test_of_a_list_of_images_the_first_one_with_the_label_is_offered() -> None:
+    """Its masks only, with the address of that image."""
+    control = replace(CONTROL, image_list=True)
+    elsewhere = region(disc_mask()) | {"value": region(disc_mask())["value"] | {"brushlabels": ["Nut"]}}
+    result = (elsewhere, *(region(disc_mask()) | {"item_index": item} for item in (2, 1, 2)))
+    listed = replace(review(5), result=result, task_data={"image": ["/a.png", "/b.png", "/c.png"]})
+
+    (found,) = of_review(listed, replace(ONE_SHOT, control=control), [control])
+
+    assert (found.item, found.image_uri, len(found.masks)) == (2, "/c.png", 2)
+    assert list(of_review(replace(listed, result=()), replace(ONE_SHOT, control=control), [control])) == []
+
+
 def test_chosen_references_are_found_again_by_label_and_annotation() -> None:
     """Those whose label or annotation is gone are not."""
     evidence = Evidence(2, (review(4), review(5)))

@@ -13,7 +13,6 @@ from PIL import Image
 
 from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.client import Task
-from backend.labelstudio.errors import FetchRefusedError
 from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.outputs import OutputOptions
 from backend.vision.clock import StageSeconds
@@ -21,7 +20,7 @@ from backend.vision.instance import Instance, mask_window
 from backend.vision.pipeline import Segmentation
 from backend.worker.context import WorkerContext
 from backend.worker.embedding_cache import EmbeddingCache
-from backend.worker.predict import Computed, compute, image_uri
+from backend.worker.predict import Computed, compute
 from backend.worker.prefetch import Loaded
 from backend.worker.sync import sync
 from tests.worker.cached_models import cached_models
@@ -207,9 +206,3 @@ def test_the_picture_shows_the_first_image_with_something_found(
     assert computed.picture is not None
     with Image.open(BytesIO(computed.picture)) as picture:
         assert picture.size == SIZES_HW[shown][::-1]
-
-
-@pytest.mark.parametrize("data", [{}, {"image": ""}, {"image": 7}, {"text": "x"}])
-def test_a_task_without_the_address_of_an_image_says_which_key_was_expected(data: dict[str, Any]) -> None:
-    with pytest.raises(FetchRefusedError, match="'image'"):
-        image_uri(Task(1, data), "image")
