@@ -16,7 +16,7 @@ from backend.labelstudio.region_values import SPECK_PIXELS, mask_values, value_m
 
 ONE_MASK = "one mask of all"  # in the note of a region that holds many things
 _MOST_PIXELS = 100_000_000
-_SIDES = ("original_width", "original_height", "image_rotation", "item_index")
+_FRAME = ("original_width", "original_height", "image_rotation", "item_index")
 _PART = re.compile(r"([0-9a-f]{16})-[0-9]+")  # the id of a part; those that Label Studio makes are shorter
 
 
@@ -142,8 +142,8 @@ def drawn_regions(
 
 def _part_of(drawn: DrawnRegion) -> tuple[Hashable, ...]:
     """What is the same for all parts of a thing; nothing for what is no part."""
-    sides = (str(drawn.region.get(name)) for name in _SIDES)
-    return (drawn.thing, drawn.control, drawn.labels, *sides) if drawn.thing != drawn.id else ()
+    frame = (str(drawn.region.get(name)) for name in _FRAME)
+    return (drawn.thing, drawn.control, drawn.labels, *frame) if drawn.thing != drawn.id else ()
 
 
 def _each_drawn(
