@@ -48,9 +48,9 @@ class ColourSam(Sam):
 
     def decode(self, embedding: ImageEmbedding, **prompts: Any) -> MaskLogits:
         """Segment at the first point, or a box's middle: a part (the upper half), the whole, and more."""
-        if "points_xy" not in prompts:
+        if "points_xy" not in prompts and prompts.get("mask_logits") is not None:
             return MaskLogits(prompts["mask_logits"][:, None], torch.ones(1, 1))  # it is drawn well already
-        if prompts["points_xy"] is not None:
+        if prompts.get("points_xy") is not None:
             x, y = (float(value) for value in prompts["points_xy"][0][0])
         else:
             left, top, right, bottom = (float(value) for value in prompts["boxes_xyxy"][0])

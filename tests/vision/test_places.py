@@ -43,6 +43,25 @@ def alike(location: Tensor) -> LocationMaps:
     return LocationMaps(likely=location, sharp=location)
 
 
+def test_a_place_is_asked_for_by_the_box_that_is_learned_for_its_cell() -> None:
+    """A corner of the red box is its peak, and what is learned leads to the middle; of blue ones nothing is."""
+    sam, location = ColourSam(), maps((8, 8, 4, 4, 0.9))
+    boxes = torch.zeros(16, 16, 4)
+    boxes[2, 2] = torch.tensor([8.0, 8.0, 20.0, 24.0])
+    embedding = sam.embed(drawn(LEFT, RIGHT))
+    both = {0: alike(location), 1: alike(maps((12, 36, 4, 4, 0.8)))}
+
+    found, _ = sweep_places(
+        *(sam, embedding, {0: prototype(), 1: prototype()}, both),
+        max_places=99,
+        weights=FITTED.first,
+        boxes={0: boxes},
+    )
+
+    assert sam.places_xy == [(14.0, 16.0), (38.0, 14.0)]
+    assert {one.finder for one in found} == {0, 1}
+
+
 def test_peaks_come_by_falling_height_and_each_cell_once() -> None:
     """Row 2 of 5 x 8 cells is a peak of both maps; the label whose map is higher there has it."""
     first, second = torch.zeros(2, 5, 8)
