@@ -44,7 +44,7 @@ def alike(location: Tensor) -> LocationMaps:
 
 
 def test_a_place_is_asked_for_by_the_box_that_is_learned_for_its_cell() -> None:
-    """A corner of the red box is its peak, and what is learned leads to the middle; of blue ones nothing is."""
+    """A corner of the red box is its peak; what is learned leads to the middle. Of blue ones nothing is."""
     sam, location = ColourSam(), maps((8, 8, 4, 4, 0.9))
     boxes = torch.zeros(16, 16, 4)
     boxes[2, 2] = torch.tensor([8.0, 8.0, 20.0, 24.0])
