@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from backend.checkpoints import mobilesam_encoder
 from backend.checkpoints.errors import DamagedDownloadError, UnusableCheckpointError
 from backend.checkpoints.mobilesam import ENCODER, ENCODER_ONNX
 from backend.checkpoints.mobilesam_encoder import MARGIN, MobileSamEncoder, encoder_weights, shown_cells
@@ -50,6 +51,15 @@ def test_in_float32_it_is_the_onnx_encoder(weights: Path, square: Tensor, publis
 @pytest.mark.weights
 def test_in_bfloat16_each_cell_looks_the_same_way(weights: Path, square: Tensor, published: Tensor) -> None:
     features = MobileSamEncoder(weights / ENCODER, CPU, torch.bfloat16)(square)
+
+    assert features.dtype == torch.float32
+    assert cosine_similarity(features, published).min() > 0.999
+
+
+@pytest.mark.weights
+def test_in_int8_each_cell_looks_the_same_way(weights: Path, square: Tensor, published: Tensor) -> None:
+    """On CPUs without VNNI, too, which have half as many levels."""
+    features = MobileSamEncoder(weights / ENCODER, CPU, torch.int8)(square)
 
     assert features.dtype == torch.float32
     assert cosine_similarity(features, published).min() > 0.999
@@ -120,6 +130,16 @@ def test_other_numbers_to_compute_with_have_another_name(weights: Path) -> None:
     ]
 
     assert names == [f"torch torch.{name} margin {MARGIN}" for name in ("float32", "bfloat16")]
+
+
+def test_int8_of_more_or_fewer_levels_has_another_name(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mobilesam_encoder, "usable_levels", lambda: 128)
+
+    numerics = MobileSamEncoder(weights / ENCODER, CPU, torch.int8).numerics
+
+    assert numerics == f"torch torch.int8 of 128 levels margin {MARGIN}"
 
 
 def test_a_damaged_file_of_weights_is_refused(tmp_path: Path) -> None:
