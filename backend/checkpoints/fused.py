@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
+from backend.checkpoints.int8 import Int8Linear
+
 _NEEDED = ("_convolution_pointwise", "_linear_pointwise")
 _LEAST, _MOST = 1e-30, 1e30  # sums of exponentials: below, some may be lost; above, products may be infinite
 _GELU = ("gelu", (), "none")  # by the error function itself; "tanh" would come near it, and takes longer
@@ -49,7 +51,9 @@ def convolution(
     return F.gelu(plain) if gelu else plain
 
 
-def linear(features: Tensor, layer: nn.Linear, *, gelu: bool = False, added: Tensor | None = None) -> Tensor:
+def linear(
+    features: Tensor, layer: nn.Linear | Int8Linear, *, gelu: bool = False, added: Tensor | None = None
+) -> Tensor:
     """A linear layer over the last dimension, then GELU or a sum where it is asked for.
 
     Args:
@@ -58,6 +62,8 @@ def linear(features: Tensor, layer: nn.Linear, *, gelu: bool = False, added: Ten
         gelu: whether GELU follows.
         added: what is added to the result, of its shape; not with GELU.
     """
+    if isinstance(layer, Int8Linear):
+        return layer.forward(features, gelu=gelu, added=added)
     if fusable(features):
         joined = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - it has no other name
         if added is not None:

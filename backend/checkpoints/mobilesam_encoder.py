@@ -18,13 +18,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from backend.checkpoints.errors import DamagedDownloadError, UnusableCheckpointError
+from backend.checkpoints.int8 import make_int8, usable_levels
 from backend.checkpoints.tiny_vit import STRIDE, TinyViT
 
 if TYPE_CHECKING:
     import onnx  # needed once, to convert
 
 INPUT_SIZE = 1024
-MARGIN = 4  # cells of padding that are computed with the image: what lies at its edges looks at them
+MARGIN = 0  # cells of padding that are computed with the image: with more, no more is found
 
 _PLACES = ".attn.Constant_5"  # the bias of attention for each two places of a window
 _NODE = re.compile(r"(?P<layer>.+)\.(?P<operation>Conv|MatMul|Mul|Add_1)$")
@@ -32,12 +33,12 @@ _REPEATED = re.compile(r"\b(seq|neck)\.(?=\1\.)")  # a sequence's layers carry i
 
 
 class MobileSamEncoder:
-    """MobileSAM's image encoder in torch; padding is computed no further than it matters.
+    """MobileSAM's image encoder in torch, which takes no time for padding.
 
     Args:
         weights: a safetensors file of ``encoder_weights``.
         device: where it runs.
-        dtype: what it computes with.
+        dtype: what it computes with; int8: linear layers with that, on a CPU, the rest with float32.
 
     Attributes:
         numerics: names what the same weights are computed with: with another, features differ by rounding.
@@ -47,9 +48,10 @@ class MobileSamEncoder:
     """
 
     def __init__(self, weights: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
-        self._dtype = dtype
+        self._dtype = dtype if dtype.is_floating_point else torch.float32
         self._device = device
-        self.numerics = f"torch {self._dtype} margin {MARGIN}"
+        levels = "" if dtype.is_floating_point else f" of {usable_levels()} levels"
+        self.numerics = f"torch {dtype}{levels} margin {MARGIN}"
         network = TinyViT()
         try:
             network.load_state_dict(load_file(weights))
@@ -60,6 +62,8 @@ class MobileSamEncoder:
         network.eval().requires_grad_(requires_grad=False)
         network = network.to(device, self._dtype)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if not dtype.is_floating_point:
+            make_int8(self._network)
 
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> Tensor:

@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from backend.checkpoints.errors import UnusableDeviceError
+from backend.checkpoints.int8 import Int8Linear, usable_levels
 from backend.checkpoints.timing import wall_seconds
 
-Wanted = Literal["auto", "float32", "bfloat16", "float16"]
+Wanted = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 Seconds = Callable[[torch.dtype], float]
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
 BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # a CPU without them computes bf16 by way of float32, and slower
+INT8_FLAG = "avx2"  # a CPU without it hardly multiplies int8 faster than float32
 CPUINFO = Path("/proc/cpuinfo")
 AMPERE = 8  # the first GPUs with bf16 of their own
 CLEARLY = 1.2  # times as fast as what would be chosen without it
@@ -37,12 +39,17 @@ class Precision:
     """What networks compute with.
 
     Attributes:
-        dtype: the numbers.
+        dtype: the numbers; int8: of linear layers of MobileSAM's image encoder, float32 is the rest.
         times_as_fast: how many times as fast as float32 the others are that were measured.
     """
 
     dtype: torch.dtype
     times_as_fast: Mapping[torch.dtype, float] = field(default_factory=dict)
+
+    @property
+    def floats(self) -> torch.dtype:
+        """The numbers of all that is never int8."""
+        return self.dtype if self.dtype.is_floating_point else torch.float32
 
     def __str__(self) -> str:
         if not self.times_as_fast:
@@ -91,17 +98,27 @@ def asked_for(device: torch.device, name: str) -> torch.dtype:
         UnusableDeviceError: the device cannot compute with them.
     """
     dtype = DTYPES[name]
-    usable = [torch.float32, *([torch.bfloat16] if _library_takes_bf16() else [])]
-    if device.type == "cpu" and dtype not in usable:
+    usable = _usable_dtypes(device)
+    if dtype not in usable:
         raise UnusableDeviceError(
-            f"ONESHOT_PRECISION={name} is not usable on this CPU; expected auto or one of "
-            f"{', '.join(_name(one) for one in usable)}"
+            f"ONESHOT_PRECISION={name} is not usable on this {'CPU' if device.type == 'cpu' else 'GPU'}; "
+            f"expected auto or one of {', '.join(_name(one) for one in usable)}"
         )
     return dtype
 
 
+def _usable_dtypes(device: torch.device) -> list[torch.dtype]:
+    """What the device computes with at all, fast or not."""
+    if device.type != "cpu":
+        return [torch.float32, torch.bfloat16, torch.float16]
+    short = [torch.bfloat16] if _library_takes_bf16() else []
+    return [torch.float32, *short, *([torch.int8] if usable_levels() else [])]
+
+
 def native_dtypes(device: torch.device, *, cpuinfo: Path = CPUINFO) -> list[torch.dtype]:
     """What the device computes with by itself: float32, and what may be faster, the wider range first.
+
+    int8 on CPUs without bfloat16 only, which hastens more than linear layers.
 
     Args:
         device: a CPU or a GPU.
@@ -110,8 +127,10 @@ def native_dtypes(device: torch.device, *, cpuinfo: Path = CPUINFO) -> list[torc
     if device.type == "cuda":
         major, _ = torch.cuda.get_device_capability(device)
         return gpu_dtypes(major)
-    own = not BF16_FLAGS.isdisjoint(_cpu_flags(cpuinfo)) and _library_takes_bf16()
-    return [torch.float32, torch.bfloat16] if own else [torch.float32]
+    flags = _cpu_flags(cpuinfo)
+    if not BF16_FLAGS.isdisjoint(flags) and _library_takes_bf16():
+        return [torch.float32, torch.bfloat16]
+    return [torch.float32, torch.int8] if INT8_FLAG in flags and usable_levels() else [torch.float32]
 
 
 def gpu_dtypes(capability: int) -> list[torch.dtype]:
@@ -131,21 +150,25 @@ def product_seconds(device: torch.device) -> Seconds:
 
     On a CPU by the clock of this thread, which has to be the only one that computes.
     """
-    tokens, inputs, outputs = PERCEPTRONS[device.type]
 
     def seconds(dtype: torch.dtype) -> float:
         try:
-            left = torch.ones(tokens, inputs, dtype=dtype, device=device)
-            right = torch.ones(outputs, inputs, dtype=dtype, device=device)
-            return (
-                _on_cpu(left, right)
-                if device.type == "cpu"
-                else wall_seconds(lambda: F.linear(left, right), device)
-            )
+            product = _product(device, dtype)
+            return _on_cpu(product) if device.type == "cpu" else wall_seconds(product, device)
         except RuntimeError:  # what torch's libraries raise where they lack it
             return math.inf
 
     return seconds
+
+
+def _product(device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:
+    """What is timed, ready to be computed."""
+    tokens, inputs, outputs = PERCEPTRONS[device.type]
+    if dtype is torch.int8:
+        layer, floats = Int8Linear(nn.Linear(inputs, outputs)), torch.ones(tokens, inputs)
+        return lambda: layer.forward(floats)
+    left, right = (torch.ones(rows, inputs, dtype=dtype, device=device) for rows in (tokens, outputs))
+    return lambda: F.linear(left, right)
 
 
 @contextmanager
@@ -160,9 +183,9 @@ def one_thread() -> Iterator[None]:
 
 
 @torch.no_grad()
-def _on_cpu(left: Tensor, right: Tensor) -> float:
+def _on_cpu(product: Callable[[], Tensor]) -> float:
     started = time.thread_time()
-    F.linear(left, right)
+    product()
     return time.thread_time() - started
 
 

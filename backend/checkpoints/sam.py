@@ -56,7 +56,8 @@ def open_sam(
             on the hub, or a folder with one.
         cache_dir: folder for model weights.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        dtype: what it computes with; a transformers checkpoint on a GPU only, it stays float32 on a CPU.
+        dtype: what it computes with, where it is int8 only linear layers of MobileSAM's image encoder; a
+            transformers checkpoint on a GPU only, it stays float32 on a CPU.
         compiling: whether to compile a transformers checkpoint's image encoder, which takes a minute; on a
             GPU only. ``auto``: try, and keep it if it is faster.
 
@@ -70,7 +71,8 @@ def open_sam(
         folder = fetch_mobilesam(cache_dir)
         modules = open_sam_modules(folder / DECODER / DECODER_WEIGHTS, where)
         encoder = MobileSamEncoder(folder / ENCODER, where, dtype)
-        products = dtype if where.type == "cpu" else torch.float32  # not measured on a GPU
+        short = where.type == "cpu" and dtype.is_floating_point  # not measured on a GPU
+        products = dtype if short else torch.float32
         return SamCheckpoint(name, modules, encoder, INPUT_SIZE, encoder.numerics, products)
     from backend.checkpoints.sam_encoder import SamEncoder, large_dtype
     from backend.checkpoints.sam_transformers import open_transformers_sam

@@ -2,8 +2,8 @@
 
 The network is the published one; how it is computed is not. Convolutions are computed strip by strip, so
 that what is between two of them stays in the processor's caches; so is attention, one row of windows after
-the other. Tokens that only fill up a window of attention are not sent through linear layers: what these say
-about a token of zeros is the same for all.
+the other, and so are the perceptrons. Tokens that only fill up a window of attention are not sent through
+linear layers: what these say about a token of zeros is the same for all.
 """
 
 from collections.abc import Iterator
@@ -238,7 +238,16 @@ class Perceptron(nn.Module):
         self.fc2 = nn.Linear(EXPANSION * width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """The tokens, (n, h, w, C), and what the layers say about them."""
+        """The tokens, (n, h, w, C), and what the layers say about them, some at a time on a CPU."""
+        if tokens.device.type != "cpu":
+            return self.strip(tokens)
+        size = max(1, STRIP_VALUES // (EXPANSION * tokens.shape[-1]))
+        single = tokens.reshape(-1, tokens.shape[-1])
+        strips = [self.strip(some) for some in torch.split(single, size)]
+        return torch.cat(strips).view(tokens.shape)
+
+    def strip(self, tokens: Tensor) -> Tensor:
+        """The same for some tokens, (..., C)."""
         return linear(linear(self.norm(tokens), self.fc1, gelu=True), self.fc2, added=tokens)
 
 

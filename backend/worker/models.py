@@ -66,7 +66,7 @@ def load_models(
         digest = _computed(weights_digest(sam, cache_dir=cache_dir), checkpoint.numerics)
         encode = CachedNetwork(encode, cache, digest)
     semantic = semantic_encoder(
-        semantics, cache_dir=cache_dir, device=device, dtype=chosen.dtype, cache=cache
+        semantics, cache_dir=cache_dir, device=device, dtype=chosen.floats, cache=cache
     )
     opened = Sam(
         *(checkpoint.model, _tidied(encode)),

@@ -16,7 +16,7 @@ from backend.checkpoints.errors import UnusableDeviceError
 from backend.checkpoints.precision import ROUNDS, choose_precision, gpu_dtypes, native_dtypes, product_seconds
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
-F32, BF16, F16 = torch.float32, torch.bfloat16, torch.float16
+F32, BF16, F16, I8 = torch.float32, torch.bfloat16, torch.float16, torch.int8
 FLAGS = "flags\t\t: fpu avx512_bf16\n"
 
 
@@ -97,7 +97,7 @@ def test_fp16_is_refused_on_a_cpu() -> None:
         choose_precision(CPU, "float16")
 
 
-@pytest.mark.parametrize("dtype", [F32, F16])
+@pytest.mark.parametrize("dtype", [F32, F16, I8])
 def test_a_product_is_timed_within_milliseconds(dtype: torch.dtype) -> None:
     """By a clock that stands still while another has the CPU."""
     started = time.thread_time()
@@ -132,19 +132,21 @@ def test_threads_are_as_many_as_before() -> None:
 @pytest.mark.parametrize(
     ("text", "dtypes"),
     [
-        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16\n", [F32, BF16]),
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_bf16\n", [F32, BF16]),
         ("flags\t\t: fpu amx_tile amx_bf16\n", [F32, BF16]),
-        ("flags\t\t: fpu avx2 avx512f avx512bw\nvmx flags\t: avx512_bf16\n", [F32]),
+        ("flags\t\t: fpu avx2 avx_vnni\nvmx flags\t: avx512_bf16\n", [F32, I8]),
+        ("flags\t\t: fpu sse4_2 avx\n", [F32]),
         ("Features\t: fp asimd bf16\n", [F32]),
         ("", [F32]),
     ],
-    ids=["avx512", "amx", "without", "another family", "nothing"],
+    ids=["avx512", "amx", "without", "old", "another family", "nothing"],
 )
-def test_bf16_is_measured_on_cpus_that_list_it(
+def test_bf16_is_measured_on_cpus_that_list_it_and_int8_on_others(
     tmp_path: Path, text: str, dtypes: list[torch.dtype], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And if the library takes it, as it does unless it is forbidden."""
     monkeypatch.setattr(precision, "_library_takes_bf16", lambda: True)
+    monkeypatch.setattr(precision, "usable_levels", lambda: 128)
     (tmp_path / "cpuinfo").write_text(text)
 
     assert native_dtypes(CPU, cpuinfo=tmp_path / "cpuinfo") == dtypes
@@ -173,6 +175,35 @@ def test_what_the_library_is_forbidden_is_not_used(tmp_path: Path) -> None:
         "ONESHOT_PRECISION=bfloat16 is not usable on this CPU; expected auto or one of float32"
         in answer.stderr
     )
+
+
+def test_where_int8_products_are_wrong_it_is_neither_measured_nor_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu avx2\n")
+    monkeypatch.setattr(precision, "usable_levels", lambda: 0)
+
+    assert native_dtypes(CPU, cpuinfo=tmp_path / "cpuinfo") == [F32]
+    with pytest.raises(UnusableDeviceError, match=r"ONESHOT_PRECISION=int8 is not usable on this CPU"):
+        choose_precision(CPU, "int8")
+
+
+def test_int8_is_refused_on_a_gpu() -> None:
+    with pytest.raises(
+        UnusableDeviceError, match=r"int8 is not usable on this GPU; .* float32, bfloat16, float16$"
+    ):
+        choose_precision(GPU, "int8")
+
+
+def test_what_is_never_int8_stays_float32() -> None:
+    chosen = choose_precision(CPU, dtypes=[F32, I8], seconds=always({F32: 10, I8: 5}))
+
+    assert (chosen.dtype, chosen.floats, str(chosen)) == (
+        I8,
+        F32,
+        "int8 (times as fast as float32: int8 2.0)",
+    )
+    assert choose_precision(CPU, dtypes=[F32, BF16], seconds=always({F32: 10, BF16: 5})).floats is BF16
 
 
 def test_a_system_that_lists_nothing_is_taken_not_to_know_bf16(tmp_path: Path) -> None:

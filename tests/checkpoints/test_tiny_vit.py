@@ -13,6 +13,7 @@ from backend.checkpoints.tiny_vit import (
     Block,
     InvertedBottleneck,
     PatchEmbed,
+    Perceptron,
     Reduction,
     TinyViT,
     WindowAttention,
@@ -66,6 +67,16 @@ def test_rows_of_windows_are_computed_one_by_one(height: int) -> None:
     tokens = block.local_conv.c(tokens).permute(0, 2, 3, 1)
 
     torch.testing.assert_close(block(features), block.mlp(tokens).permute(0, 3, 1, 2))
+
+
+def test_a_perceptron_in_strips_makes_the_same_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each token for itself; the last strip has fewer."""
+    perceptron, tokens = random_weights(Perceptron(4)), torch.randn(2, 3, 5, 4)
+    whole = tokens + perceptron.fc2(F.gelu(perceptron.fc1(perceptron.norm(tokens))))
+
+    monkeypatch.setattr(tiny_vit, "STRIP_VALUES", 16 * 7)
+
+    torch.testing.assert_close(perceptron(tokens), whole)
 
 
 @pytest.mark.parametrize("size_hw", [(3, 6), (4, 5), (7, 2)])
