@@ -114,6 +114,7 @@ def test_from_masks_on_pages_to_predictions_on_all_pages_and_to_what_was_correct
     kept = [each for each in second if (each["item_index"], label_of(each)) != (1, "Nut")]
     added = painted(2, "Coin", (0, 28, 16, 20))
     lists.annotator.annotate(lists.tasks[1], [*kept, added], parent_prediction=predictions[2][0]["id"])
+    lists.context.queue.enqueue_sync(lists.id)  # a review alone asks for one only after a while
     lists.run_until(lambda: web.project(lists.id)["learning"]["agreement"])
     exported = report(lists, label_studio, tmp_path)
 
