@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import onnx  # needed once, to convert
 
 INPUT_SIZE = 1024
-MARGIN = 0  # cells of padding that are computed with the image: with more, no more is found
+MARGIN = 4  # cells of padding that are computed with the image: what lies at its edges looks at them
 
 _PLACES = ".attn.Constant_5"  # the bias of attention for each two places of a window
 _NODE = re.compile(r"(?P<layer>.+)\.(?P<operation>Conv|MatMul|Mul|Add_1)$")
@@ -33,7 +33,7 @@ _REPEATED = re.compile(r"\b(seq|neck)\.(?=\1\.)")  # a sequence's layers carry i
 
 
 class MobileSamEncoder:
-    """MobileSAM's image encoder in torch, which takes no time for padding.
+    """MobileSAM's image encoder in torch; padding is computed no further than it matters.
 
     Args:
         weights: a safetensors file of ``encoder_weights``.

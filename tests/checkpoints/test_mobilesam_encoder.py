@@ -81,8 +81,10 @@ def test_in_float16_nothing_is_too_large(weights: Path) -> None:
 
 @pytest.mark.weights
 @pytest.mark.parametrize("size_hw", [(288, 384), (303, 227)], ids=["wide", "high"])
-def test_without_the_padding_the_image_is_described_alike(weights: Path, size_hw: tuple[int, int]) -> None:
-    """What is left out changes the cells at the edge most; the other cells are those of padding."""
+def test_without_most_of_the_padding_the_image_is_described_alike(
+    weights: Path, size_hw: tuple[int, int]
+) -> None:
+    """What the margin leaves out changes the cells at the edge most; the other cells are those of padding."""
     height, width = size_hw
     resized = resized_size(height, width, 1024)
     pixels = preprocess(coins_image()[:height, :width], resized, 1024)
@@ -93,9 +95,8 @@ def test_without_the_padding_the_image_is_described_alike(weights: Path, size_hw
 
     shown = cosine_similarity(features, by_onnxruntime(weights, pixels))[0, :rows, :columns]
     assert (rows, columns) == tuple(-(-side // 16) for side in resized)
-    assert shown.mean() > 0.98
-    assert shown.min() > 0.5
-    assert shown[: rows - 8, : columns - 8].mean() > 0.995
+    assert shown.mean() > 0.99
+    assert shown.min() > 0.7
     assert torch.equal(features[..., rows:, :], padding[..., rows:, :])
     assert torch.equal(features[..., columns:], padding[..., columns:])
 
