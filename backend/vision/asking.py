@@ -59,14 +59,13 @@ def asked_better(
     known, now = list(images.values()), images
     numbers = dict(zip(images, image_numbers(known), strict=True))
     plain = Lesson(options.weights.second)
+    none_yet = [plain] * len(set(numbers.values()))
     kept: dict[str, list[Lesson]] = {}  # what has saved work so far, learned without each image
     found: dict[str, Lesson] = {}  # and learned from all
     for kind in KINDS:
         asking = [label for label in toilsome(known, before) if kind != "outline" or unprompted(found, label)]
         tried = {
-            label: without_each(
-                *(models.sam, known, label, kind, kept.get(label, [plain] * len(set(numbers.values())))), step
-            )
+            label: without_each(models.sam, known, label, kind, kept.get(label, none_yet), step)
             for label in asking
         }
         if not tried:
@@ -82,7 +81,7 @@ def asked_better(
             found[label] = with_asking(judged, kind, all_of_it)
         if len(better) == len(tried):
             now, before = again, new
-        elif better:
+        elif better and kind != KINDS[-1]:
             now = searched_again(models, references, reviewed, numbers, kept, options, step)
             before = by_label(list(now.values()), sorted(before), options, step)
     return found

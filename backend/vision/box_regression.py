@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from backend.vision.candidate import HALF_COVERED
 from backend.vision.errors import LearnedError
+from backend.vision.instance import mask_window
 from backend.vision.sam import ImageEmbedding, to_grid
 
 RIDGE = 0.5  # against things: each counts as one, however many cells show it
@@ -108,22 +109,13 @@ def placed(things: Sequence[NDArray[np.bool_]], embedding: ImageEmbedding, looks
         coverage = to_grid(mask, embedding)
         cells = (coverage >= min(HALF_COVERED, float(coverage.max()))).nonzero()
         cells = cells[np.random.default_rng(len(cells)).permutation(len(cells))[:CELLS]]
-        left, top, right, bottom = (box_of(mask) / np.tile(pixels_per_cell(embedding), 2)).tolist()
+        box = np.array(mask_window(mask).box_xyxy) / np.tile(pixels_per_cell(embedding), 2)
+        left, top, right, bottom = box.tolist()
         side = float(np.sqrt((right - left) * (bottom - top)))
         middle = torch.tensor([left + right, top + bottom]) / 2
         away = (middle - 0.5 - cells.flip(1).cpu()) / side
         targets = torch.cat([away, torch.full((len(cells), 1), float(np.log(side)))], dim=1)
         yield Placed(looks[:, cells[:, 0], cells[:, 1]].T.half().cpu(), targets)
-
-
-def box_of(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Left, top, right and bottom of a thing, in pixels, (4,) float.
-
-    Args:
-        mask: (H, W) bool, not empty.
-    """
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=np.float64)
 
 
 def pixels_per_cell(embedding: ImageEmbedding) -> tuple[float, float]:

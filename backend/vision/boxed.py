@@ -19,8 +19,6 @@ def thing_inside(sam: Sam, embedding: ImageEmbedding, drawn_around: NDArray[np.b
     Returns:
         The thing, (H, W) bool, all of it inside; all of *drawn_around* where the model sees nothing there.
     """
-    drawn = mask_window(drawn_around)
-    height, width = drawn.pixels.shape
-    box_xyxy = (float(drawn.left), float(drawn.top), float(drawn.left + width), float(drawn.top + height))
+    box_xyxy = mask_window(drawn_around).box_xyxy
     inside = segment_shown(sam, embedding, Prompt(box_xyxy=box_xyxy)).mask & drawn_around
     return inside if inside.any() else drawn_around

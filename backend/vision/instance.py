@@ -38,6 +38,12 @@ class MaskWindow:
         """Pixels of the mask."""
         return int(self.pixels.sum())
 
+    @property
+    def box_xyxy(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the box around its pixels, in pixels of the whole mask."""
+        height, width = self.pixels.shape
+        return float(self.left), float(self.top), float(self.left + width), float(self.top + height)
+
     def placed(self, top: int, left: int, size_hw: tuple[int, int]) -> "MaskWindow":
         """The same mask where its image is a window of a larger one.
 

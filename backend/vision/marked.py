@@ -120,21 +120,35 @@ def marked(
         learned: prompts for the outlines.
         examples: whether some things are kept for prompts to be tuned with.
     """
-    seen = [one for one in found.seen if one.sight is not None]
+    sighted = [number for number, one in enumerate(found.seen) if one.sight is not None]
+    seen = [found.seen[number] for number in sighted]
     views = tuple(_views(models.sam, found, seen, masks, options, learned.outlines()))
     counts = {label: len(things) for label, things in masks.items()}
     if not examples:
         return Marked(counts, views)
     keep = cache(kept)
+    whole = {label: shown_whole(found.seen, things) for label, things in masks.items()}
     return Marked(
         counts,
         views,
-        placed=placed_of(models.semantic, found.seen, image, masks),
-        pointed={label: tuple(pointed_of(found.seen, things, keep)) for label, things in masks.items()},
+        placed=placed_of(models.semantic, found.seen, image, masks, whole),
+        pointed={
+            label: tuple(pointed_of(found.seen, things, whole[label], keep))
+            for label, things in masks.items()
+        },
         outlined={
-            label: tuple(outlined_of(seen, views, label, things, keep)) for label, things in masks.items()
+            label: tuple(
+                outlined_of(seen, views, label, things, [whole[label][number] for number in sighted], keep)
+            )
+            for label, things in masks.items()
         },
     )
+
+
+def shown_whole(seen: Sequence[Seen], things: Sequence[NDArray[np.bool_]]) -> list[list[int]]:
+    """Numbers of the things, (H, W) bool each, that each of the views shows whole."""
+    areas = [int(mask.sum()) for mask in things]
+    return [[i for i, mask in enumerate(things) if one.view.cut(mask).sum() == areas[i]] for one in seen]
 
 
 def placed_of(
@@ -142,15 +156,26 @@ def placed_of(
     seen: Sequence[Seen],
     image: NDArray[np.uint8],
     masks: Mapping[str, Sequence[NDArray[np.bool_]]],
+    whole: Mapping[str, Sequence[Sequence[int]]],
 ) -> dict[str, tuple[Placed, ...]]:
-    """Tell where the things lie, by label, in every view that shows them whole."""
+    """Tell where the things lie, by label, in every view that shows them whole.
+
+    Args:
+        semantic: says what each place looks like.
+        seen: the views.
+        image: RGB, (H, W, 3) uint8.
+        masks: of the things, (H, W) bool each, by label.
+        whole: see ``shown_whole``, by label.
+    """
     found: dict[str, list[Placed]] = {label: [] for label in masks}
-    for one in seen:
+    for number, one in enumerate(seen):
+        if not any(views[number] for views in whole.values()):
+            continue
         window = one.view.cut(image)
         looks = looks_of(one.embedding, semantic.dense(window, one.embedding))
         for label, things in masks.items():
-            cuts = [(one.view.cut(mask), int(mask.sum())) for mask in things]
-            found[label] += placed([cut for cut, area in cuts if cut.sum() == area], one.embedding, looks)
+            cuts = [one.view.cut(things[i]) for i in whole[label][number]]
+            found[label] += placed(cuts, one.embedding, looks)
     return {label: tuple(some) for label, some in found.items()}
 
 
@@ -164,6 +189,7 @@ def kept(embedding: ImageEmbedding) -> ImageEmbedding:
 def pointed_of(
     seen: Sequence[Seen],
     things: Sequence[NDArray[np.bool_]],
+    whole: Sequence[Sequence[int]],
     keep: Callable[[ImageEmbedding], ImageEmbedding],
 ) -> Iterator[Pointed]:
     """Give up to ``EXAMPLES`` things from the views that show most of them whole, small and large ones alike.
@@ -171,10 +197,10 @@ def pointed_of(
     Args:
         seen: the views.
         things: (H, W) bool each, none empty.
+        whole: see ``shown_whole``.
         keep: copies an embedding, each once.
     """
     areas = [int(mask.sum()) for mask in things]
-    whole = [[i for i, mask in enumerate(things) if one.view.cut(mask).sum() == areas[i]] for one in seen]
     left, given = set(range(len(things))), 0
     for number in sorted(range(len(seen)), key=lambda number: -len(whole[number]))[:EXAMPLE_VIEWS]:
         mine = sorted(left.intersection(whole[number]), key=lambda i: areas[i])
@@ -192,6 +218,7 @@ def outlined_of(
     views: Sequence[MarkedView],
     label: str,
     things: Sequence[NDArray[np.bool_]],
+    whole: Sequence[Sequence[int]],
     keep: Callable[[ImageEmbedding], ImageEmbedding],
 ) -> Iterator[Outlined]:
     """Give up to ``EXAMPLES`` found things from the views that show most of them whole, each as found best.
@@ -201,14 +228,14 @@ def outlined_of(
         views: the same, compared with what a person has marked.
         label: whose things.
         things: (H, W) bool each, none empty.
+        whole: see ``shown_whole``.
         keep: copies an embedding, each once.
     """
     best: list[dict[int, int]] = []  # candidate by thing, view by view
-    for one, view in zip(seen, views, strict=True):
+    for view, mine_whole in zip(views, whole, strict=True):
         mine = (view.of(label) & (view.things != NO_THING)).nonzero()[:, 0].tolist()
         found = {int(view.things[i]): i for i in sorted(mine, key=lambda i: float(view.ious[i]))}
-        whole = (thing for thing in found if one.view.cut(things[thing]).sum() == things[thing].sum())
-        best.append({thing: found[thing] for thing in whole})
+        best.append({thing: number for thing, number in found.items() if thing in mine_whole})
     for number in sorted(range(len(seen)), key=lambda number: -len(best[number]))[:EXAMPLE_VIEWS]:
         one, sight = seen[number], seen[number].sight
         each = EXAMPLES // EXAMPLE_VIEWS

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.vision.box_regression import looks_of
+from backend.vision.box_regression import BoxRegression, looks_of
 from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
 from backend.vision.clock import Clock, StageSeconds
@@ -264,12 +264,7 @@ def looked(
             with clock.stage("search"):
                 dense = models.semantic.dense(window, shown)
                 maps = maps_of({i: exemplars[i] for i in here}, shown, dense, options.without)
-                looks = looks_of(shown, dense) if regressions else None
-                boxes = {
-                    i: regressions[exemplars[i].label].boxes_xyxy(looks, shown)
-                    for i in maps
-                    if looks is not None and exemplars[i].label in regressions
-                }
+                boxes = boxes_of({i: exemplars[i] for i in here}, shown, dense, regressions)
                 candidates, limited = searched(
                     *(models.sam, shown, references, exemplars, maps, options), shifts=shifts, boxes=boxes
                 )
@@ -327,6 +322,24 @@ def maps_of(
         for label in {one.label for one in exemplars.values()}
     }
     return {number: shared[one.label] for number, one in exemplars.items()}
+
+
+def boxes_of(
+    exemplars: Mapping[int, Exemplar],
+    embedding: ImageEmbedding,
+    dense: Tensor,
+    regressions: Mapping[str, BoxRegression],
+) -> dict[int, Tensor]:
+    """Boxes of the cells of one view, (h, w, 4) float, for the exemplars whose label has learned them.
+
+    Arguments as in ``maps_of``, and what was learned, by label.
+    """
+    labels = regressions.keys() & {one.label for one in exemplars.values()}
+    if not labels:
+        return {}
+    looks = looks_of(embedding, dense)
+    by_label = {label: regressions[label].boxes_xyxy(looks, embedding) for label in labels}
+    return {number: by_label[one.label] for number, one in exemplars.items() if one.label in labels}
 
 
 def searched(

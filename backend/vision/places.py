@@ -70,13 +70,13 @@ def sweep_places(
         if count == max_places:
             return found, True
         count += 1
-        boxed = boxes is not None and finder in boxes
-        points_xy = cell_centres_xy(torch.tensor([[column, row]]), embedding)
+        cell_boxes = (boxes or {}).get(finder)
+        pointed = cell_boxes is None
         answer = sam.decode(
             embedding,
-            points_xy=None if boxed else points_xy[None],
-            labels=None if boxed else torch.tensor([[POSITIVE]]),
-            boxes_xyxy=boxes[finder][row, column][None] if boxes is not None and boxed else None,
+            points_xy=cell_centres_xy(torch.tensor([[[column, row]]]), embedding) if pointed else None,
+            labels=torch.tensor([[POSITIVE]]) if pointed else None,
+            boxes_xyxy=None if cell_boxes is None else cell_boxes[row, column][None],
             worth=worth,
             shift=(shifts or {}).get(finder),
         )

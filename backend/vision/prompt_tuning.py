@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from backend.vision.box_regression import box_of
+from backend.vision.instance import mask_window
 from backend.vision.location_prior import POSITIVE
 from backend.vision.refine import box_xyxy
 from backend.vision.sam import ImageEmbedding, MaskLogits, Sam
@@ -74,8 +74,7 @@ class Pointed:
 
     def about(self, turn: int) -> Tensor:
         """The thing's box, or one that lies and measures a little otherwise, (4,) float."""
-        (left, top), (right, bottom) = self.box_xyxy.view(2, 2).tolist()
-        extent = torch.tensor([right - left, bottom - top] * 2)
+        extent = (self.box_xyxy[2:] - self.box_xyxy[:2]).repeat(2)
         away = torch.from_numpy(np.random.default_rng(turn).uniform(-1, 1, size=4)).float()
         return self.box_xyxy + ABOUT[turn % len(ABOUT)] * extent * away
 
@@ -118,15 +117,14 @@ def pointed(
     """
     from scipy.ndimage import distance_transform_edt  # large: only where something is to be learned
 
-    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
-    box = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    depth = distance_transform_edt(np.pad(box, 1))[1:-1, 1:-1]
+    window = mask_window(pixels)
+    depth = distance_transform_edt(np.pad(window.pixels, 1))[1:-1, 1:-1]
     innermost = np.argwhere(depth == depth.max())[:1]
     deep = np.argwhere(depth >= DEEP * depth.max())
     others = deep[np.random.default_rng(len(deep)).integers(len(deep), size=points - 1)]
-    rows_columns = np.concatenate([innermost, others]) + np.array([rows[0], columns[0]])
+    rows_columns = np.concatenate([innermost, others]) + np.array([window.top, window.left])
     points_xy = torch.from_numpy(rows_columns[:, ::-1] + 0.5).float()
-    return Pointed(embedding, mask, points_xy, torch.from_numpy(box_of(pixels)).float())
+    return Pointed(embedding, mask, points_xy, torch.tensor(window.box_xyxy))
 
 
 def tuned(sam: Sam, examples: Sequence[Example], *, step: Callable[[], object] = lambda: None) -> Tensor:

@@ -11,7 +11,6 @@ from backend.vision.box_regression import (
     THINGS,
     BoxRegression,
     Placed,
-    box_of,
     looks_of,
     placed,
     regressed,
@@ -35,11 +34,6 @@ def told(regression: BoxRegression | None, look: Tensor, *, row: int = 5, column
     looks[:, row, column] = look
     embedding = colour_models().sam.embed(drawn())
     return regression.boxes_xyxy(looks, embedding)[row, column].tolist()
-
-
-def test_the_box_of_a_thing_ends_behind_its_last_pixel() -> None:
-    """Rows 4 to 11 and columns 20 to 37."""
-    assert box_of(box_mask(4, 20, 8, 18)).tolist() == [20, 4, 38, 12]
 
 
 def test_looks_tell_how_large_a_thing_is() -> None:

@@ -32,6 +32,14 @@ def test_a_window_holds_only_the_box_around_the_pixels() -> None:
     assert (window.top, window.left, window.pixels.tolist()) == (2, 1, [[True, True]])
 
 
+def test_the_box_of_a_window_ends_behind_its_last_pixel() -> None:
+    """Rows 4 to 11 and columns 20 to 37."""
+    mask = np.zeros((40, 64), dtype=np.bool_)
+    mask[4:12, 20:38] = True
+
+    assert mask_window(mask).box_xyxy == (20, 4, 38, 12)
+
+
 @given(MASKS)
 def test_a_window_gives_back_the_whole_mask(mask: NDArray[np.bool_]) -> None:
     """Whatever the mask, empty and full ones too."""
