@@ -1,5 +1,6 @@
 """A project in the real Label Studio, and a worker that sees nothing but colour, run when it is told to."""
 
+import io
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from redis import Redis
 
 from backend.demo.label_studio import LabelStudioServer
@@ -21,8 +23,19 @@ from backend.vision.pipeline import SearchOptions
 from backend.worker.context import WorkerContext
 from backend.worker.process import OneshotWorker
 from tests.annotator import Annotator, annotator_at
-from tests.colour_sam import colour_models
+from tests.colour_sam import BLUE, RED, colour_models, drawn
 from tests.stack import Stack
+
+COLOURS = {"Coin": RED, "Nut": BLUE}
+Things = dict[str, tuple[int, int, int, int]]  # a box by label: top, left, height, width
+
+
+def coloured_png(things: Things, size_hw: tuple[int, int]) -> bytes:
+    """An image that shows these things in their colours."""
+    boxes = [(*box, COLOURS[label]) for label, box in things.items()]
+    file = io.BytesIO()
+    Image.fromarray(drawn(*boxes, size_hw=size_hw)).save(file, "PNG")
+    return file.getvalue()
 
 
 @dataclass

@@ -4,7 +4,6 @@ The images are of different sizes, and each list has a length of its own. The ne
 so that a reader can tell what is to be found; all else is real.
 """
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +15,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
-from PIL import Image
 from playwright.sync_api import Page, ViewportSize, expect
 
 from backend.cli.main import main
 from backend.demo.label_studio import LabelStudioServer
 from backend.worker.learning_options import LearningOptions
 from tests.annotator import brush_region, region_mask
-from tests.colour_sam import BLUE, RED, box_mask, drawn
+from tests.colour_sam import box_mask
 from tests.e2e.editor import REGION_ROW, logged_in, open_task
-from tests.integration.colour_project import ColourProject, colour_project
+from tests.integration.colour_project import ColourProject, Things, colour_project, coloured_png
 from tests.stack import Stack
 
 pytestmark = pytest.mark.label_studio
@@ -39,8 +37,6 @@ LABEL_CONFIG = """<View>
     <Label value="Coin"/>
   </KeyPointLabels>
 </View>"""
-COLOURS = {"Coin": RED, "Nut": BLUE}
-Things = dict[str, tuple[int, int, int, int]]  # a box by label: top, left, height, width
 TASKS: list[list[Things]] = [
     [{"Coin": (4, 4, 16, 20)}, {"Nut": (40, 8, 20, 16), "Coin": (8, 20, 16, 20)}],
     [{"Nut": (20, 36, 16, 20)}, {"Coin": (8, 20, 16, 20), "Nut": (40, 4, 20, 16)}, {"Coin": (24, 4, 20, 16)}],
@@ -50,14 +46,6 @@ TASKS: list[list[Things]] = [
 ]
 GONE = "4-2.png"
 NEXT_PAGE = ".lsf-pagination__btn_arrow-right"
-
-
-def png(item: int, things: Things) -> bytes:
-    """A page that shows these things in their colours."""
-    boxes = [(*box, COLOURS[label]) for label, box in things.items()]
-    file = io.BytesIO()
-    Image.fromarray(drawn(*boxes, size_hw=SIZES_HW[item])).save(file, "PNG")
-    return file.getvalue()
 
 
 def mask(item: int, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
@@ -90,7 +78,7 @@ def lists(web: Stack, label_studio: LabelStudioServer, local_files_root: Path) -
         names = [f"{number}-{item + 1}.png" for item in range(len(pages))]
         for item, name in enumerate(names):
             if name != GONE:
-                (folder / name).write_bytes(png(item, pages[item]))
+                (folder / name).write_bytes(coloured_png(pages[item], SIZES_HW[item]))
         data.append({"pages": [f"/data/local-files/?d=lists/{name}" for name in names]})
     with colour_project(
         *("Lists", LABEL_CONFIG, data), folder=folder, web=web, label_studio=label_studio

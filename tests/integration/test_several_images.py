@@ -4,7 +4,6 @@ The right one stands in a list in the task's data. The networks see nothing but 
 tell what is to be found; all else is real.
 """
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,15 +13,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
-from PIL import Image
 from playwright.sync_api import expect
 
 from backend.cli.main import main
 from backend.demo.label_studio import LabelStudioServer
 from tests.annotator import brush_region, region_mask
-from tests.colour_sam import BLUE, RED, box_mask, drawn
+from tests.colour_sam import box_mask
 from tests.e2e.editor import REGION_ROW, logged_in
-from tests.integration.colour_project import ColourProject, colour_project
+from tests.integration.colour_project import ColourProject, Things, colour_project, coloured_png
 from tests.stack import Stack
 
 pytestmark = pytest.mark.label_studio
@@ -33,22 +31,12 @@ LABEL_CONFIG = """<View>
   <Image name="right" value="$more[0].url"/>
   <BrushLabels name="right-brush" toName="right"><Label value="Coin"/><Label value="Nut"/></BrushLabels>
 </View>"""
-COLOURS = {"Coin": RED, "Nut": BLUE}
-Things = dict[str, tuple[int, int, int, int]]  # a box by label: top, left, height, width
 TASKS: list[dict[str, Things]] = [
     {"left": {"Coin": (4, 4, 16, 20)}, "right": {"Nut": (40, 8, 20, 16)}},
     {"left": {"Coin": (20, 36, 16, 20), "Nut": (2, 4, 16, 20)}, "right": {"Coin": (8, 20, 16, 20)}},
     {"left": {"Nut": (2, 4, 16, 20)}, "right": {"Coin": (4, 4, 16, 20), "Nut": (36, 20, 20, 16)}},
     {"left": {"Coin": (12, 12, 16, 20)}},
 ]
-
-
-def png(name: str, things: Things) -> bytes:
-    """A left or right image that shows these things in their colours."""
-    boxes = [(*box, COLOURS[label]) for label, box in things.items()]
-    file = io.BytesIO()
-    Image.fromarray(drawn(*boxes, size_hw=SIZES_HW[name])).save(file, "PNG")
-    return file.getvalue()
 
 
 def mask(name: str, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
@@ -79,7 +67,7 @@ def pairs(web: Stack, label_studio: LabelStudioServer, local_files_root: Path) -
     data = []
     for number, images in enumerate(TASKS, start=1):
         for name, things in images.items():
-            (folder / f"{number}-{name}.png").write_bytes(png(name, things))
+            (folder / f"{number}-{name}.png").write_bytes(coloured_png(things, SIZES_HW[name]))
         left, right = (f"/data/local-files/?d=pairs/{number}-{name}.png" for name in SIZES_HW)
         data.append({"left": left, "more": [{"url": right}]})
     with colour_project(
