@@ -10,12 +10,13 @@ import pytest
 
 from tests.annotator import Annotator
 from tests.proof.conftest import NewProject
-from tests.proof.project import check, run_is_over, wait_for_run
+from tests.proof.project import check, finished, run_is_over, wait_for_run
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio]
 
 KILLS = 5
+AT_MOST_BETWEEN = 20  # tasks done with from one kill to the next: five kills take half of the tasks
 
 
 def test_workers_killed_in_the_middle_of_jobs_lose_nothing(
@@ -30,13 +31,15 @@ def test_workers_killed_in_the_middle_of_jobs_lose_nothing(
     stack.wait_for(lambda: bool(stack.project(project.id).get("run")), what="a run")
 
     killed: set[int] = set()
+    due = 0
     while len(killed) < KILLS and not run_is_over(stack, project):
-        time.sleep(chance.uniform(0.1, 1.5))
+        time.sleep(0.02)
         busy = {worker["pid"] for worker in stack.status()["workers"] if worker["job"] and worker["pid"]}
-        if busy - killed:
+        if busy - killed and (done := finished(stack, project)) >= due:
             victim = chance.choice(sorted(busy - killed))
             os.kill(victim, signal.SIGKILL)
             killed.add(victim)
+            due = done + chance.randint(1, AT_MOST_BETWEEN)
     wait_for_run(stack, project)
 
     reasons = check(stack, project)
