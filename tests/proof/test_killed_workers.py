@@ -48,5 +48,5 @@ def test_workers_killed_in_the_middle_of_jobs_lose_nothing(
 
 
 def _process(worker: Mapping[str, str]) -> int:
-    """The worker's process, from its name: the name is known from the start, its pid from a first report on."""
+    """The worker's process, from its name: that is known from the start, the pid from its first report on."""
     return int(worker["name"].rsplit("-", 2)[1])
