@@ -166,10 +166,12 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
 )
 @click.option(
     "--draw",
+    "draws",
     type=click.IntRange(min=0),
-    default=0,
+    multiple=True,
+    default=(0,),
     show_default=True,
-    help="With --review: another number draws another order of correction.",
+    help="With --review: another number draws another order of correction; repeats: all orders together.",
 )
 def evaluate(
     *,
@@ -192,7 +194,7 @@ def evaluate(
     ablation: bool,
     review: bool,
     corrected: tuple[int, ...],
-    draw: int,
+    draws: tuple[int, ...],
 ) -> None:
     """Measure on data sets with true masks, one annotated instance per class as reference.
 
@@ -229,7 +231,7 @@ def evaluate(
                 "--review measures the pipeline alone, from masks: leave out --method, --ablation, "
                 "--overlays, --against, --reference-as"
             )
-        _review(asked, settings, corrected, draw, json_file)
+        _review(asked, settings, corrected, draws, json_file)
         return
     before = read_run(saved) if saved else None
     reports = _measure(asked, settings, overlays)
@@ -273,7 +275,11 @@ def _measure(asked: Asked, settings: Settings, overlays: Path | None) -> list[Da
 
 
 def _review(
-    asked: Asked, settings: Settings, corrected: tuple[int, ...], draw: int, json_file: Path | None
+    asked: Asked,
+    settings: Settings,
+    corrected: tuple[int, ...],
+    draws: tuple[int, ...],
+    json_file: Path | None,
 ) -> None:
     """Measure learning from review, print the tables and write the figures."""
     from rich.console import Console
@@ -286,13 +292,13 @@ def _review(
     plans = [searches(episodes(dataset, shares=asked.shares), labels=asked.labels) for dataset in opened]
     models, options = _models(asked, settings), _options(asked, settings)
     reports = [
-        _reviewed(dataset.name, models, plan, corrected, draw, options)
+        _reviewed(dataset.name, models, plan, corrected, draws, options)
         for dataset, plan in zip(opened, plans, strict=True)
     ]
     console = Console()
     print_review(console if console.is_terminal else Console(width=PIPED_WIDTH), reports)
     if json_file:
-        taken_with = _taken_with(asked, settings) | {"corrected": list(corrected), "draw": draw}
+        taken_with = _taken_with(asked, settings) | {"corrected": list(corrected), "draws": list(draws)}
         _write_json(json_file, review_json(reports, taken_with))
 
 
@@ -301,20 +307,21 @@ def _reviewed(
     models: Models,
     plan: tuple[Search, ...],
     corrected: tuple[int, ...],
-    draw: int,
+    draws: tuple[int, ...],
     options: SearchOptions,
 ) -> ReviewReport:
     """Correct, learn and search one data set, told line by line."""
     from backend.evaluation.review import projects, review, review_report
 
-    shared, images = projects(plan, corrected, draw=draw), []
-    with progress(name, len(plan)) as done:
+    shared = [project for draw in draws for project in projects(plan, corrected, draw=draw)]
+    images, total = [], len(plan) * len(draws)
+    with progress(name, total) as done:
         steps = (step for project in shared for step in review(models, project, corrected, options=options))
         for number, (search, columns) in enumerate(steps, start=1):
             if columns:
                 images.append(columns)
             efforts = ", ".join(f"{one.asked}: {one.scores.effort:.2f}" for one in columns)
-            done(f"{name} {number}/{len(plan)} {search.image.name}: {efforts or 'corrected'}")
+            done(f"{name} {number}/{total} {search.image.name}: {efforts or 'corrected'}")
     return review_report(name, shared, images, corrected)
 
 

@@ -184,6 +184,24 @@ def test_review_scores_what_nobody_corrected(dataset: Path, weights: Path) -> No
     assert document["settings"]["corrected"] == [0, 1, 5]
 
 
+@pytest.mark.weights
+def test_several_orders_of_correction_are_scored_together(dataset: Path, weights: Path) -> None:  # noqa: ARG001
+    """Two test images: in each order one is corrected and one is scored."""
+    figures = dataset.parent / "review.json"
+    draws = [part for draw in ("0", "1", "2") for part in ("--draw", draw)]
+
+    told = CliRunner().invoke(
+        main, ["evaluate", str(dataset), "--review", "--corrected", "1", *draws, "--json", str(figures)]
+    )
+
+    assert told.exit_code == 0, told.output
+    document = json.loads(figures.read_text())
+    (found,) = document["datasets"]
+    assert (found["projects"], found["images_scored"]) == (3, 3)
+    assert [column["corrected"] for column in found["columns"]] == [0, 3]
+    assert document["settings"]["draws"] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
