@@ -41,7 +41,7 @@ def asked_better(
     before: Mapping[str, Judged],
     options: SearchOptions,
     step: Callable[[], object],
-) -> dict[str, Lesson]:
+) -> tuple[dict[str, Lesson], list[Marked]]:
     """Learn how SAM is better asked for things of which much has to be mended.
 
     Args:
@@ -54,7 +54,8 @@ def asked_better(
         step: called every now and then.
 
     Returns:
-        The lessons of the labels for which it saves work.
+        The lessons of the labels for which it saves work, and the images as they were searched with these,
+        each with what was learned without it.
     """
     known, now = list(images.values()), images
     numbers = dict(zip(images, image_numbers(known), strict=True))
@@ -77,14 +78,14 @@ def asked_better(
             kept[label] = tried[label]
             so_far = found.get(label, plain)
             all_of_it = asked(models.sam, known, label, kind, step, boxed=so_far.boxes is not None)
-            judged = replace(so_far, weights=lesson.weights, taste=lesson.taste, redrawn=lesson.redrawn)
+            judged = replace(lesson, boxes=so_far.boxes, prompt=so_far.prompt, outline=so_far.outline)
             found[label] = with_asking(judged, kind, all_of_it)
         if len(better) == len(tried):
             now, before = again, new
-        elif better and kind != KINDS[-1]:
+        elif better:
             now = searched_again(models, references, reviewed, numbers, kept, options, step)
             before = by_label(list(now.values()), sorted(before), options, step)
-    return found
+    return found, list(now.values())
 
 
 def searched_again(

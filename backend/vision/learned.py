@@ -12,10 +12,11 @@ from torch import Tensor
 from backend.vision.box_regression import BoxRegression
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import Cues, Weights
+from backend.vision.inset import INSETS
 from backend.vision.parts import Part
 from backend.vision.taste import Taste
 
-FORMAT = 5
+FORMAT = 6
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Lesson:
         redrawn: whether outlines are drawn once more, as without a lesson; else fewer are mended as they are.
         outline: with which they are then drawn better, C numbers; None: with none.
         boxes: where around a place its thing lies: SAM is given that box; None: a point.
+        inset: how far outlines are moved inwards in the end, in low-resolution pixels, one of ``INSETS``.
     """
 
     weights: Weights
@@ -38,6 +40,7 @@ class Lesson:
     redrawn: bool = True
     outline: tuple[float, ...] | None = None
     boxes: BoxRegression | None = None
+    inset: float = 0.0
 
     def evidence(self, cues: Cues, vectors: Tensor | None) -> Tensor:
         """Weigh n candidates, (n,) float in [0, 1].
@@ -95,6 +98,10 @@ class Learned:
         """Where around a place its thing lies, by label."""
         return {label: one.boxes for label, one in self.lessons.items() if one.boxes}
 
+    def inset(self, label: str) -> float:
+        """How far the outlines of a label are moved inwards, in low-resolution pixels."""
+        return self.lessons[label].inset if label in self.lessons else 0.0
+
     def to_json(self) -> str:
         """Write it down; the same for the same lessons, whatever their order."""
         return json.dumps(
@@ -137,6 +144,7 @@ def _lesson(found: Any, label: str) -> Lesson:  # noqa: ANN401 - unchecked JSON
         _flag(entries["redrawn"], "redrawn", label),
         None if entries["outline"] is None else _numbers(entries["outline"], "outline", label),
         None if entries["boxes"] is None else _boxes(entries["boxes"], label),
+        _inset(entries["inset"], label),
     )
 
 
@@ -162,6 +170,15 @@ def _entries(found: Any, names: set[str], what: str) -> dict[str, Any]:  # noqa:
     if not isinstance(found, dict) or set(found) != names:
         got = sorted(found) if isinstance(found, dict) else type(found).__name__
         raise LearnedError(f"{what}: expected an object with {sorted(names)}, got {got}; learn anew")
+    return found
+
+
+def _inset(value: Any, label: str) -> float:  # noqa: ANN401 - unchecked JSON
+    """One of ``INSETS``."""
+    found = _number(value, "inset", label)
+    if found not in INSETS:
+        known = ", ".join(f"{one:g}" for one in INSETS)
+        raise LearnedError(f"inset of {label!r}: expected one of {known}, got {value!r}; learn anew")
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from backend.vision.asking import asked_better
 from backend.vision.learned import Learned
-from backend.vision.lessons import by_label, lessons
+from backend.vision.lessons import by_label, lessons, with_insets
 from backend.vision.marked import Marked
 from backend.vision.pipeline import Models, SearchOptions
 from backend.vision.reference import Reference
@@ -45,5 +45,6 @@ def learn(
     before = by_label(known, labels, options, step)
     found = lessons(known, labels, before, options)
     if options.search == "sweep":
-        found |= asked_better(models, references, reviewed, images, before, options, step)
-    return Learned(dict(sorted(found.items())))
+        better, known = asked_better(models, references, reviewed, images, before, options, step)
+        found |= better
+    return Learned(dict(sorted(with_insets(known, labels, found, options).items())))

@@ -12,6 +12,7 @@ from torch import Tensor
 from backend.vision.box_regression import Placed, looks_of, placed
 from backend.vision.check import Sight, judged
 from backend.vision.evidence import Cues
+from backend.vision.inset import INSETS, inset
 from backend.vision.learned import NOTHING, Learned, Lesson
 from backend.vision.pipeline import Models, SearchOptions, Seen, Survey, outlined
 from backend.vision.prompt_tuning import Outlined, Pointed, pointed
@@ -37,7 +38,8 @@ class MarkedView:
         cues: in company, n of them.
         labels: of each candidate.
         things: number of the thing of its label that each shows, ``NO_THING`` if none, (n,) int.
-        ious: how well it shows it, (n,) float; 0 if none.
+        ious: how well it shows it where its outline is moved inwards by each of ``INSETS``, (i, n) float; 0
+            if none.
         redrawn: the same with outlines that are drawn once more.
     """
 
@@ -48,13 +50,13 @@ class MarkedView:
     ious: Tensor
     redrawn: Tensor
 
-    def as_left(self, *, redrawn: bool) -> Tensor:
+    def as_left(self, lesson: Lesson) -> Tensor:
         """How well people see each candidate show its thing, (n,) float."""
-        return self.redrawn if redrawn else self.ious
+        return (self.redrawn if lesson.redrawn else self.ious)[INSETS.index(lesson.inset)]
 
-    def rightness(self, *, redrawn: bool) -> Tensor:
+    def rightness(self, lesson: Lesson) -> Tensor:
         """How right each candidate is, from 0 if it shows nothing to 1 if its outline is good, (n,) float."""
-        better = (self.as_left(redrawn=redrawn) - NOTHING_RIGHT) / (GOOD - NOTHING_RIGHT)
+        better = (self.as_left(lesson) - NOTHING_RIGHT) / (GOOD - NOTHING_RIGHT)
         return better.clamp(0, 1).where(self.things != NO_THING, 0.0)
 
     def of(self, label: str) -> Tensor:
@@ -84,19 +86,22 @@ class Marked:
 
     def mistakes(self, label: str, lesson: Lesson) -> int:
         """What a person would have to mend: things of the label that are missed or loose, and false ones."""
-        if label not in self.counts:
-            return 0
-        found: dict[int, float] = {}
+        good, false = self.outcome(label, lesson)
+        return self.counts.get(label, 0) - len(good) + false
+
+    def outcome(self, label: str, lesson: Lesson) -> tuple[frozenset[int], int]:
+        """Which things of the label are found with an outline that nobody mends, and how many are false."""
+        good: set[int] = set()
         false = 0
-        for view in self.views:
-            ious = view.as_left(redrawn=lesson.redrawn)
+        for view in self.views if label in self.counts else ():
+            ious = view.as_left(lesson)
             evidence = lesson.evidence(view.cues, view.sight.vectors).where(view.of(label), -1.0)
             for i in view.sight.accepted(evidence):
                 thing = int(view.things[i])
                 false += thing == NO_THING
-                found[thing] = max(found.get(thing, 0.0), float(ious[i]))
-        found.pop(NO_THING, None)
-        return self.counts[label] - sum(iou >= GOOD for iou in found.values()) + false
+                if thing != NO_THING and float(ious[i]) >= GOOD:
+                    good.add(thing)
+        return frozenset(good), false
 
 
 def marked(
@@ -234,7 +239,7 @@ def outlined_of(
     best: list[dict[int, int]] = []  # candidate by thing, view by view
     for view, mine_whole in zip(views, whole, strict=True):
         mine = (view.of(label) & (view.things != NO_THING)).nonzero()[:, 0].tolist()
-        found = {int(view.things[i]): i for i in sorted(mine, key=lambda i: float(view.ious[i]))}
+        found = {int(view.things[i]): i for i in sorted(mine, key=lambda i: float(view.ious[0, i]))}
         best.append({thing: number for thing, number in found.items() if thing in mine_whole})
     for number in sorted(range(len(seen)), key=lambda number: -len(best[number]))[:EXAMPLE_VIEWS]:
         one, sight = seen[number], seen[number].sight
@@ -271,9 +276,9 @@ def _things(
     masks: Mapping[str, Sequence[NDArray[np.bool_]]],
     outlines: Mapping[str, Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The thing that each candidate shows, (n,) int, and how well, (n,) float each, as found and redrawn."""
+    """What each candidate shows, (n,) int, and how well, (i, n) float each: as found, and redrawn."""
     things = torch.full((len(labels),), NO_THING)
-    how_well, again = torch.zeros(len(labels)), torch.zeros(len(labels))
+    how_well, again = (torch.zeros(len(INSETS), len(labels)) for _ in range(2))
     for label in set(labels) & set(masks):
         cuts = [(number, seen.view.cut(mask), int(mask.sum())) for number, mask in enumerate(masks[label])]
         shown = [(number, cut) for number, cut, area in cuts if cut.sum() > ENOUGH_SHOWN * area]
@@ -284,10 +289,24 @@ def _things(
         ious = iou(torch.stack([sight.candidates[i].mask for i in mine]), true)
         for i, best, most in zip(mine, ious.argmax(dim=1).tolist(), ious.amax(dim=1).tolist(), strict=True):
             if most >= RIGHT:
-                outline = outlined(sam, seen.embedding, sight.candidates[i], outlines.get(label)).mask
-                things[i], how_well[i] = shown[best][0], most
-                again[i] = iou(outline[None], true[best][None])[0, 0]
+                candidate = sight.candidates[i]
+                outline = outlined(sam, seen.embedding, candidate, outlines.get(label))
+                things[i] = shown[best][0]
+                how_well[:, i] = moved_ious(candidate.logits, true[best], seen.embedding)
+                again[:, i] = moved_ious(outline.logits, true[best], seen.embedding)
     return things, how_well, again
+
+
+def moved_ious(logits: Tensor, true: Tensor, embedding: ImageEmbedding) -> Tensor:
+    """IoU of an outline, moved inwards by each of ``INSETS``, with the thing, (i,) float.
+
+    Args:
+        logits: of the outline, (4h, 4w) float.
+        true: the thing, (4h, 4w) bool.
+        embedding: of the view.
+    """
+    moved = [inset(logits, by, embedding) > 0 for by in INSETS]
+    return iou(torch.stack(moved), true[None])[:, 0]
 
 
 def iou(masks: Tensor, others: Tensor) -> Tensor:

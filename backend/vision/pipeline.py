@@ -16,6 +16,7 @@ from backend.vision.clock import Clock, StageSeconds
 from backend.vision.drawing import object_window
 from backend.vision.evidence import ENOUGH, FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
+from backend.vision.inset import inset
 from backend.vision.instance import Instance, without_repeats
 from backend.vision.learned import NOTHING, Learned
 from backend.vision.location_map import LocationMaps, mean_maps
@@ -424,11 +425,13 @@ def outlined(
 def finished(
     sam: Sam, embedding: ImageEmbedding, claim: Claim, learned: Learned, outlines: Mapping[str, Tensor]
 ) -> Claim:
-    """The claim with its outline as the label's lesson wants it: drawn once more, or left as it is."""
-    if not learned.redraws(claim.label):
-        return claim
-    drawn = outlined(sam, embedding, claim.candidate, outlines.get(claim.label))
-    return replace(claim, candidate=drawn)
+    """The claim with its outline as the label's lesson wants it: drawn once more or not, and moved."""
+    drawn = claim.candidate
+    if learned.redraws(claim.label):
+        drawn = outlined(sam, embedding, drawn, outlines.get(claim.label))
+    if by := learned.inset(claim.label):
+        drawn = replace(drawn, logits=inset(drawn.logits, by, embedding))
+    return claim if drawn is claim.candidate else replace(claim, candidate=drawn)
 
 
 def instance(sam: Sam, view: View, embedding: ImageEmbedding, claim: Claim, reduction: Reduction) -> Instance:

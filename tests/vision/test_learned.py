@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from backend.vision.box_regression import BoxRegression
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import FITTED, Weights
+from backend.vision.inset import INSETS
 from backend.vision.learned import Learned, Lesson
 from backend.vision.taste import Taste
 from tests.vision.made_by_hand import cues
@@ -23,7 +24,7 @@ prompts = st.lists(numbers).map(tuple)
 lesson_of_a_label = st.builds(
     Lesson,
     *(weights, st.none() | tastes, st.none() | prompts, st.booleans(), st.none() | prompts),
-    st.none() | st.builds(BoxRegression, prompts, prompts, prompts),
+    *(st.none() | st.builds(BoxRegression, prompts, prompts, prompts), st.sampled_from(INSETS)),
 )
 lessons = st.builds(Learned, st.dictionaries(st.text(), lesson_of_a_label))
 ONE = Learned({"date": Lesson(FITTED.second, Taste((1.0, 0.5), 0.25, 2.0), (0.5, -0.25))})
@@ -77,6 +78,8 @@ BOXES = {"right": [1.0], "down": [0.5], "side": [2.0]}
         (_broken(lessons={"date": DATE | {"boxes": {"right": [1.0], "down": [1.0]}}}), "side"),
         (_broken(lessons={"date": DATE | {"boxes": BOXES | {"down": 1}}}), "down of 'date': expected a list"),
         (_broken(lessons={"date": DATE | {"redrawn": 1}}), "redrawn of 'date': expected true or false"),
+        (_broken(lessons={"date": DATE | {"inset": "1"}}), "inset of 'date': expected a finite number"),
+        (_broken(lessons={"date": DATE | {"inset": 7}}), "inset of 'date': expected one of 0, 0.5, -0.5"),
     ],
 )
 def test_anything_else_is_refused(text: str, said: str) -> None:

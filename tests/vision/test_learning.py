@@ -12,9 +12,10 @@ from torch.nn.functional import max_pool2d
 from backend.vision.asking import compared, saving, without_each
 from backend.vision.check import Sight
 from backend.vision.evidence import FITTED
+from backend.vision.inset import INSETS
 from backend.vision.learned import Learned, Lesson
 from backend.vision.learning import learn
-from backend.vision.lessons import Judged, by_label, folds, image_numbers, taught
+from backend.vision.lessons import Judged, by_label, folds, image_numbers, taught, with_insets
 from backend.vision.marked import NO_THING, Marked, MarkedView
 from backend.vision.pipeline import Models, SearchOptions, find_instances
 from backend.vision.reference import Reference, build_reference
@@ -42,8 +43,14 @@ def image_of(
         shared=torch.eye(number),
     )
     shown = torch.tensor(things)
-    ious = (shown != NO_THING).float()
+    ious = ious_of((shown != NO_THING).float())
     return Marked({label: count}, (MarkedView(sight, seen, (label,) * number, shown, ious, ious),))
+
+
+def ious_of(ious: Sequence[float] | Tensor, *moved: Sequence[float]) -> Tensor:
+    """IoU of outlines where they are, and *moved* by the insets in turn, (i, n); else the same."""
+    rows = [torch.as_tensor(one) for one in (ious, *moved)]
+    return torch.stack([*rows, *[rows[0]] * (len(INSETS) - len(rows))])
 
 
 SURE, DOUBTFUL = 1.5, 0.6  # the shipped weights accept both
@@ -204,18 +211,19 @@ def test_a_loose_outline_is_work_too() -> None:
     """One is found well, one is found loosely, one loosely and well."""
     image = image_of([SURE] * 4, [0, 1, 2, 2], count=3)
     (view,) = image.views
-    view = replace(view, ious=torch.tensor([0.9, 0.9, 0.6, 0.9]), redrawn=torch.tensor([0.9, 0.6, 0.6, 0.9]))
+    view = replace(view, ious=ious_of([0.9, 0.9, 0.6, 0.9]), redrawn=ious_of([0.9, 0.6, 0.6, 0.9]))
     image = replace(image, views=(view,))
 
     assert image.mistakes("date", Lesson(FITTED.second)) == 1
     assert image.mistakes("date", Lesson(FITTED.second, redrawn=False)) == 0
-    assert view.rightness(redrawn=True).tolist() == pytest.approx([1.0, 0.6, 0.6, 1.0])
-    assert view.rightness(redrawn=False).tolist() == pytest.approx([1.0, 1.0, 0.6, 1.0])
+    assert view.rightness(Lesson(FITTED.second)).tolist() == pytest.approx([1.0, 0.6, 0.6, 1.0])
+    left_alone = Lesson(FITTED.second, redrawn=False)
+    assert view.rightness(left_alone).tolist() == pytest.approx([1.0, 1.0, 0.6, 1.0])
 
 
 def test_outlines_are_left_as_they_are_where_people_mend_fewer_of_them() -> None:
     """Drawn once more, what lay well lies loosely; the other way round nothing is learned."""
-    well, loosely = torch.full((5,), 0.9), torch.full((5,), 0.6)
+    well, loosely = ious_of([0.9] * 5), ious_of([0.6] * 5)
     image = image_of([SURE] * 5, range(5), count=5)
     (view,) = image.views
     worse = replace(image, views=(replace(view, ious=well, redrawn=loosely),))
@@ -225,6 +233,49 @@ def test_outlines_are_left_as_they_are_where_people_mend_fewer_of_them() -> None
 
     assert lesson == Lesson(FITTED.second, redrawn=False)
     assert taught([better] * 3, ["date"], OPTIONS) is None
+
+
+def test_outlines_are_moved_where_people_draw_them_further_in() -> None:
+    """Where they are they lie loosely; half a pixel further in they lie well, further out no better."""
+    inwards, outwards = [0.9] * 5, [0.5] * 5
+    moved = ious_of([0.6] * 5, inwards, outwards)
+    image = image_of([SURE] * 5, range(5), count=5)
+    image = replace(image, views=(replace(image.views[0], ious=moved, redrawn=moved),))
+
+    assert with_insets([image] * 3, ["date"], {}, OPTIONS) == {"date": Lesson(FITTED.second, inset=0.5)}
+    assert image.mistakes("date", Lesson(FITTED.second)) == 5
+    assert image.mistakes("date", Lesson(FITTED.second, inset=0.5)) == 0
+
+
+def test_outlines_stay_where_moving_them_saves_no_work() -> None:
+    """A better outline that nobody would have mended teaches nothing."""
+    moved = ious_of([0.85] * 5, [0.95] * 5)
+    image = image_of([SURE] * 5, range(5), count=5)
+    image = replace(image, views=(replace(image.views[0], ious=moved, redrawn=moved),))
+
+    assert with_insets([image] * 3, ["date"], {}, OPTIONS) == {}
+
+
+def test_outlines_are_moved_besides_what_else_was_learned() -> None:
+    """As they are found they lie loosely where they are, redrawn well; only the former are moved."""
+    image = image_of([SURE] * 5, range(5), count=5)
+    loosely, well = ious_of([0.6] * 5, [0.9] * 5), ious_of([0.9] * 5, [0.6] * 5)
+    image = replace(image, views=(replace(image.views[0], ious=loosely, redrawn=well),))
+    left_alone, plain = Lesson(FITTED.second, redrawn=False), Lesson(FITTED.second)
+
+    assert with_insets([image] * 2, ["date"], {"date": plain}, OPTIONS) == {"date": plain}
+    assert with_insets([image] * 2, ["date"], {"date": left_alone}, OPTIONS) == {
+        "date": replace(left_alone, inset=0.5)
+    }
+
+
+def test_one_image_does_not_say_where_outlines_lie() -> None:
+    """It may be an exception."""
+    moved = ious_of([0.6] * 5, [0.9] * 5)
+    image = image_of([SURE] * 5, range(5), count=5)
+    image = replace(image, views=(replace(image.views[0], ious=moved, redrawn=moved),))
+
+    assert with_insets([image], ["date"], {}, OPTIONS) == {}
 
 
 def test_a_lesson_says_which_outlines_are_drawn_once_more() -> None:

@@ -214,6 +214,17 @@ def test_outlines_of_a_label_that_are_better_left_alone_are_not_drawn_again(
         assert sam.redraws == redraws
 
 
+def test_outlines_of_a_label_are_moved_as_its_lesson_says(colours: Models) -> None:
+    """Here a low-resolution pixel is one of the image: the box of 24 x 24 grows by one on each side."""
+    image, reference = drawn((2, 4, *LARGE, RED)), shown(colours, LARGE)
+    outwards = Learned({reference.label: Lesson(FITTED.second, inset=-1.0)})
+
+    (before,) = find_instances(colours, [reference], image).instances
+    (after,) = find_instances(colours, [reference], image, learned=outwards).instances
+
+    assert [one.window.box_xyxy for one in (before, after)] == [(4, 2, 28, 26), (3, 1, 29, 27)]
+
+
 def test_a_survey_measures_and_decides_nothing(colours: Models) -> None:
     """The blue box, too, and parts of the red one; in each view that shows some of them."""
     image = drawn((1, 2, *SMALL, RED), (27, 50, *SMALL, BLUE))
