@@ -67,11 +67,10 @@ def with_insets(
     """
     found = dict(known)
     for label in labels:
-        if enough(images, [label]):
-            plain = known.get(label, Lesson(options.weights.second))
-            moved = [replace(plain, inset=by) for by in INSETS if by]
-            best = max(moved, key=lambda lesson: sureness(images, label, plain, lesson))
-            found |= {label: best} if sureness(images, label, plain, best) >= SURELY else {}
+        plain = known.get(label, Lesson(options.weights.second))
+        moved = [replace(plain, inset=by) for by in INSETS if by]
+        best = max(moved, key=lambda lesson: sureness(images, label, plain, lesson))
+        found |= {label: best} if sureness(images, label, plain, best) >= SURELY else {}
     return found
 
 

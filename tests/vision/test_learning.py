@@ -269,13 +269,19 @@ def test_outlines_are_moved_besides_what_else_was_learned() -> None:
     }
 
 
-def test_one_image_does_not_say_where_outlines_lie() -> None:
-    """It may be an exception."""
-    moved = ious_of([0.6] * 5, [0.9] * 5)
-    image = image_of([SURE] * 5, range(5), count=5)
+@pytest.mark.parametrize(
+    ("better", "worse", "inset"), [(4, 0, 0.5), (3, 0, None), (8, 1, 0.5), (5, 1, None), (0, 5, None)]
+)
+def test_outlines_are_moved_where_that_is_surely_better(better: int, worse: int, inset: float | None) -> None:
+    """In standard deviations, of one image: 4 / 2, 3 / 1.7, 7 / 3, 4 / 2.4; two and more are sure."""
+    things = better + worse
+    moved = ious_of([0.6] * better + [0.9] * worse, [0.9] * better + [0.6] * worse, [0.6] * things)
+    image = image_of([SURE] * things, range(things), count=things)
     image = replace(image, views=(replace(image.views[0], ious=moved, redrawn=moved),))
 
-    assert with_insets([image], ["date"], {}, OPTIONS) == {}
+    learned = with_insets([image], ["date"], {}, OPTIONS)
+
+    assert learned == ({} if inset is None else {"date": Lesson(FITTED.second, inset=inset)})
 
 
 def test_a_lesson_says_which_outlines_are_drawn_once_more() -> None:
