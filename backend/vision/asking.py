@@ -24,6 +24,7 @@ PARTS: Mapping["Kind", int] = {"boxes": FOLDS, "prompt": 2, "outline": 2}
 minute to tune."""
 TOILSOME = 0.1  # mistakes a thing, from which it is worth learning to ask otherwise
 KINDS: tuple["Kind", ...] = ("boxes", "prompt", "outline")  # in this order: the last for want of a prompt
+LEAST_SAVED = 2  # mistakes of a label: a single one is chance
 LABELS = 2  # that are asked for otherwise, at most: each takes minutes of a core
 
 Kind = Literal["boxes", "prompt", "outline"]
@@ -143,7 +144,7 @@ def compared(
 
 
 def saving(old: Mapping[str, Judged], new: Mapping[str, Judged], labels: Sequence[str]) -> dict[str, Lesson]:
-    """Lessons of those of these labels that are better off; none where others lose more by it.
+    """Lessons of those of these labels that are surely better off; none where others lose more by it.
 
     Args:
         old: how all labels were judged before.
@@ -152,7 +153,8 @@ def saving(old: Mapping[str, Judged], new: Mapping[str, Judged], labels: Sequenc
     """
     if sum(mended for mended, _ in new.values()) >= sum(mended for mended, _ in old.values()):
         return {}
-    return {label: new[label][1] for label in labels if label in new and new[label][0] < old[label][0]}
+    saved = {label: old[label][0] - new[label][0] for label in labels if label in new}
+    return {label: new[label][1] for label, mistakes in saved.items() if mistakes >= LEAST_SAVED}
 
 
 def without_each(

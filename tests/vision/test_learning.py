@@ -442,6 +442,15 @@ def test_no_prompt_is_kept_by_which_other_labels_lose_more() -> None:
     ]
 
 
+def test_what_saves_a_single_mistake_is_chance() -> None:
+    """Of 43 mistakes one less, or two."""
+    plain = Lesson(FITTED.second)
+    before, one_less, two_less = ({"date": (mistakes, plain)} for mistakes in (43, 42, 41))
+
+    assert saving(before, one_less, ["date"]) == {}
+    assert saving(before, two_less, ["date"]) == {"date": plain}
+
+
 def test_examples_are_kept_only_where_they_are_wanted() -> None:
     """Copies: what they were taken from can go. A thing at the edge of the view is none that was found."""
     models = colour_models()
