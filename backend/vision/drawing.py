@@ -24,7 +24,7 @@ def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding, *, times:
         The mask in the image; empty where nothing is above 0.
     """
     mask = logits > 0
-    above, beside = _near(mask, dim=1), _near(mask, dim=0)
+    above, beside = near(mask, dim=1), near(mask, dim=0)
     frame = sam.framed(logits[above, beside], embedding, top=above.start, left=beside.start)
     inside = frame.pixels > 0
     height, width = size_hw = embedding.size_hw[0] * times, embedding.size_hw[1] * times
@@ -38,12 +38,18 @@ def object_window(sam: Sam, logits: Tensor, embedding: ImageEmbedding, *, times:
     return window.placed(int(rows[0]), int(columns[0]), size_hw)
 
 
-def _near(mask: Tensor, *, dim: int) -> slice:
-    """Rows (or columns) that a low-resolution mask reaches, and ``MARGIN`` around; one of an empty mask."""
+def near(mask: Tensor, *, dim: int, margin: int = MARGIN) -> slice:
+    """Rows (or columns) that a low-resolution mask reaches, and *margin* around; one of an empty mask.
+
+    Args:
+        mask: (n, m) bool.
+        dim: 1 for rows, 0 for columns.
+        margin: in low-resolution pixels.
+    """
     there = mask.any(dim=dim).nonzero()[:, 0]
     if not len(there):
         return slice(0, 1)
-    return slice(max(int(there[0]) - MARGIN, 0), int(there[-1]) + 1 + MARGIN)
+    return slice(max(int(there[0]) - margin, 0), int(there[-1]) + 1 + margin)
 
 
 def _reached(inside: Tensor, start: int, frame_size: int, size: int) -> Tensor:

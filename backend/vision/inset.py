@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
+from backend.vision.drawing import near
 from backend.vision.sam import ImageEmbedding, without_padding
 
 INSETS = (0.0, 0.5, -0.5)
@@ -32,20 +33,13 @@ def inset(logits: Tensor, by: float, embedding: ImageEmbedding) -> Tensor:
     if by == 0 or not (logits > 0).any():
         return logits
     shown = without_padding(logits, embedding)
-    beside = math.ceil(abs(by)) + 1
-    rows, columns = (_near(shown, dim, beside) for dim in (1, 0))
+    rows, columns = (near(shown > 0, dim=dim, margin=math.ceil(abs(by)) + 1) for dim in (1, 0))
     moved = _moved(shown[rows, columns], by)
     if not (moved > 0).any():
         return logits
     result = logits.clone()
     without_padding(result, embedding)[rows, columns] = moved
     return result
-
-
-def _near(shown: Tensor, dim: int, beside: int) -> slice:
-    """Rows (or columns) that an outline reaches, and so many beside it."""
-    there = (shown > 0).any(dim=dim).nonzero()[:, 0]
-    return slice(max(int(there[0]) - beside, 0), int(there[-1]) + 1 + beside)
 
 
 def _moved(part: Tensor, by: float) -> Tensor:

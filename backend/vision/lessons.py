@@ -69,8 +69,9 @@ def with_insets(
     for label in labels:
         plain = known.get(label, Lesson(options.weights.second))
         moved = [replace(plain, inset=by) for by in INSETS if by]
-        best = max(moved, key=lambda lesson: sureness(images, label, plain, lesson))
-        found |= {label: best} if sureness(images, label, plain, best) >= SURELY else {}
+        sure = [sureness(images, label, plain, lesson) for lesson in moved]
+        if max(sure) >= SURELY:
+            found[label] = moved[sure.index(max(sure))]
     return found
 
 
