@@ -13,6 +13,7 @@ from backend.vision.evidence import Cues
 from backend.vision.location_map import Contrast, Location
 from backend.vision.prototype import Look, Prototype
 from backend.vision.reference import LocationLevels, Reference
+from backend.vision.sam import ImageEmbedding, resized_size
 
 SIDE = 8  # low-resolution pixels along a side of a mask of 2 x 2 cells
 CELLS = 2
@@ -20,6 +21,11 @@ NOTHING = Contrast(torch.ones(2), torch.zeros(2), thing_level=1, ground_level=0,
 DATE, FIG, OTHER = torch.eye(3)
 GREY = torch.tensor([1.0, 0.0])  # a histogram of two colours
 EDGE = Edges(torch.eye(11, 3)[None], torch.tensor([0.2]), torch.tensor([True]))
+
+
+def embedding(height: int, width: int) -> ImageEmbedding:
+    """An empty embedding of 4 x 4 cells of 16 pixels; its masks have 16 x 16."""
+    return ImageEmbedding(torch.zeros(2, 4, 4), (height, width), resized_size(height, width, 64), 64)
 
 
 def grey(vectors: Tensor) -> Appearance:

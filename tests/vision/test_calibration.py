@@ -20,11 +20,7 @@ from backend.vision.calibration import (
 )
 from backend.vision.sam import ImageEmbedding, resized_size
 from backend.vision.semantics import CropEncoder, SamSemantics
-
-
-def embedding(height: int, width: int) -> ImageEmbedding:
-    """An empty embedding of 4 x 4 cells of 16 pixels; its masks have 16 x 16."""
-    return ImageEmbedding(torch.zeros(2, 4, 4), (height, width), resized_size(height, width, 64), 64)
+from tests.vision.made_by_hand import embedding
 
 
 def outline(rows: slice, columns: slice) -> Tensor:

@@ -5,14 +5,10 @@ import torch
 from torch import Tensor
 
 from backend.vision.crops import GREY, crop, square_around, window
-from backend.vision.sam import ImageEmbedding, resized_size, to_grid
+from backend.vision.sam import to_grid
+from tests.vision.made_by_hand import embedding
 
 SIDE = 16  # low-resolution pixels along the padded square of 64
-
-
-def embedding(height: int, width: int) -> ImageEmbedding:
-    """An empty embedding of 4 x 4 cells of 16 pixels."""
-    return ImageEmbedding(torch.zeros(2, 4, 4), (height, width), resized_size(height, width, 64), 64)
 
 
 def logits(height: int, width: int, box: tuple[slice, slice]) -> Tensor:

@@ -5,12 +5,7 @@ import torch
 from torch import Tensor
 
 from backend.vision.inset import INSETS, inset
-from backend.vision.sam import ImageEmbedding, resized_size
-
-
-def embedding(height: int, width: int) -> ImageEmbedding:
-    """An empty embedding of 4 x 4 cells of 16 pixels: masks have 16 x 16."""
-    return ImageEmbedding(torch.zeros(2, 4, 4), (height, width), resized_size(height, width, 64), 64)
+from tests.vision.made_by_hand import embedding
 
 
 def box(top: int, left: int, height: int, width: int) -> Tensor:

@@ -4,14 +4,9 @@ import pytest
 import torch
 
 from backend.vision.location_prior import NEGATIVE, POSITIVE, cell_centres_xy, location_prior
-from backend.vision.sam import ImageEmbedding, resized_size
+from tests.vision.made_by_hand import embedding
 
 ALL = torch.ones(3, 5, dtype=torch.bool)
-
-
-def embedding(height: int, width: int) -> ImageEmbedding:
-    """An empty embedding of 4 x 4 cells of 16 pixels."""
-    return ImageEmbedding(torch.zeros(2, 4, 4), (height, width), resized_size(height, width, 64), 64)
 
 
 def test_the_prior_is_the_most_and_the_least_similar_cell() -> None:

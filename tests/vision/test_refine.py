@@ -5,13 +5,9 @@ import pytest
 import torch
 
 from backend.vision.refine import Mask, best, box_xyxy, redrawn, refine
-from backend.vision.sam import ImageEmbedding, MaskLogits, Sam, resized_size
+from backend.vision.sam import ImageEmbedding, MaskLogits, Sam
 from tests.tiny_sam import SIDE, tiny_sam
-
-
-def embedding(height: int, width: int) -> ImageEmbedding:
-    """An empty embedding of 4 x 4 cells of 16 pixels."""
-    return ImageEmbedding(torch.zeros(2, 4, 4), (height, width), resized_size(height, width, 64), 64)
+from tests.vision.made_by_hand import embedding
 
 
 def test_a_box_is_in_pixels_of_the_image() -> None:
