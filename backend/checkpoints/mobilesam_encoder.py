@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import onnx  # needed once, to convert
 
 INPUT_SIZE = 1024
-MARGIN = 4  # cells of padding that are computed with the image: what lies at its edges looks at them
+MARGIN = 1  # cells of padding that are computed with the image: those that are least like all others
 
 _PLACES = ".attn.Constant_5"  # the bias of attention for each two places of a window
 _NODE = re.compile(r"(?P<layer>.+)\.(?P<operation>Conv|MatMul|Mul|Add_1)$")
@@ -51,7 +51,7 @@ class MobileSamEncoder:
         self._dtype = dtype if dtype.is_floating_point else torch.float32
         self._device = device
         levels = "" if dtype.is_floating_point else f" of {usable_levels()} levels"
-        self.numerics = f"torch {dtype}{levels} margin {MARGIN}"
+        self.numerics = f"torch {dtype}{levels} margin {MARGIN}, padding beyond"
         network = TinyViT()
         try:
             network.load_state_dict(load_file(weights))

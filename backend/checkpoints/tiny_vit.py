@@ -1,9 +1,14 @@
 """TinyViT-5M as MobileSAM's image encoder, for images that need not be square.
 
-The network is the published one; how it is computed is not. Convolutions are computed strip by strip, so
-that what is between two of them stays in the processor's caches; so is attention, one row of windows after
-the other, and so are the perceptrons. Tokens that only fill up a window of attention are not sent through
-linear layers: what these say about a token of zeros is the same for all.
+The network is the published one; how it is computed is not. An image that is no square is the top left of
+one, and the rest is padding, little of which is computed: far from the image all its cells are alike, so one
+of them is taken through the layers, too, and stands for them all wherever a convolution or a window of
+attention looks beyond what is computed.
+
+Convolutions are computed strip by strip, so that what is between two of them stays in the processor's
+caches; so is attention, one row of windows after the other, and so are the perceptrons. Tokens that only
+fill up a window of attention are not sent through linear layers: what these say about a token of zeros is
+the same for all.
 """
 
 from collections.abc import Iterator
@@ -24,12 +29,13 @@ STEPS = (2, 2, 1)  # of the reductions between the stages
 EXPANSION = 4
 STRIP_VALUES = 2**20  # in the widest map of a strip, with a CPU: about what its caches hold
 
+Surrounded = tuple[Tensor, Tensor]
+"""Features of a square's top left, (n, C, h, w), cell by cell in memory, and of a cell of the
+rest, (1, C, 1, 1)."""
+
 
 class TinyViT(nn.Module):
-    """Pixels to SAM's features.
-
-    A batch of images of one size; what lies beyond an image is taken for nothing, not for black pixels.
-    """
+    """Pixels to SAM's features, of a batch of images of one size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,13 +52,16 @@ class TinyViT(nn.Module):
         """Features, (n, 256, h / 16, w / 16), of the pixels' dtype.
 
         Args:
-            pixels: normalised as SAM's, (n, 3, h, w) float; sides that 16 divides.
+            pixels: normalised as SAM's, (n, 3, h, w) float; sides that 16 divides. What a square of the
+                longer side has besides is zeros.
         """
-        features = self.patch_embed(pixels.contiguous(memory_format=torch.channels_last))
+        features, beyond = self.patch_embed(pixels.contiguous(memory_format=torch.channels_last))
         for layer in self.layers:
-            features = layer(features)
-        result: Tensor = self.neck(features)
-        return result
+            features, beyond = layer(features, beyond)
+        within = self.neck[:2]
+        seen = extended(within(features), within(beyond), *rest(*features.shape[2:]))
+        result: Tensor = self.neck[2:](seen)
+        return result[..., : features.shape[2], : features.shape[3]]
 
 
 class Stage(nn.Module):
@@ -66,11 +75,15 @@ class Stage(nn.Module):
         )
         self.blocks = nn.Sequential(*blocks)
         last = index == len(STEPS)
-        self.downsample = nn.Identity() if last else Reduction(width, WIDTHS[index + 1], STEPS[index])
+        self.downsample = None if last else Reduction(width, WIDTHS[index + 1], STEPS[index])
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features of the next stage; all features are (n, C, h, w) and lie cell by cell in memory."""
-        result: Tensor = self.downsample(self.blocks(features))
+    def forward(self, features: Tensor, beyond: Tensor) -> Surrounded:
+        """Features of the next stage, and what lies beyond them."""
+        for block in self.blocks:
+            features, beyond = block(features, beyond)
+        if self.downsample is None:
+            return features, beyond
+        result: Surrounded = self.downsample(features, beyond)
         return result
 
 
@@ -96,11 +109,13 @@ class PatchEmbed(nn.Module):
         first, second = Convolution(3, width // 2, 3, step=2), Convolution(width // 2, width, 3, step=2)
         self.seq = nn.Sequential(first, nn.Identity(), second)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Features of pixels, (n, 3, h, w), strip by strip."""
+    def forward(self, pixels: Tensor) -> Surrounded:
+        """Features of pixels, (n, 3, h, w), strip by strip, and those of padding: pixels of zeros."""
         height = pixels.shape[2] // 4
         rows = max(1, STRIP_VALUES // (8 * pixels.shape[3])) if pixels.device.type == "cpu" else height
-        return torch.cat([self.strip(pixels, *piece) for piece in ranges(height, rows)], dim=2)
+        features = torch.cat([self.strip(pixels, *piece) for piece in ranges(height, rows)], dim=2)
+        hidden = self.seq[0](pixels.new_zeros(1, 3, 3, 3), gelu=True, padding=(0, 0))
+        return features, self.seq[2](everywhere(hidden), padding=(0, 0))
 
     def strip(self, pixels: Tensor, top: int, bottom: int) -> Tensor:
         """The rows from *top* to *bottom*: each sees a row of the layer before above it, and none below."""
@@ -116,6 +131,26 @@ def _below_zeros(features: Tensor) -> Tensor:
     return F.pad(features, (0, 0, 1, 0))
 
 
+def everywhere(cell: Tensor) -> Tensor:
+    """What a convolution sees among cells that are all alike, (1, C, 3, 3)."""
+    return cell.expand(-1, -1, 3, 3).contiguous(memory_format=torch.channels_last)
+
+
+def rest(height: int, width: int) -> tuple[int, int]:
+    """How many rows and columns a square has besides these."""
+    return max(0, width - height), max(0, height - width)
+
+
+def extended(features: Tensor, beyond: Tensor, rows: int, columns: int) -> Tensor:
+    """The features with up to one row below and one column on the right of what lies beyond them."""
+    rows, columns = min(rows, 1), min(columns, 1)
+    if not rows and not columns:
+        return features
+    result = F.pad(features, (0, columns, 0, rows))
+    result[:, :, features.shape[2] :], result[..., features.shape[3] :] = beyond, beyond
+    return result
+
+
 class Bottleneck(nn.Module):
     """One cell at a time, three by three within a channel, one cell at a time: computed strip by strip."""
 
@@ -125,20 +160,27 @@ class Bottleneck(nn.Module):
         self.conv2 = Convolution(hidden, hidden, 3, step=step, groups=hidden)
         self.conv3 = Convolution(hidden, outputs, 1)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """The features, strip by strip."""
+    def forward(self, features: Tensor, beyond: Tensor) -> Surrounded:
+        """The features, strip by strip, and what lies beyond them."""
         width = self.conv1.c.out_channels * features.shape[3]
         rows = max(8, STRIP_VALUES // width) if features.device.type == "cpu" else features.shape[2]
-        strips = [self.strip(features, top, bottom) for top, bottom in ranges(features.shape[2], rows)]
-        return torch.cat(strips, dim=2)
+        outside = self.conv1(beyond, gelu=True)
+        strips = [self.strip(features, outside, *piece) for piece in ranges(features.shape[2], rows)]
+        hidden = self.conv2(everywhere(outside), gelu=True, padding=(0, 0))
+        return torch.cat(strips, dim=2), self.finished(hidden, beyond)
 
-    def strip(self, features: Tensor, top: int, bottom: int) -> Tensor:
+    def strip(self, features: Tensor, outside: Tensor, top: int, bottom: int) -> Tensor:
         """What becomes of the rows from *top* to *bottom*, both even where rows are halved."""
-        above, below = min(top, 1), min(features.shape[2] - bottom, 1)
+        height, width = features.shape[2:]
+        above, below = min(top, 1), min(height - bottom, 1)
         hidden = self.conv1(features[:, :, top - above : bottom + below], gelu=True)
-        if not above or not below:
-            hidden = F.pad(hidden, (0, 0, 1 - above, 1 - below))
+        rows, columns = rest(height, width)
+        hidden = extended(hidden, outside, 0 if below else rows, columns)
+        nothing = 0 if below or rows else 1
+        if not above or nothing:
+            hidden = F.pad(hidden, (0, 0, 1 - above, nothing))
         hidden = self.conv2(hidden, gelu=True, padding=(0, 1))
+        hidden = hidden[..., : -(-width // self.conv2.c.stride[0])]
         return self.finished(hidden, features[:, :, top:bottom])
 
     def finished(self, hidden: Tensor, features: Tensor) -> Tensor:
@@ -178,15 +220,22 @@ class Block(nn.Module):
         self.local_conv = Convolution(width, width, 3, groups=width)
         self.mlp = Perceptron(width)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """The features after all three."""
+    def forward(self, features: Tensor, beyond: Tensor) -> Surrounded:
+        """The features after all three, and what lies beyond them."""
         tokens = features.permute(0, 2, 3, 1)  # (n, h, w, C): what lies side by side in memory
-        height = tokens.shape[1]
+        height, width = tokens.shape[1:3]
         rows = self.attn.window if tokens.device.type == "cpu" else height
-        strips = [self.attn(tokens[:, top : top + rows]) for top in range(0, height, rows)]
-        tokens = torch.cat(strips, dim=1)
-        tokens = self.local_conv(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        result: Tensor = self.mlp(tokens)
+        outside, more = beyond.permute(0, 2, 3, 1), rest(height, width)
+        strips = [self.attn(tokens[:, top : top + rows], outside, more) for top in range(0, height, rows)]
+        seen = torch.cat(strips, dim=1).permute(0, 3, 1, 2)
+        beyond = self.attn.alone(outside).permute(0, 3, 1, 2)
+        seen = self.local_conv(extended(seen, beyond, *more))[..., :height, :width]
+        beyond = self.local_conv(everywhere(beyond), padding=(0, 0))
+        return self._mixed(seen), self._mixed(beyond)
+
+    def _mixed(self, features: Tensor) -> Tensor:
+        """The perceptron's."""
+        result: Tensor = self.mlp(features.permute(0, 2, 3, 1))
         return result.permute(0, 3, 1, 2)
 
 
@@ -201,12 +250,18 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(width, width)
         self.bias = nn.Parameter(torch.zeros(heads, window**2, window**2))
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """The tokens, (n, h, w, C), and what each has seen."""
+    def forward(self, tokens: Tensor, beyond: Tensor, more: tuple[int, int]) -> Tensor:
+        """The tokens and what each has seen.
+
+        Args:
+            tokens: (n, h, w, C) float.
+            beyond: one token of those that follow below and on the right, (1, 1, 1, C) float.
+            more: rows and columns of them.
+        """
         count, height, width, channels = tokens.shape
         side = self.window
         rows, columns = -(-height // side), -(-width // side)
-        padded = self._padded(linear(self.norm(tokens), self.qkv), rows * side, columns * side)
+        padded = self._padded(tokens, beyond, more, (rows * side, columns * side))
         windows = padded.view(count, rows, side, columns, side, self.heads, 3, channels // self.heads)
         windows = windows.permute(6, 0, 1, 3, 5, 2, 4, 7)  # (3, n, rows, columns, heads, side, side, d)
         query, key, value = windows.reshape(3, -1, self.heads, side**2, channels // self.heads)
@@ -215,16 +270,31 @@ class WindowAttention(nn.Module):
         seen = seen.reshape(count, rows * side, columns * side, channels)
         return linear(seen[:, :height, :width].contiguous(), self.proj, added=tokens)
 
-    def _padded(self, qkv: Tensor, height: int, width: int) -> Tensor:
-        """Filled up to whole windows with what becomes of a token of zeros."""
-        count, own_height, own_width, channels = qkv.shape
-        if (height, width) == (own_height, own_width):
+    def alone(self, token: Tensor) -> Tensor:
+        """What becomes of a token, (1, 1, 1, C), among others like it: all have the same to say."""
+        value = linear(self.norm(token), self.qkv).view(1, 1, 1, self.heads, 3, -1)[..., 2, :]
+        return linear(value.reshape(token.shape), self.proj, added=token)
+
+    def _padded(
+        self, tokens: Tensor, beyond: Tensor, more: tuple[int, int], size_hw: tuple[int, int]
+    ) -> Tensor:
+        """Queries, keys and values, filled up to whole windows.
+
+        First with *more* rows and columns of what lies beyond; past these with what becomes of a token of
+        zeros.
+        """
+        qkv = linear(self.norm(tokens), self.qkv)
+        count, height, width, channels = qkv.shape
+        if (height, width) == size_hw:
             return qkv
         nothing = linear(self.norm.bias, self.qkv)
-        result = qkv.new_empty(count, height, width, channels)
-        result[:, :own_height, :own_width] = qkv
-        result[:, own_height:] = nothing
-        result[:, :own_height, own_width:] = nothing
+        result = qkv.new_empty(count, *size_hw, channels)
+        result[:, :height, :width] = qkv
+        result[:, height:], result[:, :height, width:] = nothing, nothing
+        if any(more):
+            outside, (rows, columns) = linear(self.norm(beyond), self.qkv), more
+            result[:, height : height + rows, : width + columns] = outside
+            result[:, :height, width : width + columns] = outside
         return result
 
 

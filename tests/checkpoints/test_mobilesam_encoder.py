@@ -84,7 +84,7 @@ def test_in_float16_nothing_is_too_large(weights: Path) -> None:
 def test_without_most_of_the_padding_the_image_is_described_alike(
     weights: Path, size_hw: tuple[int, int]
 ) -> None:
-    """What the margin leaves out changes the cells at the edge most; the other cells are those of padding."""
+    """What is left out changes the cells at the edge most; the other cells are those of padding."""
     height, width = size_hw
     resized = resized_size(height, width, 1024)
     pixels = preprocess(coins_image()[:height, :width], resized, 1024)
@@ -95,8 +95,8 @@ def test_without_most_of_the_padding_the_image_is_described_alike(
 
     shown = cosine_similarity(features, by_onnxruntime(weights, pixels))[0, :rows, :columns]
     assert (rows, columns) == tuple(-(-side // 16) for side in resized)
-    assert shown.mean() > 0.99
-    assert shown.min() > 0.7
+    assert shown.mean() > 0.995
+    assert shown.min() > 0.8
     assert torch.equal(features[..., rows:, :], padding[..., rows:, :])
     assert torch.equal(features[..., columns:], padding[..., columns:])
 
@@ -129,7 +129,9 @@ def test_other_numbers_to_compute_with_have_another_name(weights: Path) -> None:
         MobileSamEncoder(weights / ENCODER, CPU, dtype).numerics for dtype in (torch.float32, torch.bfloat16)
     ]
 
-    assert names == [f"torch torch.{name} margin {MARGIN}" for name in ("float32", "bfloat16")]
+    assert names == [
+        f"torch torch.{name} margin {MARGIN}, padding beyond" for name in ("float32", "bfloat16")
+    ]
 
 
 def test_int8_of_more_or_fewer_levels_has_another_name(
@@ -139,7 +141,7 @@ def test_int8_of_more_or_fewer_levels_has_another_name(
 
     numerics = MobileSamEncoder(weights / ENCODER, CPU, torch.int8).numerics
 
-    assert numerics == f"torch torch.int8 of 128 levels margin {MARGIN}"
+    assert numerics == f"torch torch.int8 of 128 levels margin {MARGIN}, padding beyond"
 
 
 def test_a_damaged_file_of_weights_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from backend.checkpoints.tiny_vit import (
 )
 
 Network = TypeVar("Network", bound=nn.Module)
+Make = Callable[[], tiny_vit.Bottleneck]
 
 
 def random_weights(network: Network) -> Network:
@@ -35,38 +36,81 @@ def random_weights(network: Network) -> Network:
     "make", [lambda: InvertedBottleneck(4), lambda: Reduction(4, 6, 2), lambda: Reduction(4, 6, 1)]
 )
 @pytest.mark.parametrize("height", [8, 12, 20, 22])
-def test_strips_make_the_same_as_the_whole(
-    make: Callable[[], tiny_vit.Bottleneck], height: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each convolution sees the rows beyond its strip, and zeros beyond the image."""
-    block, features = random_weights(make()), torch.randn(2, 4, height, 6)
+def test_strips_make_the_same_as_the_whole(make: Make, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each convolution sees the rows beyond its strip, and zeros beyond a square."""
+    block, features = random_weights(make()), torch.randn(2, 4, height, height)
     hidden = F.gelu(block.conv2.c(F.gelu(block.conv1.c(features))))
     whole = block.finished(hidden, features)
 
     monkeypatch.setattr(tiny_vit, "STRIP_VALUES", 1)
 
-    torch.testing.assert_close(block(features), whole)
+    torch.testing.assert_close(block(features, torch.randn(1, 4, 1, 1))[0], whole)
+
+
+@pytest.mark.parametrize("shown", [(8, 12), (12, 10)], ids=["wide", "high"])
+@pytest.mark.parametrize(
+    ("make", "step"),
+    [(lambda: InvertedBottleneck(4), 1), (lambda: Reduction(4, 6, 2), 2), (lambda: Reduction(4, 6, 1), 1)],
+)
+def test_convolutions_see_what_lies_beyond_as_if_it_were_there(
+    make: Make, step: int, shown: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of a square is the same cell everywhere; deep in it so is what becomes of it."""
+    monkeypatch.setattr(tiny_vit, "STRIP_VALUES", 1)
+    block, beyond = random_weights(make()), torch.randn(1, 4, 1, 1)
+    square, (height, width) = beyond.expand(2, 4, 12, 12).clone(), shown
+    square[:, :, :height, :width] = torch.randn(2, 4, height, width)
+    whole, _ = block(square, beyond)
+
+    seen, rest = block(square[:, :, :height, :width], beyond)
+
+    torch.testing.assert_close(seen, whole[:, :, : height // step, : width // step])
+    middle = block(beyond.expand(1, 4, 12, 12), beyond)[0][:, :, 3, 3]
+    torch.testing.assert_close(rest[..., 0, 0], middle)
 
 
 @pytest.mark.parametrize("height", [4, 16, 28])
 def test_pixels_in_strips_make_the_same_as_the_whole(height: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two steps of two: a strip sees three rows of pixels above it, and none below."""
+    """Two steps of two: a strip sees three rows of pixels above it, and none below or on the right."""
     embed, pixels = random_weights(PatchEmbed(8)), torch.randn(2, 3, height, 12)
     whole = embed.seq[2](embed.seq[0](pixels, gelu=True))
 
     monkeypatch.setattr(tiny_vit, "STRIP_VALUES", 1)
 
-    torch.testing.assert_close(embed(pixels), whole)
+    torch.testing.assert_close(embed(pixels)[0], whole)
+
+
+def test_padding_becomes_what_pixels_of_zeros_do() -> None:
+    embed = random_weights(PatchEmbed(8))
+
+    features, beyond = embed(torch.zeros(1, 3, 16, 16))
+
+    torch.testing.assert_close(beyond[..., 0, 0], features[:, :, 2, 2])
 
 
 @pytest.mark.parametrize("height", [3, 6, 7])
 def test_rows_of_windows_are_computed_one_by_one(height: int) -> None:
     """No window sees another, and only the last row of them is filled up."""
-    block, features = random_weights(Block(8, 2, 3)), torch.randn(2, 8, height, 5)
-    tokens = block.attn(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    block, features = random_weights(Block(8, 2, 3)), torch.randn(2, 8, height, height)
+    beyond = torch.randn(1, 8, 1, 1)
+    tokens = block.attn(features.permute(0, 2, 3, 1), beyond.view(1, 1, 1, 8), (0, 0)).permute(0, 3, 1, 2)
     tokens = block.local_conv.c(tokens).permute(0, 2, 3, 1)
 
-    torch.testing.assert_close(block(features), block.mlp(tokens).permute(0, 3, 1, 2))
+    torch.testing.assert_close(block(features, beyond)[0], block.mlp(tokens).permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("shown", [(6, 9), (9, 6)], ids=["wide", "high"])
+def test_a_block_sees_what_lies_beyond_as_if_it_were_there(shown: tuple[int, int]) -> None:
+    """Where the image ends with a window, what is left out could not have seen it."""
+    block, beyond = random_weights(Block(8, 2, 3)), torch.randn(1, 8, 1, 1)
+    square, (height, width) = beyond.expand(2, 8, 9, 9).clone(), shown
+    square[:, :, :height, :width] = torch.randn(2, 8, height, width)
+    whole, _ = block(square, beyond)
+
+    seen, rest = block(square[:, :, :height, :width], beyond)
+
+    torch.testing.assert_close(seen, whole[:, :, :height, :width])
+    torch.testing.assert_close(rest[..., 0, 0], block(beyond.expand(1, 8, 9, 9), beyond)[0][:, :, 4, 4])
 
 
 def test_a_perceptron_in_strips_makes_the_same_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,15 +124,20 @@ def test_a_perceptron_in_strips_makes_the_same_as_the_whole(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("size_hw", [(3, 6), (4, 5), (7, 2)])
-def test_attention_fills_windows_up_with_tokens_of_zeros(size_hw: tuple[int, int]) -> None:
-    """As the published code does, before the normalisation; here each is computed once."""
+@pytest.mark.parametrize("more", [(0, 0), (1, 0), (0, 2)])
+def test_attention_fills_windows_up_with_what_lies_beyond_and_tokens_of_zeros(
+    size_hw: tuple[int, int], more: tuple[int, int]
+) -> None:
+    """Of zeros as the published code does, before the normalisation; here each is computed once."""
     attention, tokens = random_weights(WindowAttention(8, 2, 3)), torch.randn(2, *size_hw, 8)
-    height, width = size_hw
-    filled = F.pad(tokens, (0, 0, 0, -width % 3, 0, -height % 3))
+    (height, width), beyond = size_hw, torch.randn(1, 1, 1, 8)
+    square = beyond.expand(2, height + more[0], width + more[1], 8).clone()
+    square[:, :height, :width] = tokens
+    filled = F.pad(square, (0, 0, 0, -square.shape[2] % 3, 0, -square.shape[1] % 3))
 
-    expected = attention(filled)[:, :height, :width]
+    expected = attention(filled, beyond, (0, 0))[:, :height, :width]
 
-    torch.testing.assert_close(attention(tokens), expected)
+    torch.testing.assert_close(attention(tokens, beyond, more), expected)
 
 
 def test_one_window_is_plain_attention() -> None:
@@ -102,7 +151,7 @@ def test_one_window_is_plain_attention() -> None:
         heads.append((query @ key.T / 2 + attention.bias[head]).softmax(-1) @ value)
     expected = tokens + attention.proj(torch.cat(heads, dim=1)).view(1, 2, 2, 8)
 
-    torch.testing.assert_close(attention(tokens), expected)
+    torch.testing.assert_close(attention(tokens, tokens[:, :1, :1], (0, 0)), expected)
 
 
 @pytest.mark.parametrize("size_hw", [(48, 64), (16, 112)])
