@@ -1,19 +1,22 @@
 """Asking better: how SAM is asked for the things of a label of which much has to be mended.
 
-Three ways are tried one after the other: in place of each point a box, where the thing there probably lies; a
-tuned prompt for these boxes or points; and one for drawing once more what was found. Each image is searched
-with what others taught, and it is kept if that saves work.
+Three ways are tried one after the other, until one is kept: a box in place of each point, where the thing
+there probably lies; a tuned prompt for the points; and one for drawing once more what was found. Each image
+is searched with what others taught. What boxes save on a few images is mostly chance: they are kept where
+enough of them are right in every image, unless they surely cost work; another way, if it saves work.
 """
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from backend.vision.box_regression import BoxRegression, regressed
+from backend.vision.box_regression import BoxRegression, Placed, regressed, share_right
 from backend.vision.learned import Learned, Lesson
 from backend.vision.lessons import FOLDS, Judged, by_label, image_numbers
 from backend.vision.marked import Marked
-from backend.vision.pipeline import Models, SearchOptions
+from backend.vision.mirrored import placed_of
+from backend.vision.pipeline import Models, SearchOptions, exemplars_of
 from backend.vision.prompt_tuning import Example, tuned
 from backend.vision.reference import Reference
 from backend.vision.reviewed import Reviewed, keyed, looked_through
@@ -23,13 +26,15 @@ PARTS: Mapping["Kind", int] = {"boxes": FOLDS, "prompt": 2, "outline": 2}
 """Into how many parts the images are shared out, each searched with what the others taught: a prompt takes a
 minute to tune."""
 TOILSOME = 0.1  # mistakes a thing, from which it is worth learning to ask otherwise
-KINDS: tuple["Kind", ...] = ("boxes", "prompt", "outline")  # in this order: the last for want of a prompt
+KINDS: tuple["Kind", ...] = ("boxes", "prompt", "outline")  # in this order, each for want of the one before
 LEAST_SAVED = 2  # mistakes of a label: a single one is chance
+ENOUGH_RIGHT = 0.4  # of an image's things have the right box by what others taught: sizes do not differ more
+FEW = 100  # things of a label, below which their images are looked at in mirrors, too
 LABELS = 2  # that are asked for otherwise, at most: each takes minutes of a core
 
 Kind = Literal["boxes", "prompt", "outline"]
 """What is learned about asking, as ``Lesson`` names it: boxes in place of points, what is added to the
-embedding for these or those, and what is added where things are drawn once more."""
+embedding for points, and what is added where things are drawn once more."""
 Asking = BoxRegression | tuple[float, ...]
 """What was learned of one kind."""
 
@@ -48,7 +53,8 @@ def asked_better(
     Args:
         models: the networks.
         references: one or more per label.
-        reviewed: gone through once for each kind of asking, and once more where only some labels keep it.
+        reviewed: gone through once to see where things lie, once for each kind of asking, and once more where
+            only some labels keep it.
         images: as they were searched as ever, with examples, by their keys.
         before: how they were judged, by label.
         options: as the search has them.
@@ -60,33 +66,74 @@ def asked_better(
     """
     known, now = list(images.values()), images
     numbers = dict(zip(images, image_numbers(known), strict=True))
-    plain = Lesson(options.weights.second)
-    none_yet = [plain] * len(set(numbers.values()))
+    worst = toilsome(known, before)
+    taught = looked_at(models, references, reviewed, images, worst, options, step) if worst else []
     kept: dict[str, list[Lesson]] = {}  # what has saved work so far, learned without each image
     found: dict[str, Lesson] = {}  # and learned from all
     for kind in KINDS:
-        asking = [label for label in toilsome(known, before) if kind != "outline" or unprompted(found, label)]
-        tried = {
-            label: without_each(models.sam, known, label, kind, kept.get(label, none_yet), step)
-            for label in asking
-        }
+        asking = [label for label in toilsome(known, before) if label in worst and label not in found]
+        tried = {label: without_each(models.sam, taught, label, kind, options, step) for label in asking}
+        if kind == "boxes":
+            tried = {label: some for label, some in tried.items() if boxes_fit(taught, label, some)}
         if not tried:
             continue
         again = searched_again(models, references, reviewed, numbers, kept | tried, options, step)
         old, new = compared(now, again, before, options, step)
-        better = saving(old, new, asking)
+        better = (bearable if kind == "boxes" else saving)(old, new, list(tried))
         for label, lesson in better.items():
             kept[label] = tried[label]
-            so_far = found.get(label, plain)
-            all_of_it = asked(models.sam, known, label, kind, step, boxed=so_far.boxes is not None)
-            judged = replace(lesson, boxes=so_far.boxes, prompt=so_far.prompt, outline=so_far.outline)
-            found[label] = with_asking(judged, kind, all_of_it)
+            found[label] = with_asking(lesson, kind, asked(models.sam, taught, label, kind, step))
         if len(better) == len(tried):
             now, before = again, new
         elif better:
             now = searched_again(models, references, reviewed, numbers, kept, options, step)
             before = by_label(list(now.values()), sorted(before), options, step)
     return found, list(now.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """A reviewed image from which it is learned how to ask.
+
+    Attributes:
+        marked: as it was searched as ever, with examples.
+        placed: where its things lie, by label.
+    """
+
+    marked: Marked
+    placed: Mapping[str, Sequence[Placed]]
+
+
+def looked_at(
+    models: Models,
+    references: Sequence[Reference],
+    reviewed: Iterable[Reviewed],
+    images: Mapping[Hashable, Marked],
+    labels: Sequence[str],
+    options: SearchOptions,
+    step: Callable[[], object],
+) -> list[Taught]:
+    """See where the things of these labels lie in each of the *images*; in mirrors, too, if they are few."""
+    things = [sum(image.counts.get(label, 0) for image in images.values()) for label in labels]
+    asking = [one for one in references if one.label in labels]
+    scales = {one.prototype.scale for one in exemplars_of(asking, options)}
+    seen: dict[Hashable, Mapping[str, Sequence[Placed]]] = {}
+    for key, some in keyed(reviewed):
+        if key in images:
+            step()
+            known = [label for label in labels if label in images[key].counts]
+            seen[key] = placed_of(models, scales, some, known, mirrored=min(things) < FEW)
+    return [Taught(image, seen.get(key, {})) for key, image in images.items()]
+
+
+def boxes_fit(images: Sequence[Taught], label: str, lessons: Sequence[Lesson]) -> bool:
+    """Whether enough boxes are right in every image, by what others taught: its number's lesson."""
+    numbers = image_numbers([one.marked for one in images])
+    for number, image in zip(numbers, images, strict=True):
+        boxes, things = lessons[number].boxes, image.placed.get(label, ())
+        if things and not (boxes and share_right(boxes, things) >= ENOUGH_RIGHT):
+            return False
+    return True
 
 
 def searched_again(
@@ -114,11 +161,6 @@ def toilsome(images: Sequence[Marked], judged: Mapping[str, Judged]) -> list[str
     things = {label: sum(image.counts.get(label, 0) for image in images) for label in judged}
     toil = {label: mended for label, (mended, _) in judged.items() if mended > TOILSOME * things[label]}
     return sorted(toil, key=lambda label: -toil[label])[:LABELS]
-
-
-def unprompted(found: Mapping[str, Lesson], label: str) -> bool:
-    """Whether no prompt is tuned for a label's points."""
-    return label not in found or found[label].prompt is None
 
 
 def compared(
@@ -157,31 +199,56 @@ def saving(old: Mapping[str, Judged], new: Mapping[str, Judged], labels: Sequenc
     return {label: new[label][1] for label, mistakes in saved.items() if mistakes >= LEAST_SAVED}
 
 
+def bearable(
+    old: Mapping[str, Judged], new: Mapping[str, Judged], labels: Sequence[str]
+) -> dict[str, Lesson]:
+    """Lessons of those of these labels that are not surely worse off; none where all labels together are.
+
+    Counts of mistakes differ by chance: more than the square root of their sum is taken for sure.
+
+    Args:
+        old: how all labels were judged before.
+        new: and how with what these labels have learned.
+        labels: those that have learned something.
+    """
+    totals = [sum(mended for mended, _ in each.values()) for each in (old, new)]
+    if surely_more(totals[1], totals[0]):
+        return {}
+    both = [label for label in labels if label in new]
+    return {label: new[label][1] for label in both if not surely_more(new[label][0], old[label][0])}
+
+
+def surely_more(count: int, other: int) -> bool:
+    """Whether one count of mistakes is above another by more than chance."""
+    return count - other > math.sqrt(count + other)
+
+
 def without_each(
     sam: Sam,
-    images: Sequence[Marked],
+    images: Sequence[Taught],
     label: str,
     kind: Kind,
-    so_far: Sequence[Lesson],
+    options: SearchOptions,
     step: Callable[[], object],
 ) -> list[Lesson]:
-    """Learn one more way to ask for the things of each image from images of the other parts.
+    """Learn a way to ask for the things of each image, by its number, from images of the other parts.
 
     Args:
         sam: the model.
-        images: with examples.
+        images: all of them.
         label: whose things.
         kind: the way.
-        so_far: what has been learned without each image, by its number.
+        options: as the search has them.
         step: called every now and then.
     """
-    numbered = list(zip(image_numbers(images), images, strict=True))
-    boxed = any(lesson.boxes is not None for lesson in so_far)
+    numbered = list(zip(image_numbers([one.marked for one in images]), images, strict=True))
+    count = len({number for number, _ in numbered})
     by_part = [
-        asked(sam, [one for n, one in numbered if n % PARTS[kind] != part], label, kind, step, boxed=boxed)
-        for part in range(min(PARTS[kind], len(so_far)))
+        asked(sam, [one for n, one in numbered if n % PARTS[kind] != part], label, kind, step)
+        for part in range(min(PARTS[kind], count))
     ]
-    return [with_asking(lesson, kind, by_part[n % PARTS[kind]]) for n, lesson in enumerate(so_far)]
+    plain = Lesson(options.weights.second)
+    return [with_asking(plain, kind, by_part[n % PARTS[kind]]) for n in range(count)]
 
 
 def with_asking(lesson: Lesson, kind: Kind, learned: Asking | None) -> Lesson:
@@ -191,15 +258,15 @@ def with_asking(lesson: Lesson, kind: Kind, learned: Asking | None) -> Lesson:
 
 
 def asked(
-    sam: Sam, images: Sequence[Marked], label: str, kind: Kind, step: Callable[[], object], *, boxed: bool
+    sam: Sam, images: Sequence[Taught], label: str, kind: Kind, step: Callable[[], object]
 ) -> Asking | None:
-    """Learn a way to ask for a label's things, by boxes if *boxed*; None without an example."""
+    """Learn a way to ask for a label's things; None without an example."""
     if kind == "boxes":
         return regressed([one for image in images for one in image.placed.get(label, ())])
     shown: list[Example] = []
-    for image in images:
+    for image in (one.marked for one in images):
         if kind == "prompt":
-            shown += [replace(one, boxed=boxed) for one in image.pointed.get(label, ())]
+            shown += image.pointed.get(label, ())
         else:
             shown += image.outlined.get(label, ())
     if not shown:

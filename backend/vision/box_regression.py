@@ -8,6 +8,7 @@ regression in place of its network, in closed form).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from backend.vision.sam import ImageEmbedding, to_grid
 RIDGE = 0.5  # against things: each counts as one, however many cells show it
 CELLS = 6  # of a thing, at most
 THINGS = 32  # of a label in a view, at most: bounds what is kept of an image, to 0.6 MB a view
+RIGHT = 0.5  # IoU from which a box tells SAM which thing is meant
 MOST = 512  # things that are learned from: bounds time and memory with many images
 
 
@@ -39,6 +41,15 @@ class BoxRegression:
     right: tuple[float, ...]
     down: tuple[float, ...]
     side: tuple[float, ...]
+
+    def told(self, looks: Tensor) -> Tensor:
+        """Say where the things of n cells lie, as ``Placed.targets`` has it, (n, 3) double.
+
+        Args:
+            looks: see ``looks_of``, (n, C + D).
+        """
+        functions = torch.tensor([self.right, self.down, self.side], dtype=torch.float64)
+        return looks.double() @ functions[:, :-1].T + functions[:, -1]
 
     def boxes_xyxy(self, looks: Tensor, embedding: ImageEmbedding) -> Tensor:
         """Squares that lie as the things do that the cells of a view show, in its pixels, (h, w, 4) float.
@@ -116,6 +127,24 @@ def placed(things: Sequence[NDArray[np.bool_]], embedding: ImageEmbedding, looks
         away = (middle - 0.5 - cells.flip(1).cpu()) / side
         targets = torch.cat([away, torch.full((len(cells), 1), float(np.log(side)))], dim=1)
         yield Placed(looks[:, cells[:, 0], cells[:, 1]].T.half().cpu(), targets)
+
+
+def share_right(boxes: BoxRegression, things: Sequence[Placed]) -> float:
+    """Share of these things, at least one, whose box half of their cells tell with an IoU of 0.5."""
+    ious = [_squares_iou(boxes.told(one.looks), one.targets.double()) for one in things]
+    return fmean(2 * int((each >= RIGHT).sum()) >= len(each) for each in ious)
+
+
+def _squares_iou(told: Tensor, true: Tensor) -> Tensor:
+    """IoU of squares that lie by the same cells, (n, 3) float each as ``Placed.targets``; (n,)."""
+    sides = [one[:, 2:].exp() for one in (told, true)]
+    middles = [one[:, :2] * side for one, side in zip((told, true), sides, strict=True)]
+    low, high = (
+        [middle + sign * side / 2 for middle, side in zip(middles, sides, strict=True)] for sign in (-1, 1)
+    )
+    both = (torch.minimum(*high) - torch.maximum(*low)).clamp_min(0).prod(dim=1)
+    areas = sides[0][:, 0] ** 2 + sides[1][:, 0] ** 2
+    return both / (areas - both)
 
 
 def pixels_per_cell(embedding: ImageEmbedding) -> tuple[float, float]:

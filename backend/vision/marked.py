@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.vision.box_regression import Placed, looks_of, placed
 from backend.vision.check import Sight, judged
 from backend.vision.evidence import Cues
 from backend.vision.inset import INSETS, inset
@@ -18,7 +17,7 @@ from backend.vision.pipeline import Models, SearchOptions, Seen, Survey, outline
 from backend.vision.prompt_tuning import Outlined, Pointed, pointed
 from backend.vision.prototype import reference_logits
 from backend.vision.sam import ImageEmbedding, Sam
-from backend.vision.semantics import SemanticEncoder
+from backend.vision.views import View
 
 RIGHT = 0.5  # IoU from which a candidate shows the thing
 GOOD = 0.8  # IoU from which nobody mends the outline
@@ -73,7 +72,6 @@ class Marked:
         views: its views.
         pointed: some of the things, by label, for prompts to be tuned with.
         outlined: some of those that were found, likewise.
-        placed: what the cells of the things look like and where these lie, by label.
         image_id: the same for reviews of the same image; None: there is no other.
     """
 
@@ -81,7 +79,6 @@ class Marked:
     views: tuple[MarkedView, ...]
     pointed: Mapping[str, tuple[Pointed, ...]] = field(default_factory=dict)
     outlined: Mapping[str, tuple[Outlined, ...]] = field(default_factory=dict)
-    placed: Mapping[str, tuple[Placed, ...]] = field(default_factory=dict)
     image_id: Hashable = None
 
     def mistakes(self, label: str, lesson: Lesson) -> int:
@@ -107,7 +104,6 @@ class Marked:
 def marked(
     models: Models,
     found: Survey,
-    image: NDArray[np.uint8],
     masks: Mapping[str, Sequence[NDArray[np.bool_]]],
     *,
     options: SearchOptions,
@@ -119,7 +115,6 @@ def marked(
     Args:
         models: SAM draws outlines once more.
         found: the image's survey.
-        image: RGB, (H, W, 3) uint8.
         masks: (H, W) bool each, by label.
         options: as the search had them.
         learned: prompts for the outlines.
@@ -132,11 +127,11 @@ def marked(
     if not examples:
         return Marked(counts, views)
     keep = cache(kept)
-    whole = {label: shown_whole(found.seen, things) for label, things in masks.items()}
+    shown = [one.view for one in found.seen]
+    whole = {label: shown_whole(shown, things) for label, things in masks.items()}
     return Marked(
         counts,
         views,
-        placed=placed_of(models.semantic, found.seen, image, masks, whole),
         pointed={
             label: tuple(pointed_of(found.seen, things, whole[label], keep))
             for label, things in masks.items()
@@ -150,38 +145,10 @@ def marked(
     )
 
 
-def shown_whole(seen: Sequence[Seen], things: Sequence[NDArray[np.bool_]]) -> list[list[int]]:
+def shown_whole(views: Sequence[View], things: Sequence[NDArray[np.bool_]]) -> list[list[int]]:
     """Numbers of the things, (H, W) bool each, that each of the views shows whole."""
     areas = [int(mask.sum()) for mask in things]
-    return [[i for i, mask in enumerate(things) if one.view.cut(mask).sum() == areas[i]] for one in seen]
-
-
-def placed_of(
-    semantic: SemanticEncoder,
-    seen: Sequence[Seen],
-    image: NDArray[np.uint8],
-    masks: Mapping[str, Sequence[NDArray[np.bool_]]],
-    whole: Mapping[str, Sequence[Sequence[int]]],
-) -> dict[str, tuple[Placed, ...]]:
-    """Tell where the things lie, by label, in every view that shows them whole.
-
-    Args:
-        semantic: says what each place looks like.
-        seen: the views.
-        image: RGB, (H, W, 3) uint8.
-        masks: of the things, (H, W) bool each, by label.
-        whole: see ``shown_whole``, by label.
-    """
-    found: dict[str, list[Placed]] = {label: [] for label in masks}
-    for number, one in enumerate(seen):
-        if not any(views[number] for views in whole.values()):
-            continue
-        window = one.view.cut(image)
-        looks = looks_of(one.embedding, semantic.dense(window, one.embedding))
-        for label, things in masks.items():
-            cuts = [one.view.cut(things[i]) for i in whole[label][number]]
-            found[label] += placed(cuts, one.embedding, looks)
-    return {label: tuple(some) for label, some in found.items()}
+    return [[i for i, mask in enumerate(things) if view.cut(mask).sum() == areas[i]] for view in views]
 
 
 def kept(embedding: ImageEmbedding) -> ImageEmbedding:

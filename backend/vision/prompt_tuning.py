@@ -25,7 +25,6 @@ RATE = 0.01  # of Adam
 STEPS = 16
 TOGETHER = 8  # things a step
 DEEP = 0.5  # of a thing's greatest depth: a search's point lies there, at least
-ABOUT = (0.0, 0.15)  # of a box's width and height by which its corners lie elsewhere, in turn
 BESIDE = 12  # low-resolution pixels around thing and mask that the loss looks at
 
 
@@ -53,30 +52,18 @@ class Pointed:
 
     Attributes:
         points_xy: inside it, in pixels of the view, (p, 2) float: the innermost, then others.
-        box_xyxy: of the thing, likewise, (4,) float.
-        boxed: whether SAM is asked by a box that is about this one, and not by a point.
     """
 
     embedding: ImageEmbedding
     mask: Tensor
     points_xy: Tensor
-    box_xyxy: Tensor
-    boxed: bool = False
 
     def asked(self, sam: Sam, turn: int, shift: Tensor) -> MaskLogits:
-        """SAM's three masks at one of the points, or for a box that is about the thing's."""
-        if self.boxed:
-            return sam.decode(self.embedding, boxes_xyxy=self.about(turn)[None], shift=shift)
+        """SAM's three masks at one of the points."""
         point_xy = self.points_xy[turn % len(self.points_xy)]
         return sam.decode(
             self.embedding, points_xy=point_xy[None, None], labels=torch.tensor([[POSITIVE]]), shift=shift
         )
-
-    def about(self, turn: int) -> Tensor:
-        """The thing's box, or one that lies and measures a little otherwise, (4,) float."""
-        extent = (self.box_xyxy[2:] - self.box_xyxy[:2]).repeat(2)
-        away = torch.from_numpy(np.random.default_rng(turn).uniform(-1, 1, size=4)).float()
-        return self.box_xyxy + ABOUT[turn % len(ABOUT)] * extent * away
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +111,7 @@ def pointed(
     others = deep[np.random.default_rng(len(deep)).integers(len(deep), size=points - 1)]
     rows_columns = np.concatenate([innermost, others]) + np.array([window.top, window.left])
     points_xy = torch.from_numpy(rows_columns[:, ::-1] + 0.5).float()
-    return Pointed(embedding, mask, points_xy, torch.tensor(window.box_xyxy))
+    return Pointed(embedding, mask, points_xy)
 
 
 def tuned(sam: Sam, examples: Sequence[Example], *, step: Callable[[], object] = lambda: None) -> Tensor:

@@ -75,7 +75,5 @@ def looked_through(
     masks = {
         label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)
     }
-    seen = marked(
-        *(models, found, reviewed.image, masks), options=options, learned=learned, examples=examples
-    )
+    seen = marked(models, found, masks, options=options, learned=learned, examples=examples)
     return replace(seen, image_id=reviewed.image_id)

@@ -14,6 +14,7 @@ from backend.vision.box_regression import (
     looks_of,
     placed,
     regressed,
+    share_right,
 )
 from backend.vision.errors import LearnedError
 from backend.vision.sam import ImageEmbedding
@@ -66,6 +67,20 @@ def test_each_thing_counts_once_however_many_cells_show_it() -> None:
     regression = regressed([thing(ONE, 0, 0, 2), thing(ONE, 0, 0, 8, cells=10)])
 
     assert told(regression, ONE) == pytest.approx([26, 14, 42, 30], abs=0.01)
+
+
+def test_a_box_is_right_where_half_of_the_cells_tell_it() -> None:
+    """Squares of 4: the same (IoU 1), one that lies 1 beside (0.6) or 2 beside (0.33), one of 8 (0.25)."""
+    regression = BoxRegression((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, float(np.log(4))))
+    exact, near, far, large = (
+        torch.tensor([[right, 0.0, np.log(side)]]) for right, side in ((0, 4), (0.25, 4), (0.5, 4), (0, 8))
+    )
+    things = [torch.cat(some) for some in ((exact, near), (near, far), (near, far, large), (large, large))]
+
+    right = [share_right(regression, [Placed(torch.zeros(len(one), 2), one)]) for one in things]
+
+    assert right == [1, 1, 0, 0]
+    assert share_right(regression, [Placed(torch.zeros(len(one), 2), one) for one in things]) == 0.5
 
 
 def test_nothing_is_learned_from_nothing() -> None:

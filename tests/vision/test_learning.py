@@ -1,5 +1,6 @@
 """Learning from review, on drawn images with networks that see colours, and on candidates made by hand."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from backend.vision.asking import compared, saving, without_each
+from backend.vision import asking
+from backend.vision.asking import Taught, bearable, boxes_fit, compared, saving, without_each
+from backend.vision.box_regression import BoxRegression, Placed
 from backend.vision.check import Sight
 from backend.vision.evidence import FITTED
 from backend.vision.inset import INSETS
@@ -343,8 +346,9 @@ class BoxedSam(ColourSam):
         return replace(answer, logits=max_pool2d(answer.logits[0], 13, stride=1, padding=6)[None])
 
 
-def test_boxes_are_learned_where_points_bring_out_something_else() -> None:
+def test_boxes_are_learned_where_points_bring_out_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """30 x 30 pixels where people mark 18 x 18: IoU 0.36. The same for an image nobody has reviewed."""
+    monkeypatch.setattr(asking, "ENOUGH_RIGHT", 0)  # colours say nothing of where, but in a thing's middle
     models = Models(BoxedSam(), colour_models().semantic)
 
     def red(top: int, left: int) -> Reviewed:
@@ -451,6 +455,54 @@ def test_what_saves_a_single_mistake_is_chance() -> None:
     assert saving(before, two_less, ["date"]) == {"date": plain}
 
 
+@pytest.mark.parametrize(("after", "kept"), [(35, True), (45, True), (46, False), (109, False)])
+def test_boxes_are_borne_unless_they_surely_cost_work(after: int, kept: bool) -> None:
+    """Of 36 mistakes: 9 more are the square root of both counts' sum, 10 more are more than that."""
+    plain = Lesson(FITTED.second)
+
+    found = bearable({"date": (36, plain)}, {"date": (after, plain)}, ["date"])
+
+    assert list(found) == (["date"] if kept else [])
+
+
+def test_boxes_are_not_borne_where_all_labels_together_surely_lose() -> None:
+    """Dates lose 6 of 36, which may be chance; with the figs, which lose 30 of 70, all lose 36 of 106."""
+    plain = Lesson(FITTED.second)
+    before, after = {"date": (36, plain), "fig": (70, plain)}, {"date": (42, plain), "fig": (100, plain)}
+
+    assert bearable(before, after, ["date"]) == {}
+
+
+def square(side: float) -> Placed:
+    """A thing whose only cell is its middle."""
+    return Placed(torch.zeros(1, 1), torch.tensor([[0.0, 0.0, math.log(side)]]))
+
+
+@pytest.mark.parametrize(("large", "fit"), [(3, True), (4, False)])
+def test_boxes_fit_where_enough_things_of_every_image_have_the_right_one(large: int, fit: bool) -> None:
+    """Sides of 4 were learned. Of the second image's five, those of 12 have a ninth of their box."""
+    boxes = BoxRegression((0.0, 0.0), (0.0, 0.0), (0.0, math.log(4)))
+    sides = [[4.0] * 5, [12.0] * large + [4.0] * (5 - large)]
+    images = [
+        Taught(
+            replace(image_of([SURE], [0]), image_id=number),
+            {"date": [square(side) for side in some]},
+        )
+        for number, some in enumerate(sides)
+    ]
+    lessons = [Lesson(FITTED.second, boxes=boxes)] * len(sides)
+
+    assert boxes_fit(images, "date", lessons) is fit
+
+
+def test_boxes_do_not_fit_where_others_taught_none() -> None:
+    """An image without a thing that a view shows whole says nothing."""
+    images = [Taught(replace(image_of([SURE], [0]), image_id=n), {"date": [square(4)] * n}) for n in (0, 1)]
+
+    assert not boxes_fit(images, "date", [Lesson(FITTED.second)] * 2)
+    assert boxes_fit(images[:1], "date", [Lesson(FITTED.second)])
+
+
 def test_examples_are_kept_only_where_they_are_wanted() -> None:
     """Copies: what they were taken from can go. A thing at the edge of the view is none that was found."""
     models = colour_models()
@@ -482,11 +534,9 @@ def test_a_prompt_is_tried_on_no_image_that_tuned_it() -> None:
     assert first is not None
     assert second is not None
 
-    plain = [Lesson(FITTED.second)] * len(("first", "second"))
+    taught = [Taught(one, {}) for one in (first, first, second)]
 
-    for_first, for_second = without_each(
-        models.sam, [first, first, second], "date", "prompt", plain, lambda: None
-    )
+    for_first, for_second = without_each(models.sam, taught, "date", "prompt", OPTIONS, lambda: None)
 
     assert for_first.prompt is None  # the second has no examples
     assert len(for_second.prompt or ()) == models.sam.channels

@@ -1,7 +1,6 @@
 """Prompt tuning, with real MobileSAM on a drawn image, and its bookkeeping."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from backend.vision.prototype import reference_logits
 from backend.vision.sam import MaskLogits, Sam
 from backend.worker.models import load_models
 from tests import tiny_sam_families
-from tests.colour_sam import RED, ColourSam, box_mask, colour_models, drawn
+from tests.colour_sam import RED, box_mask, colour_models, drawn
 from tests.tiny_sam import INPUT_SIZE, tiny_sam, tiny_sam_model
 
 DISCS = ((60, 70), (60, 230), (190, 90), (180, 250))  # (row, column)
@@ -46,31 +45,6 @@ def test_points_lie_inside_the_thing_the_innermost_first() -> None:
     assert columns_rows[0][1] == 14
     assert len(columns_rows) == 4
     assert all(12 <= row <= 16 and 22 <= column <= 42 for column, row in columns_rows)
-
-
-def test_boxes_of_a_thing_are_its_own_and_others_about_there() -> None:
-    """Rows 10 to 18 and columns 20 to 44: corners lie up to 0.15 of 25 and of 9 pixels elsewhere."""
-    pixels = box_mask(10, 20, 9, 25)
-    embedding = colour_models().sam.embed(drawn())
-    shown = pointed(embedding, pixels, reference_logits(pixels, embedding) > 0)
-    own, about, again = (shown.about(turn) for turn in (0, 1, 1))
-    away = (about - own).abs()
-
-    assert own.tolist() == [20, 10, 45, 19]
-    assert torch.equal(about, again)
-    assert float(away.min()) > 0
-    assert (away <= torch.tensor([25, 9, 25, 9]) * 0.15).all()
-
-
-def test_a_thing_is_asked_for_by_a_box_where_boxes_are_learned() -> None:
-    """Of its middle, and not of the points inside."""
-    pixels, sam = box_mask(10, 20, 9, 25), ColourSam()
-    embedding = sam.embed(drawn((10, 20, 9, 25, RED)))
-    shown = pointed(embedding, pixels, reference_logits(pixels, embedding) > 0)
-
-    replace(shown, boxed=True).asked(sam, 0, torch.zeros(sam.channels))
-
-    assert sam.places_xy == [(32.5, 14.5)]
 
 
 def test_points_are_the_same_however_much_lies_around_the_thing() -> None:
