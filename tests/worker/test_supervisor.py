@@ -48,7 +48,7 @@ def supervise(log: Path) -> Iterator[Supervise]:
     started: list[subprocess.Popen[bytes]] = []
 
     def supervise(script: str, *, count: int = 2, stop_s: float = 20) -> subprocess.Popen[bytes]:
-        with log.open("w") as file:
+        with log.open("a") as file:  # all of them write there: each at its end
             command = [sys.executable, "-c", SUPERVISE, script, str(count), str(stop_s)]
             started.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
         return started[-1]
