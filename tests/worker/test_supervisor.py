@@ -54,6 +54,7 @@ def supervise(log: Path) -> Iterator[Supervise]:
         return started[-1]
 
     yield supervise
+    sys.stdout.write(log.read_text())  # shown where a test fails
     for process in started:
         if process.poll() is None:
             for worker in psutil.Process(process.pid).children():
