@@ -129,11 +129,9 @@ def looked_at(
 def boxes_fit(images: Sequence[Taught], label: str, lessons: Sequence[Lesson]) -> bool:
     """Whether enough boxes are right in every image, by what others taught: its number's lesson."""
     numbers = image_numbers([one.marked for one in images])
-    for number, image in zip(numbers, images, strict=True):
-        boxes, things = lessons[number].boxes, image.placed.get(label, ())
-        if things and not (boxes and share_right(boxes, things) >= ENOUGH_RIGHT):
-            return False
-    return True
+    shown = [(lessons[n].boxes, one.placed.get(label, ())) for n, one in zip(numbers, images, strict=True)]
+    shares = [share_right(boxes, things) if boxes else 0.0 for boxes, things in shown if things]
+    return bool(shares) and min(shares) >= ENOUGH_RIGHT
 
 
 def searched_again(
