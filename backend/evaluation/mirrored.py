@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from backend.evaluation.datasets import Dataset, LabelledImage
+from backend.vision.mirrored import turned
+from backend.vision.views import Pixel
 
 Mirror = Literal["left-right", "up-down", "both"]
 AXES: dict[Mirror, tuple[int, ...]] = {"left-right": (1,), "up-down": (0,), "both": (0, 1)}
-Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 def mirrored(dataset: Dataset, mirror: Mirror) -> Dataset:
@@ -27,4 +27,4 @@ def _mirrored(image: LabelledImage, axes: tuple[int, ...]) -> LabelledImage:
 
 
 def _flipped(read: Callable[[], NDArray[Pixel]], axes: tuple[int, ...]) -> NDArray[Pixel]:
-    return np.ascontiguousarray(np.flip(read(), axes))
+    return turned(read(), axes)

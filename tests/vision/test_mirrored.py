@@ -1,6 +1,7 @@
 """Where the things of a reviewed image lie, in mirrors, too; on images of 40 x 64 pixels, 4 to a cell."""
 
 import numpy as np
+import pytest
 
 from backend.vision.mirrored import MIRRORED_VIEWS, MIRRORS, placed_of, turned
 from backend.vision.pipeline import Models
@@ -25,7 +26,19 @@ def reviewed() -> Reviewed:
 
 
 def test_a_mirrored_thing_lies_on_the_other_side_of_its_cells() -> None:
-    """Each of four times, in as many cells, as large; the first cells lie elsewhere in it."""
+    """Columns 8 to 20 are cells 2 to 4 and a quarter of the next on their right; mirrored, on their left."""
+    models, _ = counting_models()
+    review = Reviewed(drawn((8, 8, 8, 13, RED)), {"date": (box_mask(8, 8, 8, 13),)})
+
+    found = placed_of(models, [1], review, ["date"], mirrored=True)["date"]
+
+    away = [float(one.targets[:, 0].mean()) * np.sqrt(2 * 3.25) for one in found]
+    assert [len(one.targets) for one in found] == [6] * 4
+    assert away == pytest.approx([-0.125 if 1 in axes else 0.125 for axes in ((), *MIRRORS)])
+
+
+def test_a_mirrored_thing_is_as_large_and_covers_as_many_cells() -> None:
+    """Each of four times."""
     models, _ = counting_models()
 
     plain, all_four = (
