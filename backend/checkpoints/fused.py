@@ -78,13 +78,13 @@ def linear(
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """What each query sees of the values, (n, heads, tokens, d).
+    """What each query sees of the values, (n, heads, queries, d).
 
     Args:
-        query: (n, heads, tokens, d) float.
-        key: of the same shape.
+        query: (n, heads, queries, d) float.
+        key: (n, heads, tokens, d) float.
         value: of the same shape.
-        bias: what is added to the score of each two tokens, (heads, tokens, tokens) float.
+        bias: what is added to the score of each query and token, (heads, queries, tokens) float.
     """
     if query.device.type == "cpu" and query.dtype is torch.bfloat16:
         seen = _attention_by_products(query, key, value, bias)
@@ -99,9 +99,9 @@ def _attention_by_products(query: Tensor, key: Tensor, value: Tensor, bias: Tens
     The exponentials are of the scores as they are, not of what they are below the largest of their row; None
     where one is too large for that, or all of a row are too small.
     """
-    count, heads, tokens, depth = query.shape
-    queries, keys, values = (each.reshape(count * heads, tokens, depth) for each in (query, key, value))
-    scores = bias.repeat(count, 1, 1).baddbmm_(queries, keys.transpose(1, 2), alpha=depth**-0.5)
+    queries, keys, values = (each.flatten(0, 1) for each in (query, key, value))
+    scores = bias.repeat(len(query), 1, 1)
+    scores.baddbmm_(queries, keys.transpose(1, 2), alpha=query.shape[-1] ** -0.5)
     weights = scores.exp_()
     sums = weights.sum(dim=-1, keepdim=True)
     least, most = sums.aminmax()

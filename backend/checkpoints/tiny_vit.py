@@ -33,6 +33,9 @@ Surrounded = tuple[Tensor, Tensor]
 """Features of a square's top left, (n, C, h, w), cell by cell in memory, and of a cell of the
 rest, (1, C, 1, 1)."""
 
+Around = tuple[Tensor, Tensor]
+"""Queries, keys and values of a token of zeros, (3C,), and of one beyond the image, (1, 1, 1, 3C)."""
+
 
 class TinyViT(nn.Module):
     """Pixels to SAM's features, of a batch of images of one size."""
@@ -119,16 +122,10 @@ class PatchEmbed(nn.Module):
 
     def strip(self, pixels: Tensor, top: int, bottom: int) -> Tensor:
         """The rows from *top* to *bottom*: each sees a row of the layer before above it, and none below."""
-        seen = pixels[:, :, max(0, 4 * top - 3) : 4 * bottom]
-        hidden = self.seq[0](seen if top else _below_zeros(seen), gelu=True, padding=(0, 1))
-        hidden = hidden if top else _below_zeros(hidden)
-        result: Tensor = self.seq[2](hidden, padding=(0, 1))
+        padding = (0 if top else 1, 1)  # zeros below, where there are any, are beyond the last step of 2
+        hidden = self.seq[0](pixels[:, :, max(0, 4 * top - 3) : 4 * bottom], gelu=True, padding=padding)
+        result: Tensor = self.seq[2](hidden, padding=padding)
         return result
-
-
-def _below_zeros(features: Tensor) -> Tensor:
-    """The features below a row of zeros."""
-    return F.pad(features, (0, 0, 1, 0))
 
 
 def everywhere(cell: Tensor) -> Tensor:
@@ -226,9 +223,10 @@ class Block(nn.Module):
         height, width = tokens.shape[1:3]
         rows = self.attn.window if tokens.device.type == "cpu" else height
         outside, more = beyond.permute(0, 2, 3, 1), rest(height, width)
-        strips = [self.attn(tokens[:, top : top + rows], outside, more) for top in range(0, height, rows)]
+        around = self.attn.around(outside)
+        strips = [self.attn(tokens[:, top : top + rows], around, more) for top in range(0, height, rows)]
         seen = torch.cat(strips, dim=1).permute(0, 3, 1, 2)
-        beyond = self.attn.alone(outside).permute(0, 3, 1, 2)
+        beyond = self.attn.alone(outside, around).permute(0, 3, 1, 2)
         seen = self.local_conv(extended(seen, beyond, *more))[..., :height, :width]
         beyond = self.local_conv(everywhere(beyond), padding=(0, 0))
         return self._mixed(seen), self._mixed(beyond)
@@ -250,33 +248,38 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(width, width)
         self.bias = nn.Parameter(torch.zeros(heads, window**2, window**2))
 
-    def forward(self, tokens: Tensor, beyond: Tensor, more: tuple[int, int]) -> Tensor:
+    def forward(self, tokens: Tensor, around: Around, more: tuple[int, int]) -> Tensor:
         """The tokens and what each has seen.
 
         Args:
             tokens: (n, h, w, C) float.
-            beyond: one token of those that follow below and on the right, (1, 1, 1, C) float.
-            more: rows and columns of them.
+            around: what ``around`` says.
+            more: rows and columns of what lies beyond, which follow below and on the right.
         """
         count, height, width, channels = tokens.shape
         side = self.window
         rows, columns = -(-height // side), -(-width // side)
-        padded = self._padded(tokens, beyond, more, (rows * side, columns * side))
+        padded = self._padded(tokens, around, more, (rows * side, columns * side))
         windows = padded.view(count, rows, side, columns, side, self.heads, 3, channels // self.heads)
         windows = windows.permute(6, 0, 1, 3, 5, 2, 4, 7)  # (3, n, rows, columns, heads, side, side, d)
         query, key, value = windows.reshape(3, -1, self.heads, side**2, channels // self.heads)
-        seen = attention(query, key, value, self.bias)
-        seen = seen.view(count, rows, columns, self.heads, side, side, -1).permute(0, 1, 4, 2, 5, 3, 6)
-        seen = seen.reshape(count, rows * side, columns * side, channels)
+        asking = min(height, side)  # rows of a window: the last ones of a single row of windows may be empty
+        query, bias = query[:, :, : asking * side], self.bias[:, : asking * side]
+        seen = attention(query, key, value, bias).view(count, rows, columns, self.heads, asking, side, -1)
+        seen = seen.permute(0, 1, 4, 2, 5, 3, 6).reshape(count, rows * asking, columns * side, channels)
         return linear(seen[:, :height, :width].contiguous(), self.proj, added=tokens)
 
-    def alone(self, token: Tensor) -> Tensor:
+    def around(self, beyond: Tensor) -> Around:
+        """What fills up windows, where *beyond* is a token of what lies beyond, (1, 1, 1, C) float."""
+        return linear(self.norm.bias, self.qkv), linear(self.norm(beyond), self.qkv)
+
+    def alone(self, token: Tensor, around: Around) -> Tensor:
         """What becomes of a token, (1, 1, 1, C), among others like it: all have the same to say."""
-        value = linear(self.norm(token), self.qkv).view(1, 1, 1, self.heads, 3, -1)[..., 2, :]
+        value = around[1].view(1, 1, 1, self.heads, 3, -1)[..., 2, :]
         return linear(value.reshape(token.shape), self.proj, added=token)
 
     def _padded(
-        self, tokens: Tensor, beyond: Tensor, more: tuple[int, int], size_hw: tuple[int, int]
+        self, tokens: Tensor, around: Around, more: tuple[int, int], size_hw: tuple[int, int]
     ) -> Tensor:
         """Queries, keys and values, filled up to whole windows.
 
@@ -287,14 +290,12 @@ class WindowAttention(nn.Module):
         count, height, width, channels = qkv.shape
         if (height, width) == size_hw:
             return qkv
-        nothing = linear(self.norm.bias, self.qkv)
+        (nothing, outside), (rows, columns) = around, more
         result = qkv.new_empty(count, *size_hw, channels)
         result[:, :height, :width] = qkv
         result[:, height:], result[:, :height, width:] = nothing, nothing
-        if any(more):
-            outside, (rows, columns) = linear(self.norm(beyond), self.qkv), more
-            result[:, height : height + rows, : width + columns] = outside
-            result[:, :height, width : width + columns] = outside
+        result[:, height : height + rows, : width + columns] = outside
+        result[:, :height, width : width + columns] = outside
         return result
 
 

@@ -93,7 +93,8 @@ def test_rows_of_windows_are_computed_one_by_one(height: int) -> None:
     """No window sees another, and only the last row of them is filled up."""
     block, features = random_weights(Block(8, 2, 3)), torch.randn(2, 8, height, height)
     beyond = torch.randn(1, 8, 1, 1)
-    tokens = block.attn(features.permute(0, 2, 3, 1), beyond.view(1, 1, 1, 8), (0, 0)).permute(0, 3, 1, 2)
+    around = block.attn.around(beyond.view(1, 1, 1, 8))
+    tokens = block.attn(features.permute(0, 2, 3, 1), around, (0, 0)).permute(0, 3, 1, 2)
     tokens = block.local_conv.c(tokens).permute(0, 2, 3, 1)
 
     torch.testing.assert_close(block(features, beyond)[0], block.mlp(tokens).permute(0, 3, 1, 2))
@@ -131,13 +132,14 @@ def test_attention_fills_windows_up_with_what_lies_beyond_and_tokens_of_zeros(
     """Of zeros as the published code does, before the normalisation; here each is computed once."""
     attention, tokens = random_weights(WindowAttention(8, 2, 3)), torch.randn(2, *size_hw, 8)
     (height, width), beyond = size_hw, torch.randn(1, 1, 1, 8)
+    around = attention.around(beyond)
     square = beyond.expand(2, height + more[0], width + more[1], 8).clone()
     square[:, :height, :width] = tokens
     filled = F.pad(square, (0, 0, 0, -square.shape[2] % 3, 0, -square.shape[1] % 3))
 
-    expected = attention(filled, beyond, (0, 0))[:, :height, :width]
+    expected = attention(filled, around, (0, 0))[:, :height, :width]
 
-    torch.testing.assert_close(attention(tokens, beyond, more), expected)
+    torch.testing.assert_close(attention(tokens, around, more), expected)
 
 
 def test_one_window_is_plain_attention() -> None:
@@ -151,7 +153,7 @@ def test_one_window_is_plain_attention() -> None:
         heads.append((query @ key.T / 2 + attention.bias[head]).softmax(-1) @ value)
     expected = tokens + attention.proj(torch.cat(heads, dim=1)).view(1, 2, 2, 8)
 
-    torch.testing.assert_close(attention(tokens, tokens[:, :1, :1], (0, 0)), expected)
+    torch.testing.assert_close(attention(tokens, attention.around(tokens[:, :1, :1]), (0, 0)), expected)
 
 
 @pytest.mark.parametrize("size_hw", [(48, 64), (16, 112)])
