@@ -145,10 +145,10 @@ class Settings(BaseSettings):
     oneshot_device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models run"
     )
-    oneshot_precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
+    oneshot_precision: Literal["auto", "float32", "bfloat16", "float16", "int8", "int8-bfloat16"] = Field(
         default="auto",
         description="numbers that the networks compute with; `auto`: what the device is measured to be fast "
-        "with when a process starts; `float16` on GPUs only, `int8` on CPUs only",
+        "with when a process starts; `float16` on GPUs only, `int8` and `int8-bfloat16` on CPUs only",
     )
     oneshot_compile: Literal["auto", "on", "off"] = Field(
         default="auto",

@@ -77,6 +77,22 @@ def linear(
     return F.gelu(plain) if gelu else plain
 
 
+def perceptron(
+    features: Tensor, first: nn.Linear | Int8Linear, second: nn.Linear | Int8Linear, *, added: Tensor
+) -> Tensor:
+    """A linear layer, GELU, a linear layer, and a sum.
+
+    Args:
+        features: (..., inputs) float.
+        first: its weights.
+        second: its weights.
+        added: what is added to the result, of its shape.
+    """
+    if isinstance(first, Int8Linear) and isinstance(second, Int8Linear):
+        return first.perceptron(features, second, added=added)
+    return linear(linear(features, first, gelu=True), second, added=added)
+
+
 def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
     """What each query sees of the values, (n, heads, queries, d).
 

@@ -38,7 +38,8 @@ class MobileSamEncoder:
     Args:
         weights: a safetensors file of ``encoder_weights``.
         device: where it runs.
-        dtype: what it computes with; int8: linear layers with that, on a CPU, the rest with float32.
+        dtype: what it computes with.
+        int8: whether linear layers are computed with that; on a CPU.
 
     Attributes:
         numerics: names what the same weights are computed with: with another, features differ by rounding.
@@ -47,11 +48,17 @@ class MobileSamEncoder:
         UnusableCheckpointError: the file cannot be read, or has other weights.
     """
 
-    def __init__(self, weights: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
-        self._dtype = dtype if dtype.is_floating_point else torch.float32
-        self._device = device
-        levels = "" if dtype.is_floating_point else f" of {usable_levels()} levels"
-        self.numerics = f"torch {dtype}{levels} margin {MARGIN}, padding beyond"
+    def __init__(
+        self,
+        weights: Path,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        *,
+        int8: bool = False,
+    ) -> None:
+        self._device, self._dtype = device, dtype
+        linear = f" int8 of {usable_levels()} levels" if int8 else ""
+        self.numerics = f"torch {dtype}{linear} margin {MARGIN}, padding beyond"
         network = TinyViT()
         try:
             network.load_state_dict(load_file(weights))
@@ -60,10 +67,10 @@ class MobileSamEncoder:
                 f"cannot open {weights} as MobileSAM's image encoder: {exc}. Delete it; it is made anew"
             ) from exc
         network.eval().requires_grad_(requires_grad=False)
-        network = network.to(device, self._dtype)
+        if int8:
+            make_int8(network)
+        network = network.to(device, dtype)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if not dtype.is_floating_point:
-            make_int8(self._network)
 
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> Tensor:

@@ -15,23 +15,35 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from backend.checkpoints.errors import UnusableDeviceError
+from backend.checkpoints.fused import perceptron
 from backend.checkpoints.int8 import Int8Linear, usable_levels
 from backend.checkpoints.timing import wall_seconds
 
-Wanted = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-Seconds = Callable[[torch.dtype], float]
+Kind = Literal["float32", "bfloat16", "float16", "int8", "int8-bfloat16"]
+"""Floats, or int8 in linear layers of MobileSAM's image encoder and float32 or bfloat16 elsewhere."""
+Wanted = Literal["auto", Kind]
+Seconds = Callable[[Kind], float]
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
+FLOATS: Mapping[Kind, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "int8": torch.float32,
+    "int8-bfloat16": torch.bfloat16,
+}
 BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # a CPU without them computes bf16 by way of float32, and slower
 INT8_FLAG = "avx2"  # a CPU without it hardly multiplies int8 faster than float32
 CPUINFO = Path("/proc/cpuinfo")
 AMPERE = 8  # the first GPUs with bf16 of their own
 CLEARLY = 1.2  # times as fast as what would be chosen without it
 ROUNDS = 8
-PERCEPTRONS = {"cpu": (1024, 160, 640), "cuda": (4096, 1280, 5120)}  # of MobileSAM: a quarter; of SAM ViT-H
+PERCEPTRONS = {
+    "cpu": (1024, 160),
+    "cuda": (4096, 1280),
+}  # tokens, channels: MobileSAM's, a quarter; SAM ViT-H's
+EXPANSION = 4  # times as many channels are there within one
 
 
 @dataclass(frozen=True)
@@ -39,30 +51,35 @@ class Precision:
     """What networks compute with.
 
     Attributes:
-        dtype: the numbers; int8: of linear layers of MobileSAM's image encoder, float32 is the rest.
+        kind: the numbers.
         times_as_fast: how many times as fast as float32 the others are that were measured.
     """
 
-    dtype: torch.dtype
-    times_as_fast: Mapping[torch.dtype, float] = field(default_factory=dict)
+    kind: Kind = "float32"
+    times_as_fast: Mapping[Kind, float] = field(default_factory=dict)
 
     @property
-    def floats(self) -> torch.dtype:
-        """The numbers of all that is never int8."""
-        return self.dtype if self.dtype.is_floating_point else torch.float32
+    def dtype(self) -> torch.dtype:
+        """The floats, of all that is not int8."""
+        return FLOATS[self.kind]
+
+    @property
+    def int8(self) -> bool:
+        """Whether linear layers of MobileSAM's image encoder are int8."""
+        return self.kind.startswith("int8")
 
     def __str__(self) -> str:
         if not self.times_as_fast:
-            return _name(self.dtype)
-        others = ", ".join(f"{_name(dtype)} {times:.1f}" for dtype, times in self.times_as_fast.items())
-        return f"{_name(self.dtype)} (times as fast as float32: {others})"
+            return self.kind
+        others = ", ".join(f"{kind} {times:.1f}" for kind, times in self.times_as_fast.items())
+        return f"{self.kind} (times as fast as float32: {others})"
 
 
 def choose_precision(
     device: torch.device,
     wanted: Wanted = "auto",
     *,
-    dtypes: Sequence[torch.dtype] | None = None,
+    kinds: Sequence[Kind] | None = None,
     seconds: Seconds | None = None,
 ) -> Precision:
     """The numbers that were asked for, or those that the device is fast with.
@@ -70,8 +87,8 @@ def choose_precision(
     Args:
         device: a CPU or a GPU.
         wanted: the name of the numbers; ``auto``: measure.
-        dtypes: what the device has, float32 first, then in the order of preference; None: see.
-        seconds: times one product of matrices of such numbers, infinite where it cannot be computed; None: by
+        kinds: what the device has, float32 first, then in the order of preference; None: see.
+        seconds: times a perceptron of such numbers, infinite where it cannot be computed; None: by
             the clock.
 
     Raises:
@@ -79,46 +96,43 @@ def choose_precision(
     """
     if wanted != "auto":
         return Precision(asked_for(device, wanted))
-    dtypes = native_dtypes(device) if dtypes is None else dtypes
-    if len(dtypes) == 1:
-        return Precision(dtypes[0])
+    kinds = native_kinds(device) if kinds is None else kinds
+    if len(kinds) == 1:
+        return Precision(kinds[0])
     with one_thread():
-        took = least_of_rounds(dtypes, seconds or product_seconds(device))
-    chosen = dtypes[0]
-    for dtype in dtypes[1:]:
-        if took[chosen] >= CLEARLY * took[dtype]:
-            chosen = dtype
-    return Precision(chosen, {dtype: took[dtypes[0]] / took[dtype] for dtype in dtypes[1:]})
+        took = least_of_rounds(kinds, seconds or perceptron_seconds(device))
+    chosen = kinds[0]
+    for kind in kinds[1:]:
+        same_floats = FLOATS[kind] is FLOATS[chosen]
+        if took[chosen] >= CLEARLY * took[kind] and (same_floats or not Precision(kind).int8):
+            chosen = kind
+    return Precision(chosen, {kind: took[kinds[0]] / took[kind] for kind in kinds[1:]})
 
 
-def asked_for(device: torch.device, name: str) -> torch.dtype:
-    """The numbers of that name.
+def asked_for(device: torch.device, kind: Kind) -> Kind:
+    """That kind of numbers.
 
     Raises:
         UnusableDeviceError: the device cannot compute with them.
     """
-    dtype = DTYPES[name]
-    usable = _usable_dtypes(device)
-    if dtype not in usable:
+    usable = _usable_kinds(device)
+    if kind not in usable:
         raise UnusableDeviceError(
-            f"ONESHOT_PRECISION={name} is not usable on this {'CPU' if device.type == 'cpu' else 'GPU'}; "
-            f"expected auto or one of {', '.join(_name(one) for one in usable)}"
+            f"ONESHOT_PRECISION={kind} is not usable on this {'CPU' if device.type == 'cpu' else 'GPU'}; "
+            f"expected auto or one of {', '.join(usable)}"
         )
-    return dtype
+    return kind
 
 
-def _usable_dtypes(device: torch.device) -> list[torch.dtype]:
+def _usable_kinds(device: torch.device) -> list[Kind]:
     """What the device computes with at all, fast or not."""
     if device.type != "cpu":
-        return [torch.float32, torch.bfloat16, torch.float16]
-    short = [torch.bfloat16] if _library_takes_bf16() else []
-    return [torch.float32, *short, *([torch.int8] if usable_levels() else [])]
+        return ["float32", "bfloat16", "float16"]
+    return cpu_kinds(bfloat16=_library_takes_bf16(), int8=bool(usable_levels()))
 
 
-def native_dtypes(device: torch.device, *, cpuinfo: Path = CPUINFO) -> list[torch.dtype]:
+def native_kinds(device: torch.device, *, cpuinfo: Path = CPUINFO) -> list[Kind]:
     """What the device computes with by itself: float32, and what may be faster, the wider range first.
-
-    int8 on CPUs without bfloat16 only, which hastens more than linear layers.
 
     Args:
         device: a CPU or a GPU.
@@ -126,49 +140,56 @@ def native_dtypes(device: torch.device, *, cpuinfo: Path = CPUINFO) -> list[torc
     """
     if device.type == "cuda":
         major, _ = torch.cuda.get_device_capability(device)
-        return gpu_dtypes(major)
+        return gpu_kinds(major)
     flags = _cpu_flags(cpuinfo)
-    if not BF16_FLAGS.isdisjoint(flags) and _library_takes_bf16():
-        return [torch.float32, torch.bfloat16]
-    return [torch.float32, torch.int8] if INT8_FLAG in flags and usable_levels() else [torch.float32]
+    return cpu_kinds(
+        bfloat16=not BF16_FLAGS.isdisjoint(flags) and _library_takes_bf16(),
+        int8=INT8_FLAG in flags and bool(usable_levels()),
+    )
 
 
-def gpu_dtypes(capability: int) -> list[torch.dtype]:
+def cpu_kinds(*, bfloat16: bool, int8: bool) -> list[Kind]:
+    """What a CPU computes with that has these besides float32."""
+    floats: list[Kind] = ["float32", "bfloat16"] if bfloat16 else ["float32"]
+    eights: list[Kind] = ["int8", "int8-bfloat16"] if bfloat16 else ["int8"]
+    return [*floats, *(eights if int8 else [])]
+
+
+def gpu_kinds(capability: int) -> list[Kind]:
     """What GPUs of that compute capability, of which the first number counts, compute with by themselves."""
-    short = [torch.bfloat16, torch.float16] if capability >= AMPERE else [torch.float16]
-    return [torch.float32, *short]
+    return ["float32", "bfloat16", "float16"] if capability >= AMPERE else ["float32", "float16"]
 
 
-def least_of_rounds(dtypes: Sequence[torch.dtype], seconds: Seconds) -> dict[torch.dtype, float]:
+def least_of_rounds(kinds: Sequence[Kind], seconds: Seconds) -> dict[Kind, float]:
     """The least that each kind took, in turn with the others; the first round is not counted."""
-    rounds = [{dtype: seconds(dtype) for dtype in dtypes} for _ in range(ROUNDS + 1)][1:]
-    return {dtype: min(took[dtype] for took in rounds) for dtype in dtypes}
+    rounds = [{kind: seconds(kind) for kind in kinds} for _ in range(ROUNDS + 1)][1:]
+    return {kind: min(took[kind] for took in rounds) for kind in kinds}
 
 
-def product_seconds(device: torch.device) -> Seconds:
-    """Times the first half of a perceptron of the image encoder, where most multiplications are.
+def perceptron_seconds(device: torch.device) -> Seconds:
+    """Times a perceptron of the image encoder, where most multiplications are.
 
     On a CPU by the clock of this thread, which has to be the only one that computes.
     """
 
-    def seconds(dtype: torch.dtype) -> float:
+    def seconds(kind: Kind) -> float:
         try:
-            product = _product(device, dtype)
-            return _on_cpu(product) if device.type == "cpu" else wall_seconds(product, device)
+            compute = _perceptron(device, kind)
+            return _on_cpu(compute) if device.type == "cpu" else wall_seconds(compute, device)
         except RuntimeError:  # what torch's libraries raise where they lack it
             return math.inf
 
     return seconds
 
 
-def _product(device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:
+def _perceptron(device: torch.device, kind: Kind) -> Callable[[], Tensor]:
     """What is timed, ready to be computed."""
-    tokens, inputs, outputs = PERCEPTRONS[device.type]
-    if dtype is torch.int8:
-        layer, floats = Int8Linear(nn.Linear(inputs, outputs)), torch.ones(tokens, inputs)
-        return lambda: layer.forward(floats)
-    left, right = (torch.ones(rows, inputs, dtype=dtype, device=device) for rows in (tokens, outputs))
-    return lambda: F.linear(left, right)
+    tokens, width = PERCEPTRONS[device.type]
+    numbers = Precision(kind)
+    layers = [nn.Linear(width, EXPANSION * width), nn.Linear(EXPANSION * width, width)]
+    first, second = (Int8Linear(one) if numbers.int8 else one.to(device, numbers.dtype) for one in layers)
+    features = torch.ones(tokens, width, dtype=numbers.dtype, device=device)
+    return lambda: perceptron(features, first, second, added=features)
 
 
 @contextmanager
@@ -183,9 +204,9 @@ def one_thread() -> Iterator[None]:
 
 
 @torch.no_grad()
-def _on_cpu(product: Callable[[], Tensor]) -> float:
+def _on_cpu(compute: Callable[[], Tensor]) -> float:
     started = time.thread_time()
-    product()
+    compute()
     return time.thread_time() - started
 
 
@@ -201,7 +222,3 @@ def _cpu_flags(cpuinfo: Path) -> list[str]:
     except OSError:
         return []
     return next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

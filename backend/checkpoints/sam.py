@@ -47,6 +47,7 @@ def open_sam(
     cache_dir: Path,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
+    int8: bool = False,
     compiling: Compiling = "off",
 ) -> SamCheckpoint:
     """Open a SAM checkpoint; what is not on the disk yet is fetched once.
@@ -56,8 +57,8 @@ def open_sam(
             on the hub, or a folder with one.
         cache_dir: folder for model weights.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        dtype: what it computes with, where it is int8 only linear layers of MobileSAM's image encoder; a
-            transformers checkpoint on a GPU only, it stays float32 on a CPU.
+        dtype: what it computes with; a transformers checkpoint on a GPU only, it stays float32 on a CPU.
+        int8: whether linear layers of MobileSAM's image encoder are computed with that, on a CPU.
         compiling: whether to compile a transformers checkpoint's image encoder, which takes a minute; on a
             GPU only. ``auto``: try, and keep it if it is faster.
 
@@ -70,9 +71,8 @@ def open_sam(
     if name == MOBILESAM:
         folder = fetch_mobilesam(cache_dir)
         modules = open_sam_modules(folder / DECODER / DECODER_WEIGHTS, where)
-        encoder = MobileSamEncoder(folder / ENCODER, where, dtype)
-        short = where.type == "cpu" and dtype.is_floating_point  # not measured on a GPU
-        products = dtype if short else torch.float32
+        encoder = MobileSamEncoder(folder / ENCODER, where, dtype, int8=int8)
+        products = dtype if where.type == "cpu" else torch.float32  # not measured on a GPU
         return SamCheckpoint(name, modules, encoder, INPUT_SIZE, encoder.numerics, products)
     from backend.checkpoints.sam_encoder import SamEncoder, large_dtype
     from backend.checkpoints.sam_transformers import open_transformers_sam

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from backend.checkpoints.fused import attention, convolution, linear
+from backend.checkpoints.fused import attention, convolution, linear, perceptron
 
 STRIDE = 16  # pixels along a side of a cell
 CHANNELS = 256
@@ -319,7 +319,7 @@ class Perceptron(nn.Module):
 
     def strip(self, tokens: Tensor) -> Tensor:
         """The same for some tokens, (..., C)."""
-        return linear(linear(self.norm(tokens), self.fc1, gelu=True), self.fc2, added=tokens)
+        return perceptron(self.norm(tokens), self.fc1, self.fc2, added=tokens)
 
 
 class ChannelNorm(nn.Module):

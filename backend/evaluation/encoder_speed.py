@@ -10,7 +10,7 @@ from torch import Tensor
 
 from backend.checkpoints.mobilesam import ENCODER, ENCODER_ONNX, fetch_mobilesam
 from backend.checkpoints.mobilesam_encoder import INPUT_SIZE, MobileSamEncoder
-from backend.checkpoints.precision import Wanted, choose_precision
+from backend.checkpoints.precision import Precision, Wanted, choose_precision
 from backend.evaluation.coins import coins_image
 from backend.evaluation.speed import Timing, in_turn
 from backend.vision.sam import preprocess, resized_size
@@ -32,11 +32,11 @@ def encoder_speed(cache_dir: Path, *, rounds: int, threads: int, precision: Want
     if threads:
         torch.set_num_threads(threads)
     folder, cpu = fetch_mobilesam(cache_dir), torch.device("cpu")
-    dtypes = dict.fromkeys((torch.float32, choose_precision(cpu, precision).dtype))
+    numbers = {one.kind: one for one in (Precision(), choose_precision(cpu, precision))}
     published = published_encoder(folder / ENCODER_ONNX, threads)
     encoders: dict[str, Callable[[Tensor], object]] = {PEER: published}
-    for dtype in dtypes:
-        encoders[str(dtype).replace(".", " ")] = MobileSamEncoder(folder / ENCODER, cpu, dtype)
+    for kind, one in numbers.items():
+        encoders[f"torch {kind}"] = MobileSamEncoder(folder / ENCODER, cpu, one.dtype, int8=one.int8)
     timings: list[Timing] = []
     for case, size_hw in SHAPES_HW.items():
         ways = {way: partial(encode, _pixels(size_hw)) for way, encode in encoders.items()}

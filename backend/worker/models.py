@@ -60,13 +60,15 @@ def load_models(
     where = usable_device(device)
     chosen = choose_precision(where, precision)
     logger.info("computing on %s with %s", where, chosen)
-    checkpoint = open_sam(sam, cache_dir=cache_dir, device=device, dtype=chosen.dtype, compiling=compiling)
+    checkpoint = open_sam(
+        sam, cache_dir=cache_dir, device=device, dtype=chosen.dtype, int8=chosen.int8, compiling=compiling
+    )
     encode = checkpoint.encode_pixels
     if cache is not None:
         digest = _computed(weights_digest(sam, cache_dir=cache_dir), checkpoint.numerics)
         encode = CachedNetwork(encode, cache, digest)
     semantic = semantic_encoder(
-        semantics, cache_dir=cache_dir, device=device, dtype=chosen.floats, cache=cache
+        semantics, cache_dir=cache_dir, device=device, dtype=chosen.dtype, cache=cache
     )
     opened = Sam(
         *(checkpoint.model, _tidied(encode)),

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from backend.checkpoints import int8
-from backend.checkpoints.fused import linear
+from backend.checkpoints.fused import linear, perceptron
 from backend.checkpoints.int8 import LEVELS, Int8Linear, make_int8, rounded, usable_levels
 
 CODE = "from backend.checkpoints.int8 import usable_levels; print(usable_levels())"
@@ -39,6 +39,49 @@ def test_a_layer_with_gelu_or_a_sum_is_torchs_own_but_for_rounding(levels: int) 
     for answer, right in zip(answers, (expected, F.gelu(expected), expected + other), strict=True):
         torch.testing.assert_close(answer, right, rtol=0, atol=6 / levels)
     assert torch.equal(other, before)
+
+
+@pytest.mark.parametrize("levels", [one for one in LEVELS if one <= usable_levels()])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_perceptron_in_whole_numbers_is_torchs_own_but_for_rounding(
+    levels: int, dtype: torch.dtype
+) -> None:
+    """What is added stays as it is, and what comes out are floats of its kind."""
+    first, second = layer(24, 40), layer(40, 24)
+    features, other = torch.randn(2, 35, 24).to(dtype), torch.randn(2, 35, 24).to(dtype)
+    before = other.clone()
+
+    answer = perceptron(
+        features, Int8Linear(first, levels=levels), Int8Linear(second, levels=levels), added=other
+    )
+
+    expected = second(F.gelu(first(features.float()))) + other.float()
+    assert answer.dtype is dtype
+    torch.testing.assert_close(answer.float(), expected, rtol=0.01, atol=6 / levels)
+    assert torch.equal(other, before)
+
+
+def test_a_token_larger_than_all_that_were_looked_at_is_not_cut_off() -> None:
+    """Every sixteenth is looked at: the second is a hundred times as large as they are."""
+    first, second = layer(24, 40), layer(40, 24)
+    features = torch.randn(32, 24)
+    features[1] *= 100
+
+    answer = perceptron(features, Int8Linear(first), Int8Linear(second), added=torch.zeros(32, 24))
+
+    expected = second(F.gelu(first(features)))
+    assert float(expected[1].abs().max()) > 10
+    torch.testing.assert_close(answer[1], expected[1], rtol=0, atol=0.05 * float(expected[1].abs().max()))
+
+
+def test_nothing_but_zeros_goes_through_a_perceptron() -> None:
+    """Where GELU makes all of it nothing, too."""
+    first, second = layer(24, 40), layer(40, 24)
+    torch.nn.init.constant_(first.bias, -20)
+
+    answer = perceptron(torch.zeros(3, 24), Int8Linear(first), Int8Linear(second), added=torch.zeros(3, 24))
+
+    torch.testing.assert_close(answer, second.bias.expand(3, -1), rtol=0, atol=0.01)
 
 
 def test_a_single_vector_is_a_row_of_many() -> None:

@@ -57,9 +57,12 @@ def test_in_bfloat16_each_cell_looks_the_same_way(weights: Path, square: Tensor,
 
 
 @pytest.mark.weights
-def test_in_int8_each_cell_looks_the_same_way(weights: Path, square: Tensor, published: Tensor) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_in_int8_each_cell_looks_the_same_way(
+    weights: Path, square: Tensor, published: Tensor, dtype: torch.dtype
+) -> None:
     """On CPUs without VNNI, too, which have half as many levels."""
-    features = MobileSamEncoder(weights / ENCODER, CPU, torch.int8)(square)
+    features = MobileSamEncoder(weights / ENCODER, CPU, dtype, int8=True)(square)
 
     assert features.dtype == torch.float32
     assert cosine_similarity(features, published).min() > 0.999
@@ -125,13 +128,14 @@ def test_zeros_on_the_right_and_below_are_padding(rows: int, columns: int, cells
 
 def test_other_numbers_to_compute_with_have_another_name(weights: Path) -> None:
     """Features of both are kept in one cache; the margin is part of how they come about."""
-    names = [
-        MobileSamEncoder(weights / ENCODER, CPU, dtype).numerics for dtype in (torch.float32, torch.bfloat16)
-    ]
+    names = {
+        MobileSamEncoder(weights / ENCODER, CPU, dtype, int8=int8).numerics
+        for dtype in (torch.float32, torch.bfloat16)
+        for int8 in (False, True)
+    }
 
-    assert names == [
-        f"torch torch.{name} margin {MARGIN}, padding beyond" for name in ("float32", "bfloat16")
-    ]
+    assert len(names) == 4
+    assert f"torch torch.bfloat16 margin {MARGIN}, padding beyond" in names
 
 
 def test_int8_of_more_or_fewer_levels_has_another_name(
@@ -139,9 +143,9 @@ def test_int8_of_more_or_fewer_levels_has_another_name(
 ) -> None:
     monkeypatch.setattr(mobilesam_encoder, "usable_levels", lambda: 128)
 
-    numerics = MobileSamEncoder(weights / ENCODER, CPU, torch.int8).numerics
+    numerics = MobileSamEncoder(weights / ENCODER, CPU, int8=True).numerics
 
-    assert numerics == f"torch torch.int8 of 128 levels margin {MARGIN}, padding beyond"
+    assert numerics == f"torch torch.float32 int8 of 128 levels margin {MARGIN}, padding beyond"
 
 
 def test_a_damaged_file_of_weights_is_refused(tmp_path: Path) -> None:

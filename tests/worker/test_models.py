@@ -70,11 +70,11 @@ def test_an_image_is_encoded_once_by_all_processes_that_share_a_cache(tmp_path: 
 
 
 def test_what_was_computed_with_other_numbers_is_not_taken(tmp_path: Path) -> None:
-    """The semantic encoder's, which int8 leaves in float32; so is a SAM of transformers on a CPU."""
+    """The semantic encoder's, which int8 leaves as it is; a SAM of transformers is float32 on a CPU."""
     image = np.random.default_rng(0).integers(0, 255, (38, 64, 3), dtype=np.uint8)
     tiny_sam_model().save_pretrained(tmp_path / "sam")
     counts = []
-    precisions: tuple[Wanted, ...] = ("float32", "bfloat16", "bfloat16", "int8")
+    precisions: tuple[Wanted, ...] = ("float32", "bfloat16", "int8-bfloat16", "int8")
     for precision in precisions:
         cache = EmbeddingCache(tmp_path / "embeddings", max_bytes=2**30)
         models = load_models(
