@@ -7,12 +7,14 @@ works on a question that nobody waits for any more.
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import uuid4
 
 from redis import Redis
 from rq import Queue
+from rq.exceptions import NoSuchJobError
 
 from backend.jobs.connection import redis_errors
 from backend.jobs.errors import PayloadError
@@ -22,6 +24,7 @@ from backend.jobs.request_id import request_meta
 
 MOST_BYTES = 4 * 2**20  # of the regions as JSON: a painted one of a large image has some 100 kB
 ANSWER = "backend.worker.interactive.answer"
+_JOB_ID = "answer-{}"
 _ASKED = "oneshot:asked:{}"  # string: exists while somebody waits for the answer of a job
 _ANSWERED = "oneshot:answered:{}"  # list of one JSON
 _ANSWER_TTL_S = 60
@@ -92,7 +95,7 @@ class Questions:
             )
         if len(json.dumps(question.known)) > MOST_BYTES:
             question = replace(question, known=())
-        job_id = f"answer-{question.project_id}-{uuid4().hex[:12]}"
+        job_id = _JOB_ID.format(f"{question.project_id}-{uuid4().hex[:12]}")
         deadline = time.monotonic() + wait_s
         with redis_errors():
             self._redis.set(_ASKED.format(job_id), 1, px=round(wait_s * 1000))
@@ -103,6 +106,23 @@ class Questions:
                     return list(json.loads(found))
                 time.sleep(_LOOK_S)
             self._redis.delete(_ASKED.format(job_id))
+        return None
+
+    def take(self) -> tuple[str, Question] | None:
+        """Take the next question off the queue, for a worker amid another job; None if there is none.
+
+        Returns:
+            The id of its job, which is gone then, and the question.
+        """
+        queue = self._queue.queue(INTERACTIVE_QUEUE)
+        with redis_errors():
+            for job_id in queue.get_job_ids():
+                if not job_id.startswith(_JOB_ID.format("")) or not self._redis.lrem(queue.key, 1, job_id):
+                    continue
+                with suppress(NoSuchJobError):  # nobody waits for it any more
+                    job = queue.job_class.fetch(job_id, self._redis, serializer=queue.serializer)
+                    job.delete(remove_from_queue=False)
+                    return job_id, Question(**job.kwargs)
         return None
 
     def is_awaited(self, job_id: str) -> bool:

@@ -53,21 +53,33 @@ def answer(
     known: Sequence[Mapping[str, Any]],
 ) -> dict[str, int]:
     """Segment what a person points at, unless nobody waits for it any more. What goes wrong finds nothing."""
-    job, started = current_job.get(), time.monotonic()
+    job = current_job.get()
     question = Question(project_id, task_id, tuple(regions), similar, tuple(known))
-    questions = Questions(job.worker.queue)
-    if not questions.is_awaited(job.job_id):
-        logger.info("job %s: nobody waits for the answer any more", job.job_id)
-        return {}
+    return {"regions": _answered(job.worker, job.job_id, question)}
+
+
+def answer_waiting(worker: WorkerContext) -> None:
+    """Answer, amid a job that takes minutes, those who wait at this moment: no other worker may be free."""
+    questions = Questions(worker.queue)
+    while taken := questions.take():
+        _answered(worker, *taken)
+
+
+def _answered(worker: WorkerContext, job_id: str, question: Question) -> int:
+    """Answer a question; gives how many regions were found."""
+    questions, started = Questions(worker.queue), time.monotonic()
+    if not questions.is_awaited(job_id):
+        logger.info("job %s: nobody waits for the answer any more", job_id)
+        return 0
     found: list[dict[str, Any]] = []
     try:
-        found = answer_regions(job.worker, question)
+        found = answer_regions(worker, question)
     except (LabelStudioError, VisionError) as exc:
-        logger.warning("job %s: no answer for task %d: %s", job.job_id, task_id, exc)
-    questions.answer(job.job_id, found)
-    job.worker.report_cache()
-    logger.info("job %s: %d regions in %.2f s", job.job_id, len(found), time.monotonic() - started)
-    return {"regions": len(found)}
+        logger.warning("job %s: no answer for task %d: %s", job_id, question.task_id, exc)
+    questions.answer(job_id, found)
+    worker.report_cache()
+    logger.info("job %s: %d regions in %.2f s", job_id, len(found), time.monotonic() - started)
+    return len(found)
 
 
 def answer_regions(context: WorkerContext, question: Question) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from backend.worker.choice import wanted
 from backend.worker.context import JobContext, WorkerContext, current_job
 from backend.worker.evidence import next_due
 from backend.worker.generation import Generation
+from backend.worker.interactive import answer_waiting
 from backend.worker.references import Lesson
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def sync(context: WorkerContext, project_id: int, *, job_id: str = "") -> SyncOu
         context.progress.set_title(project_id, project.title)
         _look_after_webhook(context, project_id)
         wishes = context.known.wishes(project_id)
-        lesson = _learn(context, project, wishes, partial(_hold, lock))
+        lesson = _learn(context, project, wishes, partial(_go_on, context, lock))
         context.known.note_missing(project_id, next_due(lesson.reviewed, context.learning))
         if lesson.generation is None:
             context.progress.set_no_reference(project_id, lesson.reason)
@@ -120,8 +121,12 @@ def _look_after_webhook(context: WorkerContext, project_id: int) -> None:
         logger.warning("project %d: %s", project_id, exc)
 
 
-def _hold(lock: Lock) -> None:
-    """Keep the sync's lock: another process takes it over from one that is silent for too long."""
+def _go_on(context: WorkerContext, lock: Lock) -> None:
+    """Answer who points at something meanwhile, and keep the sync's lock.
+
+    Another process takes it over from one that is silent for too long.
+    """
+    answer_waiting(context)
     with redis_errors():
         lock.reacquire()
 

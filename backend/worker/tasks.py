@@ -14,6 +14,7 @@ from backend.labelstudio.errors import PermanentError
 from backend.worker.context import JobContext, current_job
 from backend.worker.errors import TasksLeftError, UntaughtError
 from backend.worker.generation import Generation
+from backend.worker.interactive import answer_waiting
 from backend.worker.ledger import LEFT, Ledger
 from backend.worker.predict import compute, images_of, searched_in
 from backend.worker.prefetch import Loaded, by_task
@@ -86,8 +87,9 @@ def _predict_each(job: JobContext, generation: Generation, tasks: Sequence[Task]
 
 
 def _in_parts(job: JobContext, images: Iterable[Future[Loaded]]) -> Iterator[Future[Loaded]]:
-    """Give the images of a task one by one: each has the time of a part."""
+    """Give the images of a task one by one: each has the time of a part, and is preceded by who waits."""
     for image in images:
+        answer_waiting(job.worker)
         job.begin_part()
         yield image
 

@@ -2,25 +2,28 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from redis import Redis
+from rq.job import Job
 
 from backend.jobs.interactive import Question, Questions
-from backend.jobs.queue import JobQueue
+from backend.jobs.queue import INTERACTIVE_QUEUE, JobQueue
 from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.outputs import OutputOptions
 from backend.vision.learned import Learned
 from backend.vision.pipeline import Segmentation, find_instances
 from backend.worker.context import WorkerContext
-from backend.worker.interactive import answer_regions
+from backend.worker.interactive import answer_regions, answer_waiting
+from backend.worker.sync import sync
 from tests.colour_sam import BLUE, RED, box_mask, colour_models, drawn
 from tests.worker.conftest import disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio, region
+from tests.worker.two_images import SAME_LABELS, SIZES_HW, Core, annotate, make_two_images, painted
 
 RunJobs = Callable[..., dict[str, Any]]
 CONFIG = """
@@ -73,6 +76,38 @@ def _ask(seeing: WorkerContext, run_jobs: RunJobs, valkey: str) -> Callable[...,
         return found[0]
 
     return ask
+
+
+@pytest.fixture(name="someone_points")
+def _someone_points(valkey: str) -> Iterator[Callable[..., list[Any]]]:
+    """Asks beside the test, and comes back once the question is on the queue; gives the answers to come."""
+    people: list[threading.Thread] = []
+
+    def ask(found: list[Any], task: int, region: dict[str, Any]) -> None:
+        with Redis.from_url(valkey) as connection:
+            question = Question(PROJECT, task, (region,))
+            found.append(Questions(JobQueue(connection)).ask(question, wait_s=60))
+
+    def point(region: dict[str, Any] = ON_SECOND, task: int = 4) -> list[Any]:
+        found: list[Any] = []
+        people.append(threading.Thread(target=ask, args=[found, task, region]))
+        people[-1].start()
+        with Redis.from_url(valkey) as connection:
+            queue = JobQueue(connection).queue(INTERACTIVE_QUEUE)
+            while not any(each.startswith("answer-") for each in queue.job_ids):
+                time.sleep(0.01)
+        return found
+
+    yield point
+    for person in people:
+        person.join()
+
+
+def answered(found: list[Any]) -> None:
+    """Wait for the answer."""
+    deadline = time.monotonic() + 30
+    while not found and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def mask_of(region: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -284,3 +319,86 @@ def test_an_answer_needs_no_generation_and_learns_nothing(
     found = answer_regions(replace(seeing, learn=learn), Question(PROJECT, 4, (ON_FIRST,), similar=True))
 
     assert [each["origin"] for each in found] == ["manual", "prediction"]
+
+
+def test_a_worker_that_learns_answers_between_two_steps(
+    seeing: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs, someone_points: Callable[..., list[Any]]
+) -> None:
+    """It may be the only one, and learns for minutes."""
+    fake.predictions.append({"id": 9, "task": 2, "model_version": "oneshot-tiny-0", "result": []})
+    fake.annotate(2, disc_mask(), parent_prediction=9)
+    answers: list[Any] = []
+
+    def learn(*_: object, step: Callable[[], object], **__: object) -> Learned:
+        found = someone_points()
+        step()
+        answered(found)
+        answers.extend(found)
+        return Learned()
+
+    seeing.queue.enqueue_sync(PROJECT)
+    run_jobs(jobs=1, models=seeing.models, learn=learn)
+
+    ((region,),) = answers
+    assert np.array_equal(mask_of(region), box_mask(*SECOND))
+    assert seeing.queue.queue(INTERACTIVE_QUEUE).job_ids == []
+
+
+def test_a_worker_amid_a_task_of_several_images_answers_before_the_next_one(
+    seeing: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs, someone_points: Callable[..., list[Any]]
+) -> None:
+    """Such as a long list of pages."""
+    smart = (
+        '<KeyPointLabels name="kp" toName="left" smart="true"><Label value="Coin"/></KeyPointLabels></View>'
+    )
+    make_two_images(fake, label_config=SAME_LABELS.replace("</View>", smart), tasks=2)
+    annotate(fake, 1, painted("left"))
+    (height, width), core, asked = SIZES_HW["left"], Core(), list[list[Any]]()
+    on_disc = click(30, 20, original_width=width, original_height=height, to_name="left")
+    on_disc["value"] |= {"x": 30 / width * 100, "y": 20 / height * 100}
+    found_before: list[int] = []
+
+    def find(*arguments: Any, **others: Any) -> Segmentation:
+        if not asked:
+            asked.append(someone_points(on_disc, task=2))
+        else:
+            answered(asked[0])
+            found_before.append(len(asked[0]))
+        return core.find(*arguments, **others)
+
+    seeing.queue.enqueue_sync(PROJECT)
+    run_jobs(models=seeing.models, find=find, learn=core.learn)
+
+    assert found_before == [1]
+    assert [each["to_name"] for each in asked[0][0]] == ["left"]
+    assert fake.predicted() == [2]
+
+
+def test_what_else_is_urgent_waits_for_its_turn(
+    seeing: WorkerContext, someone_points: Callable[..., list[Any]]
+) -> None:
+    """A task that somebody has opened is a job of its own, tried again if it fails."""
+    seeing.queue.enqueue_sync(PROJECT)
+    version = str(sync(seeing, PROJECT).model_version)
+    seeing.queue.enqueue_tasks(PROJECT, version, [3], priority="interactive")
+    (opened,) = seeing.queue.queue(INTERACTIVE_QUEUE).job_ids
+    found = someone_points()
+
+    answer_waiting(seeing)
+
+    answered(found)
+    assert len(found[0]) == 1
+    assert seeing.queue.queue(INTERACTIVE_QUEUE).job_ids == [opened]
+
+
+def test_a_question_that_has_run_out_of_time_is_passed_over(seeing: WorkerContext) -> None:
+    """Its job may be gone before its place on the queue is."""
+    questions = Questions(seeing.queue)
+    assert questions.ask(Question(PROJECT, 4, (ON_FIRST,)), wait_s=0.1) is None
+    assert questions.ask(Question(PROJECT, 4, (ON_SECOND,)), wait_s=0.1) is None
+    queue = seeing.queue.queue(INTERACTIVE_QUEUE)
+    seeing.connection.delete(Job.key_for(queue.job_ids[0]))
+
+    answer_waiting(seeing)
+
+    assert (queue.job_ids, seeing.connection.keys("oneshot:answered:*")) == ([], [])
