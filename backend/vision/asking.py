@@ -149,7 +149,7 @@ def searched_again(
         if key in numbers:
             step()
             others = Learned({label: each[numbers[key]] for label, each in without_it.items()})
-            seen = looked_through(models, references, some, options, others)
+            seen = looked_through(models, references, some, options, others, step=step)
             found |= {key: seen} if seen else {}
     return found
 

@@ -39,7 +39,7 @@ def learn(
     images: dict[Hashable, Marked] = {}
     for key, some in keyed(reviewed):
         step()
-        seen = looked_through(models, references, some, options, examples=True)
+        seen = looked_through(models, references, some, options, examples=True, step=step)
         images |= {key: seen} if seen else {}
     known, labels = list(images.values()), sorted({reference.label for reference in references})
     before = by_label(known, labels, options, step)

@@ -1,6 +1,6 @@
 """One annotated mask in, every instance of the thing out."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -206,15 +206,19 @@ def survey(
     learned: Learned = NOTHING,
     size_hw: tuple[int, int] | None = None,
     every: bool = True,
+    step: Callable[[], object] = lambda: None,
 ) -> Survey:
     """Find and measure candidates, and decide nothing. Arguments as in ``find_instances`` and ``look``.
 
-    Of what was learned only the prompts count here.
+    Of what was learned only the prompts count here. After each view *step* is called.
     """
     clock, reduction = Clock(), Reduction.of(image.shape[:2], size_hw)
     learned.fits(models.sam.channels)
     exemplars = exemplars_of(references, options)
-    seen = looked(models, references, exemplars, image, options, embedding, clock, learned, every=every)
+    seen = []
+    for one in looked(models, references, exemplars, image, options, embedding, clock, learned, every=every):
+        seen.append(one)
+        step()
     return Survey(tuple(exemplars), tuple(seen), clock, reduction)
 
 

@@ -1,6 +1,6 @@
 """Reviewed: images in which a person has marked every thing, searched as any other."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,11 +55,13 @@ def looked_through(
     learned: Learned = NOTHING,
     *,
     examples: bool = False,
+    step: Callable[[], object] = lambda: None,
 ) -> Marked | None:
     """Search one reviewed image, if possible by the references of other images.
 
     A label that has no others competes with those from this image, but nothing is learned about it. Of what
-    was *learned* the prompts count. With *examples*, some things are kept to tune others with.
+    was *learned* the prompts count. With *examples*, some things are kept to tune others with. After each view
+    *step* is called.
 
     Returns:
         Its candidates with the truth; None if no label has a reference from another image.
@@ -70,7 +72,11 @@ def looked_through(
         return None
     asked = [one for number, one in numbered if number not in reviewed.own or one.label not in others]
     found = survey(
-        models, asked, reviewed.image, options=options, embedding=reviewed.embedding, learned=learned
+        *(models, asked, reviewed.image),
+        options=options,
+        embedding=reviewed.embedding,
+        learned=learned,
+        step=step,
     )
     masks = {
         label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)
