@@ -47,7 +47,7 @@ def asked_better(
     before: Mapping[str, Judged],
     options: SearchOptions,
     step: Callable[[], object],
-) -> tuple[dict[str, Lesson], list[Marked]]:
+) -> tuple[dict[str, Lesson], dict[Hashable, Marked]]:
     """Learn how SAM is better asked for things of which much has to be mended.
 
     Args:
@@ -88,7 +88,7 @@ def asked_better(
         elif better:
             now = searched_again(models, references, reviewed, numbers, kept, options, step)
             before = by_label(list(now.values()), sorted(before), options, step)
-    return found, list(now.values())
+    return found, dict(now)
 
 
 @dataclass(frozen=True, eq=False)

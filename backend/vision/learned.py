@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from backend.vision.box_regression import BoxRegression
+from backend.vision.edge_regression import EdgeRegression
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import Cues, Weights
 from backend.vision.inset import INSETS
 from backend.vision.parts import Part
 from backend.vision.taste import Taste
 
-FORMAT = 6
+FORMAT = 7
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Lesson:
         outline: with which they are then drawn better, C numbers; None: with none.
         boxes: where around a place its thing lies: SAM is given that box; None: a point.
         inset: how far outlines are moved inwards in the end, in low-resolution pixels, one of ``INSETS``.
+        edges: where people see the edge along an outline: it is moved there last of all; None: it stays.
     """
 
     weights: Weights
@@ -41,6 +43,7 @@ class Lesson:
     outline: tuple[float, ...] | None = None
     boxes: BoxRegression | None = None
     inset: float = 0.0
+    edges: EdgeRegression | None = None
 
     def evidence(self, cues: Cues, vectors: Tensor | None) -> Tensor:
         """Weigh n candidates, (n,) float in [0, 1].
@@ -102,6 +105,10 @@ class Learned:
         """How far the outlines of a label are moved inwards, in low-resolution pixels."""
         return self.lessons[label].inset if label in self.lessons else 0.0
 
+    def edges(self) -> dict[str, EdgeRegression]:
+        """Where people see the edge along an outline, by label."""
+        return {label: one.edges for label, one in self.lessons.items() if one.edges}
+
     def to_json(self) -> str:
         """Write it down; the same for the same lessons, whatever their order."""
         return json.dumps(
@@ -145,7 +152,14 @@ def _lesson(found: Any, label: str) -> Lesson:  # noqa: ANN401 - unchecked JSON
         None if entries["outline"] is None else _numbers(entries["outline"], "outline", label),
         None if entries["boxes"] is None else _boxes(entries["boxes"], label),
         _inset(entries["inset"], label),
+        None if entries["edges"] is None else _edges(entries["edges"], label),
     )
+
+
+def _edges(found: Any, label: str) -> EdgeRegression:  # noqa: ANN401 - unchecked JSON
+    """One label's."""
+    entries = _entries(found, {one.name for one in fields(EdgeRegression)}, f"edges of {label!r}")
+    return EdgeRegression(_numbers(entries["weights"], "weights", label))
 
 
 def _boxes(found: Any, label: str) -> BoxRegression:  # noqa: ANN401 - unchecked JSON

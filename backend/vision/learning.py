@@ -8,6 +8,7 @@ to be asked otherwise.
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from backend.vision.asking import asked_better
+from backend.vision.edge_lessons import with_edges
 from backend.vision.learned import Learned
 from backend.vision.lessons import by_label, lessons, with_insets
 from backend.vision.marked import Marked
@@ -45,6 +46,8 @@ def learn(
     before = by_label(known, labels, options, step)
     found = lessons(known, labels, before, options)
     if options.search == "sweep":
-        better, known = asked_better(models, references, reviewed, images, before, options, step)
+        better, images = asked_better(models, references, reviewed, images, before, options, step)
         found |= better
-    return Learned(dict(sorted(with_insets(known, labels, found, options).items())))
+    found = with_insets(list(images.values()), labels, found, options)
+    found = with_edges(models, references, reviewed, images, found, options, step)
+    return Learned(dict(sorted(found.items())))

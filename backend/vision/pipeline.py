@@ -14,6 +14,7 @@ from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
 from backend.vision.clock import Clock, StageSeconds
 from backend.vision.drawing import object_window
+from backend.vision.edge_regression import colours_of
 from backend.vision.evidence import ENOUGH, FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
 from backend.vision.inset import inset
@@ -120,12 +121,14 @@ class Survey:
         seen: the views.
         clock: what it took.
         reduction: how the pixels that were searched lie in the image.
+        image: these pixels, RGB, (H, W, 3) uint8.
     """
 
     exemplars: tuple[Exemplar, ...]
     seen: tuple[Seen, ...]
     clock: Clock
     reduction: Reduction
+    image: NDArray[np.uint8]
 
 
 def find_instances(
@@ -170,24 +173,53 @@ def decided(
     models: Models, found: Survey, *, options: SearchOptions = SearchOptions(), learned: Learned = NOTHING
 ) -> Segmentation:
     """Decide which candidates of an image are instances. Arguments as in ``find_instances``."""
-    outlines = learned.outlines()
     with found.clock.stage("check"):
-        sighted = [(one, one.sight) for one in found.seen if one.sight is not None]
-        sights = [sight for _, sight in sighted]
-        verdicts = judged(
-            sights, found.exemplars, weights=options.counting, without=options.without, learned=learned
-        )
+        evidence = evidence_of(found, options, learned)
         instances = without_repeats(
-            instance(
-                *(models.sam, one.view, one.embedding),
-                finished(models.sam, one.embedding, claim, learned, outlines),
-                found.reduction,
-            )
-            for (one, sight), (_, evidence) in zip(sighted, verdicts, strict=True)
-            for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity)
+            instance(models.sam, one.view, one.embedding, claim, found.reduction)
+            for one, some in zip(found.seen, evidence, strict=True)
+            for claim in finished_claims(models.sam, found, one, some, options, learned)
         )
-        missed = sum(rejected(sight, evidence) for sight, (_, evidence) in zip(sights, verdicts, strict=True))
+        missed = sum(
+            rejected(one.sight, some)
+            for one, some in zip(found.seen, evidence, strict=True)
+            if one.sight is not None and some is not None
+        )
     return Segmentation(instances, found.clock.seconds, tuple(limits(found.seen, options)), missed)
+
+
+def evidence_of(found: Survey, options: SearchOptions, learned: Learned) -> list[Tensor | None]:
+    """The evidence of the candidates of each view, (n,) float; None where nothing was found."""
+    sights = [one.sight for one in found.seen if one.sight is not None]
+    verdicts = iter(
+        judged(sights, found.exemplars, weights=options.counting, without=options.without, learned=learned)
+    )
+    return [None if one.sight is None else next(verdicts)[1] for one in found.seen]
+
+
+def finished_claims(
+    sam: Sam, found: Survey, seen: Seen, evidence: Tensor | None, options: SearchOptions, learned: Learned
+) -> Iterator[Claim]:
+    """The claims of one view that are instances, with outlines as their labels' lessons want them.
+
+    Args:
+        sam: the model.
+        found: the image's survey.
+        seen: the view.
+        evidence: of its candidates, (n,) float; None: it has none.
+        options: how to search.
+        learned: the lessons.
+    """
+    if seen.sight is None or evidence is None:
+        return
+    outlines, edges = learned.outlines(), learned.edges()
+    colours = colours_of(seen.view.cut(found.image), seen.embedding) if edges else None
+    for claim in claims_of(seen.sight, found.exemplars, evidence, min_similarity=options.min_similarity):
+        drawn = finished(sam, seen.embedding, claim, learned, outlines)
+        if colours is not None and claim.label in edges:
+            logits = edges[claim.label].drawn(drawn.candidate.logits, colours)
+            drawn = replace(drawn, candidate=replace(drawn.candidate, logits=logits))
+        yield drawn
 
 
 def rejected(sight: Sight, evidence: Tensor) -> float:
@@ -219,7 +251,7 @@ def survey(
     for one in looked(models, references, exemplars, image, options, embedding, clock, learned, every=every):
         seen.append(one)
         step()
-    return Survey(tuple(exemplars), tuple(seen), clock, reduction)
+    return Survey(tuple(exemplars), tuple(seen), clock, reduction, image)
 
 
 def exemplars_of(references: Sequence[Reference], options: SearchOptions) -> list[Exemplar]:

@@ -47,6 +47,28 @@ def keyed(reviewed: Iterable[Reviewed]) -> Iterator[tuple[Hashable, Reviewed]]:
         yield number if some.key is None else some.key, some
 
 
+@dataclass(frozen=True, eq=False)
+class AskedAbout:
+    """What a reviewed image is searched for.
+
+    Attributes:
+        references: of other images, if there are any of the label; of this image for a label that has no
+            others, which competes with the rest.
+        labels: that have references from other images, in order: about these it is learned.
+    """
+
+    references: Sequence[Reference]
+    labels: Sequence[str]
+
+
+def asked_about(references: Sequence[Reference], reviewed: Reviewed) -> AskedAbout | None:
+    """Choose the references for one reviewed image; None if no label has one from another image."""
+    numbered = [each for each in enumerate(references) if reviewed.looks_for(each[1].label)]
+    others = {one.label for number, one in numbered if number not in reviewed.own}
+    asked = [one for number, one in numbered if number not in reviewed.own or one.label not in others]
+    return AskedAbout(asked, sorted(others)) if others else None
+
+
 def looked_through(
     models: Models,
     references: Sequence[Reference],
@@ -60,26 +82,22 @@ def looked_through(
     """Search one reviewed image, if possible by the references of other images.
 
     A label that has no others competes with those from this image, but nothing is learned about it. Of what
-    was *learned* the prompts count. With *examples*, some things are kept to tune others with. After each view
-    *step* is called.
+    was *learned* the prompts count. With *examples*, some things are kept to tune others with. After each
+    view *step* is called.
 
     Returns:
         Its candidates with the truth; None if no label has a reference from another image.
     """
-    numbered = [each for each in enumerate(references) if reviewed.looks_for(each[1].label)]
-    others = {one.label for number, one in numbered if number not in reviewed.own}
-    if not others:
+    asked = asked_about(references, reviewed)
+    if asked is None:
         return None
-    asked = [one for number, one in numbered if number not in reviewed.own or one.label not in others]
     found = survey(
-        *(models, asked, reviewed.image),
+        *(models, asked.references, reviewed.image),
         options=options,
         embedding=reviewed.embedding,
         learned=learned,
         step=step,
     )
-    masks = {
-        label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)
-    }
+    masks = {label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in asked.labels}
     seen = marked(models, found, masks, options=options, learned=learned, examples=examples)
     return replace(seen, image_id=reviewed.image_id)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.vision.box_regression import BoxRegression
+from backend.vision.edge_regression import FEATURES, EdgeRegression
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import FITTED, Weights
 from backend.vision.inset import INSETS
@@ -21,10 +22,12 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 weights = st.builds(Weights, **{one.name: numbers for one in fields(Weights)})
 tastes = st.builds(Taste, st.lists(numbers).map(tuple), numbers, numbers)
 prompts = st.lists(numbers).map(tuple)
+edge_weights = st.lists(numbers, min_size=FEATURES + 1, max_size=FEATURES + 1).map(tuple)
 lesson_of_a_label = st.builds(
     Lesson,
     *(weights, st.none() | tastes, st.none() | prompts, st.booleans(), st.none() | prompts),
     *(st.none() | st.builds(BoxRegression, prompts, prompts, prompts), st.sampled_from(INSETS)),
+    st.none() | st.builds(EdgeRegression, edge_weights),
 )
 lessons = st.builds(Learned, st.dictionaries(st.text(), lesson_of_a_label))
 ONE = Learned({"date": Lesson(FITTED.second, Taste((1.0, 0.5), 0.25, 2.0), (0.5, -0.25))})
@@ -79,6 +82,9 @@ BOXES = {"right": [1.0], "down": [0.5], "side": [2.0]}
         (_broken(lessons={"date": DATE | {"boxes": BOXES | {"down": 1}}}), "down of 'date': expected a list"),
         (_broken(lessons={"date": DATE | {"redrawn": 1}}), "redrawn of 'date': expected true or false"),
         (_broken(lessons={"date": DATE | {"inset": "1"}}), "inset of 'date': expected a finite number"),
+        (_broken(lessons={"date": DATE | {"edges": [1.0]}}), "edges of 'date': expected an object"),
+        (_broken(lessons={"date": DATE | {"edges": {"weights": [1.0, 2.0]}}}), "expected 19 numbers, got 2"),
+        (_broken(lessons={"date": DATE | {"edges": {"weights": [None] * 19}}}), "weights of 'date'"),
         (_broken(lessons={"date": DATE | {"inset": 7}}), "inset of 'date': expected one of 0, 0.5, -0.5"),
     ],
 )

@@ -1,0 +1,259 @@
+"""Edge regression: where people see the edge of a thing, learned from the outlines that they have corrected.
+
+SAM draws an outline about right, and some pixels beside where people draw it: a ring outside or not, a halo
+within or not. How the image looks there, against what is inside the outline and what is around it, tells on
+which side each pixel near it belongs (a logistic regression, as pixel classification with interactive tools
+has it, of a band along the outline alone).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from backend.vision.colour import lab
+from backend.vision.errors import LearnedError
+from backend.vision.sam import ImageEmbedding
+
+BAND = 3.5  # low-resolution pixels on either side of an outline that may change sides
+AROUND = 8  # low-resolution pixels outside an outline whose colours are those around the thing
+MARGIN = 14  # of low-resolution pixels around a mask: what is blurred must not end there
+BLURS = (0.7, 1.5, 3.0)  # low-resolution pixels: standard deviations of what slopes are taken of
+SCALES = (20.0, 5.0)  # of colours and of their slopes, in units of L*a*b*: makes numbers of about 1
+LEAST_CONTRAST = 5.0  # of L*a*b*
+FEATURES = 9 + 3 * len(BLURS)
+RIDGE = 0.01
+AS_DRAWN = 2.0  # how surely a pixel belongs where the outline has it, until something else is learned
+ROUNDS = 10  # of Newton's method
+PASSES = 2  # times that an outline is moved, each time by how the image looks along it then
+
+Pixels = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EdgeRegression:
+    """A linear function of how the image looks along an outline: above 0 is inside.
+
+    Attributes:
+        weights: one for each of ``FEATURES``, and a bias.
+    """
+
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != FEATURES + 1:
+            raise LearnedError(
+                f"edge regression: expected {FEATURES + 1} numbers, got {len(self.weights)}; learn anew"
+            )
+
+    def told(self, rim: "Rim") -> Pixels | None:
+        """How surely each pixel of the window is inside by it, -1 to 1, (n, m); None: nothing would be."""
+        sure, last = np.where(rim.inside, 1.0, -1.0), rim
+        for _ in range(PASSES):
+            sure[last.band] = self.scores(last).clip(-1, 1)
+            again = looked_at(sure > 0, rim.colours, rim.rows, rim.columns)
+            if again is None:
+                return None
+            last = again
+        return sure
+
+    def scores(self, rim: "Rim") -> Pixels:
+        """How surely each pixel of the band is inside, (p,); above 0 it is."""
+        weights = np.array(self.weights)
+        result: Pixels = rim.features @ weights[:-1] + weights[-1]
+        return result
+
+    def drawn(self, logits: Tensor, colours: Pixels) -> Tensor:
+        """Move an outline to where people see the edge.
+
+        Args:
+            logits: low-resolution logits over the padded square, (4h, 4w) float.
+            colours: see ``colours_of``.
+
+        Returns:
+            Logits with another outline, (4h, 4w) float; as before where nothing would be left, or where there
+            is nothing beside it to compare with.
+        """
+        rim = rim_of((logits > 0).cpu().numpy(), colours)
+        sure = None if rim is None else self.told(rim)
+        if rim is None or sure is None:
+            return logits
+        result = logits.clone()
+        result[rim.rows, rim.columns] = torch.from_numpy(sure).to(logits)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Rim:
+    """How an image looks along an outline.
+
+    Attributes:
+        rows: of the window around it.
+        columns: of the window.
+        inside: the mask in the window, (n, m) bool.
+        colours: of the window, see ``colours_of``, (n, m, 3).
+        band: pixels of the window that may change sides, p of them, (n, m) bool.
+        features: of each of them, (p, FEATURES).
+    """
+
+    rows: slice
+    columns: slice
+    inside: NDArray[np.bool_]
+    colours: Pixels
+    band: NDArray[np.bool_]
+    features: Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """An outline with the thing that a person has marked there.
+
+    Attributes:
+        rim: of the outline as it was found.
+        true: the thing in the window, (n, m) bool.
+        area: pixels of the thing, within the window and beyond.
+    """
+
+    rim: Rim
+    true: NDArray[np.bool_]
+    area: int
+
+    def iou(self, regression: EdgeRegression | None = None) -> float:
+        """IoU of the outline with the thing: as it was found, or as *regression* has it."""
+        told = None if regression is None else regression.told(self.rim)
+        inside = self.rim.inside if told is None else told > 0
+        both = int((inside & self.true).sum())
+        return both / (self.area + int(inside.sum()) - both)
+
+
+def colours_of(window: NDArray[np.uint8], embedding: ImageEmbedding) -> Pixels:
+    """L*, a* and b* of what the low-resolution square shows of a view, (rows, columns, 3).
+
+    Args:
+        window: pixels of the view, RGB, (H, W, 3) uint8.
+        embedding: of the view.
+    """
+    size_hw = embedding.shown_hw(4 * embedding.grid_hw[0])
+    pixels = torch.from_numpy(np.require(window, requirements=("C", "W"))).permute(2, 0, 1)[None].float()
+    small = interpolate(pixels, size_hw, mode="bilinear", antialias=True)[0]
+    return np.ascontiguousarray(lab(small / 255).permute(1, 2, 0).numpy(), dtype=np.float64)
+
+
+def rim_of(mask: NDArray[np.bool_], colours: Pixels) -> Rim | None:
+    """How an image looks along the outline of a mask.
+
+    Args:
+        mask: at low resolution, over the padded square, (4h, 4w) bool.
+        colours: see ``colours_of``.
+
+    Returns:
+        That, or None for an empty mask, or one that has nothing around it.
+    """
+    shown = mask[: colours.shape[0], : colours.shape[1]]
+    if not shown.any():
+        return None
+    rows, columns = (_reached(np.asarray(shown.any(axis=axis)), MARGIN) for axis in (1, 0))
+    return looked_at(shown[rows, columns], colours[rows, columns], rows, columns)
+
+
+def looked_at(inside: NDArray[np.bool_], colours: Pixels, rows: slice, columns: slice) -> Rim | None:
+    """The same of a mask in a window of these *rows* and *columns*, (n, m) bool, with its colours."""
+    if not inside.any() or inside.all():
+        return None
+    depth = _depth(inside)
+    around = ~inside & (depth > -AROUND)
+    within, beside = colours[inside].mean(axis=0), colours[around].mean(axis=0)
+    contrast = (np.linalg.norm(within - beside) + LEAST_CONTRAST) ** 2
+    features = [depth, depth / np.sqrt(inside.sum()), (colours - beside) @ (within - beside) / contrast]
+    features += [(colours[..., k] - other[k]) / SCALES[0] for k in range(3) for other in (within, beside)]
+    features += _slopes(colours[..., 0], depth)
+    band = np.abs(depth) <= BAND
+    return Rim(rows, columns, inside, colours, band, np.stack(features, axis=-1)[band])
+
+
+def _reached(there: NDArray[np.bool_], margin: int) -> slice:
+    """The numbers from the first to the last that is there, and *margin* on either side."""
+    numbers = there.nonzero()[0]
+    return slice(max(int(numbers[0]) - margin, 0), min(int(numbers[-1]) + 1 + margin, len(there)))
+
+
+def _depth(inside: NDArray[np.bool_]) -> Pixels:
+    """How deep inside the outline each pixel lies, in pixels; outside below 0."""
+    from scipy.ndimage import distance_transform_edt  # large: only where something is to be learned
+
+    outwards, inwards = distance_transform_edt(~inside), distance_transform_edt(inside)
+    return np.where(inside, inwards - 0.5, 0.5 - outwards)
+
+
+def _slopes(light: Pixels, depth: Pixels) -> Iterator[Pixels]:
+    """Of L*, for each of ``BLURS``: its slope inwards, how steep it is, and how the slope changes inwards."""
+    from scipy.ndimage import gaussian_filter
+
+    down, across = np.gradient(gaussian_filter(depth, 1.0))
+    length = np.hypot(down, across) + 1e-6
+    down, across = down / length, across / length
+    for sigma in BLURS:
+        slope_down, slope_across = np.gradient(gaussian_filter(light, sigma))
+        inwards = slope_down * down + slope_across * across
+        changes_down, changes_across = np.gradient(inwards)
+        yield inwards / SCALES[1]
+        yield np.hypot(slope_down, slope_across) / SCALES[1]
+        yield (changes_down * down + changes_across * across) / SCALES[1]
+
+
+def corrected(mask: NDArray[np.bool_], true: NDArray[np.bool_], colours: Pixels) -> Corrected | None:
+    """Compare a mask with the thing that a person has marked.
+
+    Args:
+        mask: at low resolution, over the padded square, (4h, 4w) bool.
+        true: the thing, likewise.
+        colours: see ``colours_of``.
+
+    Returns:
+        That, or None where ``rim_of`` has none.
+    """
+    rim = rim_of(mask, colours)
+    if rim is None:
+        return None
+    here = true[: colours.shape[0], : colours.shape[1]][rim.rows, rim.columns]
+    return Corrected(rim, here, int(true.sum()))
+
+
+def regressed(
+    shown: Sequence[Corrected], *, step: Callable[[], object] = lambda: None
+) -> EdgeRegression | None:
+    """Learn from corrected outlines, each of which counts the same; None from none.
+
+    The penalised likelihood's maximum by Newton's method; without evidence an outline stays where it is.
+
+    Args:
+        shown: the outlines.
+        step: called every now and then: the work goes on.
+    """
+    if not shown:
+        return None
+    features = np.concatenate([one.rim.features for one in shown])
+    true = np.concatenate([one.true[one.rim.band] for one in shown]).astype(np.float64)
+    counts = np.concatenate(
+        [np.full(len(each), 1 / len(each)) for each in (one.rim.features for one in shown)]
+    )
+    middle = counts @ features / counts.sum()
+    spread = np.sqrt(counts @ (features - middle) ** 2 / counts.sum()) + 1e-3
+    rows = np.column_stack([(features - middle) / spread, np.ones(len(features))])
+    prior = np.zeros(FEATURES + 1)
+    prior[0] = AS_DRAWN
+    ridge = np.full(FEATURES + 1, RIDGE * np.sqrt(len(shown)))
+    weights = prior.copy()
+    for _ in range(ROUNDS):
+        step()
+        likely = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
+        slope = rows.T @ (counts * (likely - true)) + ridge * (weights - prior)
+        curvature = (rows * (counts * likely * (1 - likely))[:, None]).T @ rows + np.diag(ridge)
+        weights -= np.linalg.solve(curvature, slope)
+    plain = weights[:-1] / spread
+    bias = weights[-1] - middle @ plain
+    return EdgeRegression(tuple(float(f"{value:.4g}") for value in [*plain, bias]))

@@ -1,0 +1,158 @@
+"""Outlines are moved to where people see the edge, on images drawn by hand."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from backend.vision.edge_regression import (
+    BAND,
+    FEATURES,
+    Corrected,
+    EdgeRegression,
+    Pixels,
+    colours_of,
+    corrected,
+    regressed,
+    rim_of,
+)
+from backend.vision.errors import LearnedError
+from backend.vision.sam import ImageEmbedding
+
+SIDE = 64  # of the low-resolution square; the image fills 48 rows of it
+SHOWN = (48, 64)
+Mask = NDArray[np.bool_]
+
+
+def box(top: int, left: int, height: int, width: int) -> Mask:
+    """In the low-resolution square."""
+    mask = np.zeros((SIDE, SIDE), dtype=np.bool_)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+def painted(*things: Mask) -> Pixels:
+    """Bright things with some grain on a dark ground, in L*a*b*."""
+    light = np.random.default_rng(0).normal(20, 2, (*SHOWN, 3))
+    for thing in things:
+        light[thing[: SHOWN[0], : SHOWN[1]]] += (50, 0, 0)
+    return light
+
+
+def outlined(true: Mask, found: Mask) -> Corrected:
+    """A thing, and the outline that was found of it."""
+    one = corrected(found, true, painted(true))
+    assert one is not None
+    return one
+
+
+TRUE, LARGE = box(10, 20, 12, 18), box(8, 18, 16, 22)  # two pixels too large all around
+OTHER, OTHER_LARGE = box(26, 30, 9, 16), box(24, 28, 13, 20)
+
+
+def test_what_is_drawn_too_large_is_moved_to_where_people_see_the_edge() -> None:
+    """Learned from one thing, seen on another of other sides."""
+    edges = regressed([outlined(TRUE, LARGE)])
+    assert edges is not None
+
+    logits = torch.from_numpy(OTHER_LARGE).float() * 20 - 10
+    moved = edges.drawn(logits, painted(OTHER))
+
+    assert np.array_equal((moved > 0).numpy(), OTHER)
+    assert outlined(OTHER, OTHER_LARGE).iou() == pytest.approx(144 / 260)
+    assert outlined(OTHER, OTHER_LARGE).iou(edges) == 1
+
+
+def test_far_from_an_outline_logits_stay_as_they_are() -> None:
+    """And what came in is not written to."""
+    edges = regressed([outlined(TRUE, LARGE)])
+    assert edges is not None
+    logits = torch.from_numpy(LARGE).float() * 20 - 10
+    before = logits.clone()
+
+    moved = edges.drawn(logits, painted(TRUE))
+
+    rim = rim_of(LARGE, painted(TRUE))
+    assert rim is not None
+    assert (rim.rows, rim.columns) == (slice(0, 24 + 14), slice(18 - 14, 40 + 14))
+    far = torch.ones_like(logits, dtype=torch.bool)
+    far[rim.rows, rim.columns] = False
+    assert torch.equal(moved[far], logits[far])
+    assert torch.equal(logits, before)
+    assert float(moved[~far].abs().max()) == 1
+
+
+def test_the_band_is_as_wide_on_either_side() -> None:
+    """Pixels whose middles lie within three and a half pixels of the outline."""
+    rim = rim_of(LARGE, painted(LARGE))
+    assert rim is not None
+    row = rim.band[15 - rim.rows.start]  # through the middle of the box
+
+    assert BAND == 3.5
+    columns = row.nonzero()[0] + rim.columns.start
+    assert columns.tolist() == [*range(18 - 4, 18 + 4), *range(40 - 4, 40 + 4)]
+
+
+def test_where_nothing_tells_the_edge_an_outline_stays() -> None:
+    """Of grain alone, and where it was right."""
+    plain = painted()
+    one = corrected(TRUE, TRUE, plain)
+    assert one is not None
+    edges = regressed([one])
+    assert edges is not None
+    logits = torch.from_numpy(OTHER).float() * 20 - 10
+
+    assert np.array_equal((edges.drawn(logits, plain) > 0).numpy(), OTHER)
+    assert regressed([]) is None
+
+
+@pytest.mark.parametrize("mask", [box(0, 0, 0, 0), box(0, 0, 48, 64), box(50, 10, 5, 5)])
+def test_what_has_no_outline_in_the_image_stays(mask: Mask) -> None:
+    """Nothing, all of the image, and what is padding."""
+    edges = EdgeRegression((1.0,) * (FEATURES + 1))
+    logits = torch.from_numpy(mask).float() - 0.5
+
+    assert rim_of(mask, painted()) is None
+    assert edges.drawn(logits, painted()) is logits
+
+
+def test_a_thing_is_not_moved_away() -> None:
+    """A speck lies in its band with all of it."""
+    nothing = EdgeRegression((0.0,) * FEATURES + (-1.0,))
+    logits = torch.from_numpy(box(10, 10, 3, 3)).float() - 0.5
+
+    assert nothing.drawn(logits, painted()) is logits
+
+
+def test_what_lies_beyond_the_window_counts() -> None:
+    """A thing of 30 rows of which the outline has found six: 6 of 30."""
+    true, found = box(2, 20, 30, 10), box(2, 20, 6, 10)
+
+    assert outlined(true, found).iou() == pytest.approx(6 / 30)
+
+
+def test_at_the_image_edge_there_is_an_outline_on_the_other_sides() -> None:
+    """A mask that the image cuts off has none where it is cut off: the square's rest is no image."""
+    rim = rim_of(box(40, 20, 20, 12), painted())
+
+    assert rim is not None
+    assert rim.inside.shape[0] == SHOWN[0] - (40 - 14)
+    assert not rim.band[-1, 26 - rim.columns.start]
+
+
+def test_colours_are_those_of_the_image_in_low_resolution() -> None:
+    """Of 4:3: white above black is 100 above 0, and no row of padding is there."""
+    embedding = ImageEmbedding(torch.zeros(8, 16, 16), (96, 128), (48, 64), 64)
+    window = np.zeros((96, 128, 3), dtype=np.uint8)
+    window[:40] = 255
+
+    colours = colours_of(window, embedding)
+
+    assert colours.shape == (*SHOWN, 3)
+    assert colours[:18, :, 0] == pytest.approx(100, abs=0.1)
+    assert colours[22:, :, 0] == pytest.approx(0, abs=0.1)
+
+
+def test_another_number_of_weights_is_refused() -> None:
+    with pytest.raises(LearnedError, match=f"expected {FEATURES + 1} numbers, got 2; learn anew"):
+        EdgeRegression((1.0, 2.0))
