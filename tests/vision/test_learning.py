@@ -551,4 +551,4 @@ def test_no_prompt_is_tuned_where_next_to_nothing_is_mended() -> None:
     learn(models, [shown(models, THING)], [right] * 3, options=OPTIONS, step=lambda: steps.append(None))
     learn(models, [shown(models, THING)], [wide(8, 8)], options=OPTIONS, step=lambda: steps.append(None))
 
-    assert len(steps) == 3 + 1 + 1  # images, and the label that is in enough of them
+    assert len(steps) == 2 * (3 + 1) + 1  # images and their views, and the label that is in enough of them
