@@ -23,8 +23,9 @@ from backend.vision.prototype import reference_logits
 from backend.vision.reference import Reference
 from backend.vision.reviewed import Reviewed, asked_about, keyed
 
-FEWEST = 3  # outlines of a label that people mend: fewer teach nothing for sure
-BEARABLE = 0.01  # of IoU that the outlines of an image may lose in the mean: rounding
+FEWEST = 3  # mistakes about a label, and images with outlines: fewer teach nothing for sure
+ALIKE = 0.6  # of an image's things have colours that other images show: else images differ too much
+BEARABLE = 0.02  # of IoU that the outlines of an image may lose in the mean: chance
 MOST = 512  # outlines that are learned from: bounds time and memory with many images
 
 ByImage = dict[int, list[Corrected]]
@@ -135,8 +136,11 @@ def learned_from(images: Iterable[Sequence[Corrected]], step: Callable[[], objec
 def is_better(images: ByImage, step: Callable[[], object]) -> bool:
     """Whether outlines are surely nearer to what people marked by what other images taught.
 
-    More of them are good then, their IoU has risen by two standard errors, and in no image has it fallen.
+    More of them are good then, their IoU has risen by two standard errors, and no image loses much by it.
+    Images must be alike for that: what two pale ones teach each other is no good for dark ones.
     """
+    if len(images) < FEWEST:
+        return False
     gains: list[float] = []
     good = 0
     for fold in range(FOLDS):
@@ -145,7 +149,7 @@ def is_better(images: ByImage, step: Callable[[], object]) -> bool:
         for number, some in images.items():
             if number % FOLDS != fold:
                 continue
-            if edges is None:
+            if edges is None or fmean(edges.knows(one.rim) for one in some) < ALIKE:
                 return False
             pairs = [(one.iou(), one.iou(edges)) for one in some]
             gained = [after - before for before, after in pairs]

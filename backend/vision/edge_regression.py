@@ -26,10 +26,11 @@ BLURS = (0.7, 1.5, 3.0)  # low-resolution pixels: standard deviations of what sl
 SCALES = (20.0, 5.0)  # of colours and of their slopes, in units of L*a*b*: makes numbers of about 1
 LEAST_CONTRAST = 5.0  # of L*a*b*
 FEATURES = 9 + 3 * len(BLURS)
-RIDGE = 0.01
+MEANS = 6
+UNSEEN = 3.0  # of L*a*b*, about what an eye tells apart: colours farther from those that were seen are others
+RIDGE = 0.1
 AS_DRAWN = 2.0  # how surely a pixel belongs where the outline has it, until something else is learned
 ROUNDS = 10  # of Newton's method
-PASSES = 2  # times that an outline is moved, each time by how the image looks along it then
 
 Pixels = NDArray[np.float64]
 
@@ -40,25 +41,31 @@ class EdgeRegression:
 
     Attributes:
         weights: one for each of ``FEATURES``, and a bias.
+        least: of each of the mean colours, see ``Rim``, among the outlines that taught it.
+        most: of each of them.
     """
 
     weights: tuple[float, ...]
+    least: tuple[float, ...]
+    most: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.weights) != FEATURES + 1:
-            raise LearnedError(
-                f"edge regression: expected {FEATURES + 1} numbers, got {len(self.weights)}; learn anew"
-            )
+        expected = (FEATURES + 1, MEANS, MEANS)
+        got = tuple(len(each) for each in (self.weights, self.least, self.most))
+        if got != expected:
+            raise LearnedError(f"edge regression: expected {expected} numbers, got {got}; learn anew")
 
-    def told(self, rim: "Rim") -> Pixels | None:
-        """How surely each pixel of the window is inside by it, -1 to 1, (n, m); None: nothing would be."""
-        sure, last = np.where(rim.inside, 1.0, -1.0), rim
-        for _ in range(PASSES):
-            sure[last.band] = self.scores(last).clip(-1, 1)
-            again = looked_at(sure > 0, rim.colours, rim.rows, rim.columns)
-            if again is None:
-                return None
-            last = again
+    def knows(self, rim: "Rim") -> bool:
+        """Whether a thing has colours that were seen, within and around: of others it says nothing."""
+        least, most = np.array(self.least) - UNSEEN, np.array(self.most) + UNSEEN
+        return bool(((rim.means >= least) & (rim.means <= most)).all())
+
+    def told(self, rim: "Rim") -> Pixels:
+        """How surely each pixel of the window is inside by it, from -1 to 1, (n, m)."""
+        sure = np.where(rim.inside, 1.0, -1.0)
+        if not self.knows(rim):
+            return sure
+        sure[rim.band] = self.scores(rim).clip(-1, 1)
         return sure
 
     def scores(self, rim: "Rim") -> Pixels:
@@ -75,12 +82,14 @@ class EdgeRegression:
             colours: see ``colours_of``.
 
         Returns:
-            Logits with another outline, (4h, 4w) float; as before where nothing would be left, or where there
-            is nothing beside it to compare with.
+            Logits with another outline, (4h, 4w) float; as before where nothing would be left, where there is
+            nothing beside it to compare with, or where nothing of such colours was seen.
         """
         rim = rim_of((logits > 0).cpu().numpy(), colours)
-        sure = None if rim is None else self.told(rim)
-        if rim is None or sure is None:
+        if rim is None or not self.knows(rim):
+            return logits
+        sure = self.told(rim)
+        if not (sure > 0).any():
             return logits
         result = logits.clone()
         result[rim.rows, rim.columns] = torch.from_numpy(sure).to(logits)
@@ -95,7 +104,7 @@ class Rim:
         rows: of the window around it.
         columns: of the window.
         inside: the mask in the window, (n, m) bool.
-        colours: of the window, see ``colours_of``, (n, m, 3).
+        means: of L*, a* and b* inside, then around, (MEANS,).
         band: pixels of the window that may change sides, p of them, (n, m) bool.
         features: of each of them, (p, FEATURES).
     """
@@ -103,7 +112,7 @@ class Rim:
     rows: slice
     columns: slice
     inside: NDArray[np.bool_]
-    colours: Pixels
+    means: Pixels
     band: NDArray[np.bool_]
     features: Pixels
 
@@ -124,8 +133,7 @@ class Corrected:
 
     def iou(self, regression: EdgeRegression | None = None) -> float:
         """IoU of the outline with the thing: as it was found, or as *regression* has it."""
-        told = None if regression is None else regression.told(self.rim)
-        inside = self.rim.inside if told is None else told > 0
+        inside = self.rim.inside if regression is None else regression.told(self.rim) > 0
         both = int((inside & self.true).sum())
         return both / (self.area + int(inside.sum()) - both)
 
@@ -157,22 +165,19 @@ def rim_of(mask: NDArray[np.bool_], colours: Pixels) -> Rim | None:
     if not shown.any():
         return None
     rows, columns = (_reached(np.asarray(shown.any(axis=axis)), MARGIN) for axis in (1, 0))
-    return looked_at(shown[rows, columns], colours[rows, columns], rows, columns)
-
-
-def looked_at(inside: NDArray[np.bool_], colours: Pixels, rows: slice, columns: slice) -> Rim | None:
-    """The same of a mask in a window of these *rows* and *columns*, (n, m) bool, with its colours."""
-    if not inside.any() or inside.all():
+    inside, seen = shown[rows, columns], colours[rows, columns]
+    if inside.all():
         return None
     depth = _depth(inside)
     around = ~inside & (depth > -AROUND)
-    within, beside = colours[inside].mean(axis=0), colours[around].mean(axis=0)
+    within, beside = seen[inside].mean(axis=0), seen[around].mean(axis=0)
     contrast = (np.linalg.norm(within - beside) + LEAST_CONTRAST) ** 2
-    features = [depth, depth / np.sqrt(inside.sum()), (colours - beside) @ (within - beside) / contrast]
-    features += [(colours[..., k] - other[k]) / SCALES[0] for k in range(3) for other in (within, beside)]
-    features += _slopes(colours[..., 0], depth)
+    features = [depth, depth / np.sqrt(inside.sum()), (seen - beside) @ (within - beside) / contrast]
+    features += [(seen[..., k] - other[k]) / SCALES[0] for k in range(3) for other in (within, beside)]
+    features += _slopes(seen[..., 0], depth)
     band = np.abs(depth) <= BAND
-    return Rim(rows, columns, inside, colours, band, np.stack(features, axis=-1)[band])
+    means = np.concatenate([within, beside])
+    return Rim(rows, columns, inside, means, band, np.stack(features, axis=-1)[band])
 
 
 def _reached(there: NDArray[np.bool_], margin: int) -> slice:
@@ -245,7 +250,7 @@ def regressed(
     spread = np.sqrt(counts @ (features - middle) ** 2 / counts.sum()) + 1e-3
     rows = np.column_stack([(features - middle) / spread, np.ones(len(features))])
     prior = np.zeros(FEATURES + 1)
-    prior[0] = AS_DRAWN
+    prior[0], prior[-1] = AS_DRAWN, AS_DRAWN * middle[0] / spread[0]
     ridge = np.full(FEATURES + 1, RIDGE * np.sqrt(len(shown)))
     weights = prior.copy()
     for _ in range(ROUNDS):
@@ -256,4 +261,6 @@ def regressed(
         weights -= np.linalg.solve(curvature, slope)
     plain = weights[:-1] / spread
     bias = weights[-1] - middle @ plain
-    return EdgeRegression(tuple(float(f"{value:.4g}") for value in [*plain, bias]))
+    means = np.array([one.rim.means for one in shown])
+    numbers = ([*plain, bias], means.min(axis=0), means.max(axis=0))
+    return EdgeRegression(*(tuple(float(f"{value:.4g}") for value in each) for each in numbers))

@@ -158,8 +158,9 @@ def _lesson(found: Any, label: str) -> Lesson:  # noqa: ANN401 - unchecked JSON
 
 def _edges(found: Any, label: str) -> EdgeRegression:  # noqa: ANN401 - unchecked JSON
     """One label's."""
-    entries = _entries(found, {one.name for one in fields(EdgeRegression)}, f"edges of {label!r}")
-    return EdgeRegression(_numbers(entries["weights"], "weights", label))
+    names = [one.name for one in fields(EdgeRegression)]
+    entries = _entries(found, set(names), f"edges of {label!r}")
+    return EdgeRegression(*(_numbers(entries[name], name, label) for name in names))
 
 
 def _boxes(found: Any, label: str) -> BoxRegression:  # noqa: ANN401 - unchecked JSON

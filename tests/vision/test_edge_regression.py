@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from backend.vision.edge_regression import (
     BAND,
     FEATURES,
+    MEANS,
     Corrected,
     EdgeRegression,
     Pixels,
@@ -46,13 +47,18 @@ def outlined(true: Mask, found: Mask) -> Corrected:
     return one
 
 
+def saying(always: float) -> EdgeRegression:
+    """The same of every pixel, whatever the colours."""
+    return EdgeRegression((0.0,) * FEATURES + (always,), (-200.0,) * MEANS, (200.0,) * MEANS)
+
+
 TRUE, LARGE = box(10, 20, 12, 18), box(8, 18, 16, 22)  # two pixels too large all around
 OTHER, OTHER_LARGE = box(26, 30, 9, 16), box(24, 28, 13, 20)
 
 
 def test_what_is_drawn_too_large_is_moved_to_where_people_see_the_edge() -> None:
-    """Learned from one thing, seen on another of other sides."""
-    edges = regressed([outlined(TRUE, LARGE)])
+    """Learned from a larger and a smaller thing, seen on another one."""
+    edges = regressed([outlined(TRUE, LARGE), outlined(box(30, 8, 7, 14), box(28, 6, 11, 18))])
     assert edges is not None
 
     logits = torch.from_numpy(OTHER_LARGE).float() * 20 - 10
@@ -82,6 +88,20 @@ def test_far_from_an_outline_logits_stay_as_they_are() -> None:
     assert float(moved[~far].abs().max()) == 1
 
 
+def test_of_colours_that_it_has_not_seen_it_says_nothing() -> None:
+    """A thing that is a little brighter is moved, and one that is much darker, or on other ground, is not."""
+    edges = regressed([outlined(TRUE, LARGE)])
+    assert edges is not None
+    logits = torch.from_numpy(LARGE).float() * 20 - 10
+    seen = painted(TRUE)
+    inside = TRUE[: SHOWN[0], : SHOWN[1], None] * np.array([1.0, 0, 0])
+
+    for change, moves in ((0.5 * inside, True), (-30 * inside, False), (8 * (1 - inside), False)):
+        moved = edges.drawn(logits, seen + change)
+        assert np.array_equal((moved > 0).numpy(), TRUE) == moves
+        assert (moved is logits) != moves
+
+
 def test_the_band_is_as_wide_on_either_side() -> None:
     """Pixels whose middles lie within three and a half pixels of the outline."""
     rim = rim_of(LARGE, painted(LARGE))
@@ -109,7 +129,7 @@ def test_where_nothing_tells_the_edge_an_outline_stays() -> None:
 @pytest.mark.parametrize("mask", [box(0, 0, 0, 0), box(0, 0, 48, 64), box(50, 10, 5, 5)])
 def test_what_has_no_outline_in_the_image_stays(mask: Mask) -> None:
     """Nothing, all of the image, and what is padding."""
-    edges = EdgeRegression((1.0,) * (FEATURES + 1))
+    edges = saying(1.0)
     logits = torch.from_numpy(mask).float() - 0.5
 
     assert rim_of(mask, painted()) is None
@@ -118,7 +138,7 @@ def test_what_has_no_outline_in_the_image_stays(mask: Mask) -> None:
 
 def test_a_thing_is_not_moved_away() -> None:
     """A speck lies in its band with all of it."""
-    nothing = EdgeRegression((0.0,) * FEATURES + (-1.0,))
+    nothing = saying(-1.0)
     logits = torch.from_numpy(box(10, 10, 3, 3)).float() - 0.5
 
     assert nothing.drawn(logits, painted()) is logits
@@ -154,5 +174,5 @@ def test_colours_are_those_of_the_image_in_low_resolution() -> None:
 
 
 def test_another_number_of_weights_is_refused() -> None:
-    with pytest.raises(LearnedError, match=f"expected {FEATURES + 1} numbers, got 2; learn anew"):
-        EdgeRegression((1.0, 2.0))
+    with pytest.raises(LearnedError, match=r"expected \(19, 6, 6\) numbers, got \(2, 6, 6\); learn anew"):
+        EdgeRegression((1.0, 2.0), (0.0,) * MEANS, (0.0,) * MEANS)

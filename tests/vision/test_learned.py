@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.vision.box_regression import BoxRegression
-from backend.vision.edge_regression import FEATURES, EdgeRegression
+from backend.vision.edge_regression import FEATURES, MEANS, EdgeRegression
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import FITTED, Weights
 from backend.vision.inset import INSETS
@@ -22,12 +22,18 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 weights = st.builds(Weights, **{one.name: numbers for one in fields(Weights)})
 tastes = st.builds(Taste, st.lists(numbers).map(tuple), numbers, numbers)
 prompts = st.lists(numbers).map(tuple)
-edge_weights = st.lists(numbers, min_size=FEATURES + 1, max_size=FEATURES + 1).map(tuple)
+
+
+def many(count: int) -> st.SearchStrategy[tuple[float, ...]]:
+    """So many numbers."""
+    return st.lists(numbers, min_size=count, max_size=count).map(tuple)
+
+
 lesson_of_a_label = st.builds(
     Lesson,
     *(weights, st.none() | tastes, st.none() | prompts, st.booleans(), st.none() | prompts),
     *(st.none() | st.builds(BoxRegression, prompts, prompts, prompts), st.sampled_from(INSETS)),
-    st.none() | st.builds(EdgeRegression, edge_weights),
+    st.none() | st.builds(EdgeRegression, many(FEATURES + 1), many(MEANS), many(MEANS)),
 )
 lessons = st.builds(Learned, st.dictionaries(st.text(), lesson_of_a_label))
 ONE = Learned({"date": Lesson(FITTED.second, Taste((1.0, 0.5), 0.25, 2.0), (0.5, -0.25))})
@@ -53,6 +59,7 @@ def _broken(**changes: Any) -> str:
 
 DATE = json.loads(ONE.to_json())["lessons"]["date"]
 WEIGHTS, TASTE = DATE["weights"], DATE["taste"]
+EDGES = {"weights": [1.0] * 19, "least": [0.0] * 6, "most": [1.0] * 6}
 BOXES = {"right": [1.0], "down": [0.5], "side": [2.0]}
 
 
@@ -83,8 +90,11 @@ BOXES = {"right": [1.0], "down": [0.5], "side": [2.0]}
         (_broken(lessons={"date": DATE | {"redrawn": 1}}), "redrawn of 'date': expected true or false"),
         (_broken(lessons={"date": DATE | {"inset": "1"}}), "inset of 'date': expected a finite number"),
         (_broken(lessons={"date": DATE | {"edges": [1.0]}}), "edges of 'date': expected an object"),
-        (_broken(lessons={"date": DATE | {"edges": {"weights": [1.0, 2.0]}}}), "expected 19 numbers, got 2"),
-        (_broken(lessons={"date": DATE | {"edges": {"weights": [None] * 19}}}), "weights of 'date'"),
+        (
+            _broken(lessons={"date": DATE | {"edges": EDGES | {"most": [2.0]}}}),
+            r"\(19, 6, 6\) numbers, got \(19, 6, 1\)",
+        ),
+        (_broken(lessons={"date": DATE | {"edges": EDGES | {"weights": [None] * 19}}}), "weights of 'date'"),
         (_broken(lessons={"date": DATE | {"inset": 7}}), "inset of 'date': expected one of 0, 0.5, -0.5"),
     ],
 )
