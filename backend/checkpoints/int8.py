@@ -56,7 +56,7 @@ class Int8Linear(nn.Module):
             gelu: whether GELU follows.
             added: what is added to the result, of its shape and kind of floats; not with GELU.
         """
-        numbers = rounded(features.reshape(-1, features.shape[-1]).float(), self._levels)
+        numbers = self._rounded(features)
         if added is None:
             result = self._product(numbers, _PLAIN, features.dtype, gelu=gelu)
         else:
@@ -74,7 +74,7 @@ class Int8Linear(nn.Module):
             second: the layer after GELU.
             added: what is added to the result, (..., outputs of *second*) float.
         """
-        numbers, scale, zero = rounded(features.reshape(-1, features.shape[-1]).float(), self._levels)
+        numbers, scale, zero = self._rounded(features)
         some = numbers[::_SAMPLED].contiguous()
         largest = self._product((some, scale, zero), _PLAIN, torch.float32, gelu=True).amax()
         most = _HEADROOM * max(float(largest), -_LEAST_GELU)
@@ -85,6 +85,10 @@ class Int8Linear(nn.Module):
                 other = added.reshape(-1, added.shape[-1])
                 return second._sum((hidden, *worth), other).view(added.shape)  # noqa: SLF001
             most *= 2
+
+    def _rounded(self, features: Tensor) -> Numbers:
+        """What goes in, (..., inputs) float, as whole numbers."""
+        return rounded(features.reshape(-1, features.shape[-1]).float(), self._levels)
 
     def _product(
         self, numbers: Numbers, worth: tuple[float, int], dtype: torch.dtype, *, gelu: bool

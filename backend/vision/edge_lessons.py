@@ -9,19 +9,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import replace
 from statistics import fmean
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from backend.vision.edge_regression import Corrected, EdgeRegression, colours_of, corrected, regressed
 from backend.vision.learned import Learned, Lesson
 from backend.vision.lessons import FOLDS, SURELY, image_numbers
-from backend.vision.marked import ENOUGH_SHOWN, GOOD, RIGHT, Marked, iou
-from backend.vision.pipeline import Models, SearchOptions, Seen, evidence_of, finished_claims, survey
-from backend.vision.prototype import reference_logits
+from backend.vision.marked import GOOD, RIGHT, Marked, iou, shown_things
+from backend.vision.pipeline import Models, SearchOptions, finished_claims, weighed
 from backend.vision.reference import Reference
-from backend.vision.reviewed import Reviewed, asked_about, keyed
+from backend.vision.reviewed import Reviewed, keyed, surveyed
 
 FEWEST = 3  # mistakes about a label, and images with outlines: fewer teach nothing for sure
 ALIKE = 0.6  # of an image's things have colours that other images show: else images differ too much
@@ -75,10 +69,8 @@ def with_edges(
                     outlines[label].setdefault(numbers[key], []).append(shown)
     found = dict(learned)
     for label, by_image in sorted(outlines.items()):
-        step()
         if is_better(by_image, step):
-            edges = learned_from(by_image.values(), step)
-            found[label] = replace(learned.get(label, plain), edges=edges)
+            found[label] = replace(learned.get(label, plain), edges=learned_from(by_image.values()))
     return found
 
 
@@ -91,21 +83,14 @@ def outlines_of(
     step: Callable[[], object],
 ) -> Iterator[tuple[str, Corrected]]:
     """Search one reviewed image; give what is found of things that a person has marked, with its label."""
-    asked = asked_about(references, reviewed)
-    if asked is None:
+    both = surveyed(models, references, reviewed, options, learned, step)
+    if both is None:
         return
-    found = survey(
-        *(models, asked.references, reviewed.image),
-        options=options,
-        embedding=reviewed.embedding,
-        learned=learned,
-        step=step,
-    )
-    masks = {label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in asked.labels}
-    for seen, evidence in zip(found.seen, evidence_of(found, options, learned), strict=True):
-        true = {label: things_in(seen, things) for label, things in masks.items()}
+    found, masks = both
+    for seen, sight, evidence in weighed(found, options, learned):
+        true = {label: shown_things(seen, things)[1] for label, things in masks.items()}
         colours = colours_of(seen.view.cut(reviewed.image), seen.embedding)
-        for claim in finished_claims(models.sam, found, seen, evidence, options, learned):
+        for claim in finished_claims(models.sam, found, seen, sight, evidence, options, learned):
             things = true.get(claim.label)
             if things is None or not len(things):
                 continue
@@ -117,20 +102,10 @@ def outlines_of(
                     yield claim.label, shown
 
 
-def things_in(seen: Seen, things: Sequence[NDArray[np.bool_]]) -> Tensor:
-    """Those of the things, (H, W) bool each, of which enough lies in a view, (n, 4h, 4w) bool."""
-    cuts = [(seen.view.cut(mask), int(mask.sum())) for mask in things]
-    shown = [
-        reference_logits(cut, seen.embedding) > 0 for cut, area in cuts if cut.sum() > ENOUGH_SHOWN * area
-    ]
-    side = 4 * seen.embedding.grid_hw[0]
-    return torch.stack(shown) if shown else torch.zeros(0, side, side, dtype=torch.bool)
-
-
-def learned_from(images: Iterable[Sequence[Corrected]], step: Callable[[], object]) -> EdgeRegression | None:
+def learned_from(images: Iterable[Sequence[Corrected]]) -> EdgeRegression | None:
     """Learn from some of the outlines of all these images."""
     shown = [one for image in images for one in image]
-    return regressed(shown[:: max(1, -(-len(shown) // MOST))], step=step)
+    return regressed(shown[:: max(1, -(-len(shown) // MOST))])
 
 
 def is_better(images: ByImage, step: Callable[[], object]) -> bool:
@@ -144,8 +119,8 @@ def is_better(images: ByImage, step: Callable[[], object]) -> bool:
     gains: list[float] = []
     good = 0
     for fold in range(FOLDS):
-        others = [some for number, some in images.items() if number % FOLDS != fold]
-        edges = learned_from(others, step)
+        step()
+        edges = learned_from(some for number, some in images.items() if number % FOLDS != fold)
         for number, some in images.items():
             if number % FOLDS != fold:
                 continue

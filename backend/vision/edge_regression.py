@@ -6,7 +6,7 @@ which side each pixel near it belongs (a logistic regression, as pixel classific
 has it, of a band along the outline alone).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from backend.vision.colour import lab
+from backend.vision.drawing import near
 from backend.vision.errors import LearnedError
 from backend.vision.sam import ImageEmbedding
 
@@ -63,16 +64,9 @@ class EdgeRegression:
     def told(self, rim: "Rim") -> Pixels:
         """How surely each pixel of the window is inside by it, from -1 to 1, (n, m)."""
         sure = np.where(rim.inside, 1.0, -1.0)
-        if not self.knows(rim):
-            return sure
-        sure[rim.band] = self.scores(rim).clip(-1, 1)
+        if self.knows(rim):
+            sure[rim.band] = (rim.features @ self.weights[:-1] + self.weights[-1]).clip(-1, 1)
         return sure
-
-    def scores(self, rim: "Rim") -> Pixels:
-        """How surely each pixel of the band is inside, (p,); above 0 it is."""
-        weights = np.array(self.weights)
-        result: Pixels = rim.features @ weights[:-1] + weights[-1]
-        return result
 
     def drawn(self, logits: Tensor, colours: Pixels) -> Tensor:
         """Move an outline to where people see the edge.
@@ -92,7 +86,8 @@ class EdgeRegression:
         if not (sure > 0).any():
             return logits
         result = logits.clone()
-        result[rim.rows, rim.columns] = torch.from_numpy(sure).to(logits)
+        shown = result[: colours.shape[0], : colours.shape[1]]
+        shown[rim.rows, rim.columns] = torch.from_numpy(sure).to(logits)
         return result
 
 
@@ -164,7 +159,7 @@ def rim_of(mask: NDArray[np.bool_], colours: Pixels) -> Rim | None:
     shown = mask[: colours.shape[0], : colours.shape[1]]
     if not shown.any():
         return None
-    rows, columns = (_reached(np.asarray(shown.any(axis=axis)), MARGIN) for axis in (1, 0))
+    rows, columns = (near(torch.from_numpy(shown), dim=dim, margin=MARGIN) for dim in (1, 0))
     inside, seen = shown[rows, columns], colours[rows, columns]
     if inside.all():
         return None
@@ -178,12 +173,6 @@ def rim_of(mask: NDArray[np.bool_], colours: Pixels) -> Rim | None:
     band = np.abs(depth) <= BAND
     means = np.concatenate([within, beside])
     return Rim(rows, columns, inside, means, band, np.stack(features, axis=-1)[band])
-
-
-def _reached(there: NDArray[np.bool_], margin: int) -> slice:
-    """The numbers from the first to the last that is there, and *margin* on either side."""
-    numbers = there.nonzero()[0]
-    return slice(max(int(numbers[0]) - margin, 0), min(int(numbers[-1]) + 1 + margin, len(there)))
 
 
 def _depth(inside: NDArray[np.bool_]) -> Pixels:
@@ -228,16 +217,13 @@ def corrected(mask: NDArray[np.bool_], true: NDArray[np.bool_], colours: Pixels)
     return Corrected(rim, here, int(true.sum()))
 
 
-def regressed(
-    shown: Sequence[Corrected], *, step: Callable[[], object] = lambda: None
-) -> EdgeRegression | None:
+def regressed(shown: Sequence[Corrected]) -> EdgeRegression | None:
     """Learn from corrected outlines, each of which counts the same; None from none.
 
     The penalised likelihood's maximum by Newton's method; without evidence an outline stays where it is.
 
     Args:
         shown: the outlines.
-        step: called every now and then: the work goes on.
     """
     if not shown:
         return None
@@ -254,7 +240,6 @@ def regressed(
     ridge = np.full(FEATURES + 1, RIDGE * np.sqrt(len(shown)))
     weights = prior.copy()
     for _ in range(ROUNDS):
-        step()
         likely = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
         slope = rows.T @ (counts * (likely - true)) + ridge * (weights - prior)
         curvature = (rows * (counts * likely * (1 - likely))[:, None]).T @ rows + np.diag(ridge)

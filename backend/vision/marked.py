@@ -247,21 +247,28 @@ def _things(
     things = torch.full((len(labels),), NO_THING)
     how_well, again = (torch.zeros(len(INSETS), len(labels)) for _ in range(2))
     for label in set(labels) & set(masks):
-        cuts = [(number, seen.view.cut(mask), int(mask.sum())) for number, mask in enumerate(masks[label])]
-        shown = [(number, cut) for number, cut, area in cuts if cut.sum() > ENOUGH_SHOWN * area]
         mine = [i for i, one in enumerate(labels) if one == label]
-        if not shown or not mine:
+        numbers, true = shown_things(seen, masks[label])
+        if not numbers or not mine:
             continue
-        true = torch.stack([reference_logits(cut, seen.embedding) > 0 for _, cut in shown])
         ious = iou(torch.stack([sight.candidates[i].mask for i in mine]), true)
         for i, best, most in zip(mine, ious.argmax(dim=1).tolist(), ious.amax(dim=1).tolist(), strict=True):
             if most >= RIGHT:
                 candidate = sight.candidates[i]
                 outline = outlined(sam, seen.embedding, candidate, outlines.get(label))
-                things[i] = shown[best][0]
+                things[i] = numbers[best]
                 how_well[:, i] = moved_ious(candidate.logits, true[best], seen.embedding)
                 again[:, i] = moved_ious(outline.logits, true[best], seen.embedding)
     return things, how_well, again
+
+
+def shown_things(seen: Seen, things: Sequence[NDArray[np.bool_]]) -> tuple[list[int], Tensor]:
+    """Numbers of the things, (H, W) bool each, of which a view shows enough, and these, (n, 4h, 4w) bool."""
+    cuts = [(number, seen.view.cut(mask), int(mask.sum())) for number, mask in enumerate(things)]
+    shown = [(number, cut) for number, cut, area in cuts if cut.sum() > ENOUGH_SHOWN * area]
+    side = 4 * seen.embedding.grid_hw[0]
+    masks = [reference_logits(cut, seen.embedding) > 0 for _, cut in shown]
+    return [number for number, _ in shown], torch.stack(masks) if masks else torch.zeros(0, side, side).bool()
 
 
 def moved_ious(logits: Tensor, true: Tensor, embedding: ImageEmbedding) -> Tensor:

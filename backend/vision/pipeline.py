@@ -14,7 +14,7 @@ from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
 from backend.vision.clock import Clock, StageSeconds
 from backend.vision.drawing import object_window
-from backend.vision.edge_regression import colours_of
+from backend.vision.edge_regression import Pixels, colours_of
 from backend.vision.evidence import ENOUGH, FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
 from backend.vision.inset import inset
@@ -174,31 +174,37 @@ def decided(
 ) -> Segmentation:
     """Decide which candidates of an image are instances. Arguments as in ``find_instances``."""
     with found.clock.stage("check"):
-        evidence = evidence_of(found, options, learned)
+        weighed_views = weighed(found, options, learned)
         instances = without_repeats(
-            instance(models.sam, one.view, one.embedding, claim, found.reduction)
-            for one, some in zip(found.seen, evidence, strict=True)
-            for claim in finished_claims(models.sam, found, one, some, options, learned)
+            instance(models.sam, seen.view, seen.embedding, claim, found.reduction)
+            for seen, sight, evidence in weighed_views
+            for claim in finished_claims(models.sam, found, seen, sight, evidence, options, learned)
         )
-        missed = sum(
-            rejected(one.sight, some)
-            for one, some in zip(found.seen, evidence, strict=True)
-            if one.sight is not None and some is not None
-        )
+        missed = sum(rejected(sight, evidence) for _, sight, evidence in weighed_views)
     return Segmentation(instances, found.clock.seconds, tuple(limits(found.seen, options)), missed)
 
 
-def evidence_of(found: Survey, options: SearchOptions, learned: Learned) -> list[Tensor | None]:
-    """The evidence of the candidates of each view, (n,) float; None where nothing was found."""
-    sights = [one.sight for one in found.seen if one.sight is not None]
-    verdicts = iter(
-        judged(sights, found.exemplars, weights=options.counting, without=options.without, learned=learned)
+def weighed(found: Survey, options: SearchOptions, learned: Learned) -> list[tuple[Seen, Sight, Tensor]]:
+    """The views in which something was found, with the evidence of their candidates, (n,) float."""
+    sighted = [(one, one.sight) for one in found.seen if one.sight is not None]
+    verdicts = judged(
+        [sight for _, sight in sighted],
+        found.exemplars,
+        weights=options.counting,
+        without=options.without,
+        learned=learned,
     )
-    return [None if one.sight is None else next(verdicts)[1] for one in found.seen]
+    return [(one, sight, each) for (one, sight), (_, each) in zip(sighted, verdicts, strict=True)]
 
 
 def finished_claims(
-    sam: Sam, found: Survey, seen: Seen, evidence: Tensor | None, options: SearchOptions, learned: Learned
+    sam: Sam,
+    found: Survey,
+    seen: Seen,
+    sight: Sight,
+    evidence: Tensor,
+    options: SearchOptions,
+    learned: Learned,
 ) -> Iterator[Claim]:
     """The claims of one view that are instances, with outlines as their labels' lessons want them.
 
@@ -206,20 +212,15 @@ def finished_claims(
         sam: the model.
         found: the image's survey.
         seen: the view.
-        evidence: of its candidates, (n,) float; None: it has none.
+        sight: what was measured of its candidates.
+        evidence: of them, (n,) float.
         options: how to search.
         learned: the lessons.
     """
-    if seen.sight is None or evidence is None:
-        return
-    outlines, edges = learned.outlines(), learned.edges()
-    colours = colours_of(seen.view.cut(found.image), seen.embedding) if edges else None
-    for claim in claims_of(seen.sight, found.exemplars, evidence, min_similarity=options.min_similarity):
-        drawn = finished(sam, seen.embedding, claim, learned, outlines)
-        if colours is not None and claim.label in edges:
-            logits = edges[claim.label].drawn(drawn.candidate.logits, colours)
-            drawn = replace(drawn, candidate=replace(drawn.candidate, logits=logits))
-        yield drawn
+    outlines = learned.outlines()
+    colours = colours_of(seen.view.cut(found.image), seen.embedding) if learned.edges() else None
+    for claim in claims_of(sight, found.exemplars, evidence, min_similarity=options.min_similarity):
+        yield finished(sam, seen.embedding, claim, learned, outlines, colours)
 
 
 def rejected(sight: Sight, evidence: Tensor) -> float:
@@ -459,14 +460,31 @@ def outlined(
 
 
 def finished(
-    sam: Sam, embedding: ImageEmbedding, claim: Claim, learned: Learned, outlines: Mapping[str, Tensor]
+    sam: Sam,
+    embedding: ImageEmbedding,
+    claim: Claim,
+    learned: Learned,
+    outlines: Mapping[str, Tensor],
+    colours: Pixels | None,
 ) -> Claim:
-    """The claim with its outline as the label's lesson wants it: drawn once more or not, and moved."""
+    """The claim with its outline as the label's lesson wants it: drawn once more or not, and moved.
+
+    Args:
+        sam: the model.
+        embedding: of the view.
+        claim: what is an instance.
+        learned: the lessons.
+        outlines: tuned prompts, by label.
+        colours: see ``colours_of``; None where no edge was learned.
+    """
     drawn = claim.candidate
     if learned.redraws(claim.label):
         drawn = outlined(sam, embedding, drawn, outlines.get(claim.label))
     if by := learned.inset(claim.label):
         drawn = replace(drawn, logits=inset(drawn.logits, by, embedding))
+    edges = learned.edges().get(claim.label)
+    if edges is not None and colours is not None:
+        drawn = replace(drawn, logits=edges.drawn(drawn.logits, colours))
     return claim if drawn is claim.candidate else replace(claim, candidate=drawn)
 
 

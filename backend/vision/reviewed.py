@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from backend.vision.learned import NOTHING, Learned
 from backend.vision.marked import Marked, marked
-from backend.vision.pipeline import Models, SearchOptions, survey
+from backend.vision.pipeline import Models, SearchOptions, Survey, survey
 from backend.vision.reference import Reference
 from backend.vision.sam import ImageEmbedding
 
@@ -47,26 +47,35 @@ def keyed(reviewed: Iterable[Reviewed]) -> Iterator[tuple[Hashable, Reviewed]]:
         yield number if some.key is None else some.key, some
 
 
-@dataclass(frozen=True, eq=False)
-class AskedAbout:
-    """What a reviewed image is searched for.
+def surveyed(
+    models: Models,
+    references: Sequence[Reference],
+    reviewed: Reviewed,
+    options: SearchOptions,
+    learned: Learned,
+    step: Callable[[], object],
+) -> tuple[Survey, dict[str, list[NDArray[np.bool_]]]] | None:
+    """Search one reviewed image by references of other images, and of this one for a label without others.
 
-    Attributes:
-        references: of other images, if there are any of the label; of this image for a label that has no
-            others, which competes with the rest.
-        labels: that have references from other images, in order: about these it is learned.
+    Returns:
+        What was found, and the things, (H, W) bool each, of the labels that have references from other
+        images; None if no label has.
     """
-
-    references: Sequence[Reference]
-    labels: Sequence[str]
-
-
-def asked_about(references: Sequence[Reference], reviewed: Reviewed) -> AskedAbout | None:
-    """Choose the references for one reviewed image; None if no label has one from another image."""
     numbered = [each for each in enumerate(references) if reviewed.looks_for(each[1].label)]
     others = {one.label for number, one in numbered if number not in reviewed.own}
+    if not others:
+        return None
     asked = [one for number, one in numbered if number not in reviewed.own or one.label not in others]
-    return AskedAbout(asked, sorted(others)) if others else None
+    found = survey(
+        *(models, asked, reviewed.image),
+        options=options,
+        embedding=reviewed.embedding,
+        learned=learned,
+        step=step,
+    )
+    return found, {
+        label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in sorted(others)
+    }
 
 
 def looked_through(
@@ -88,16 +97,9 @@ def looked_through(
     Returns:
         Its candidates with the truth; None if no label has a reference from another image.
     """
-    asked = asked_about(references, reviewed)
-    if asked is None:
+    both = surveyed(models, references, reviewed, options, learned, step)
+    if both is None:
         return None
-    found = survey(
-        *(models, asked.references, reviewed.image),
-        options=options,
-        embedding=reviewed.embedding,
-        learned=learned,
-        step=step,
-    )
-    masks = {label: [mask for mask in reviewed.masks.get(label, ()) if mask.any()] for label in asked.labels}
+    found, masks = both
     seen = marked(models, found, masks, options=options, learned=learned, examples=examples)
     return replace(seen, image_id=reviewed.image_id)
