@@ -40,7 +40,7 @@ AMPERE = 8  # the first GPUs with bf16 of their own
 CLEARLY = 1.2  # times as fast as what would be chosen without it
 ROUNDS = 8
 PERCEPTRONS = {
-    "cpu": (1024, 160),
+    "cpu": (512, 320),
     "cuda": (4096, 1280),
 }  # tokens, channels: MobileSAM's, a quarter; SAM ViT-H's
 EXPANSION = 4  # times as many channels are there within one
