@@ -42,7 +42,7 @@ ROUNDS = 8
 PERCEPTRONS = {
     "cpu": (512, 320),
     "cuda": (4096, 1280),
-}  # tokens, channels: MobileSAM's, a quarter; SAM ViT-H's
+}  # tokens, channels: of MobileSAM's last blocks, an eighth; of SAM ViT-H's
 EXPANSION = 4  # times as many channels are there within one
 
 
