@@ -29,6 +29,7 @@ TOILSOME = 0.1  # mistakes a thing, from which it is worth learning to ask other
 KINDS: tuple["Kind", ...] = ("boxes", "prompt", "outline")  # in this order, each for want of the one before
 LEAST_SAVED = 2  # mistakes of a label: a single one is chance
 ENOUGH_RIGHT = 0.4  # of an image's things have the right box by what others taught: sizes do not differ more
+BOXED = 4  # images at least: sizes that are alike in three may be others in the next
 FEW = 100  # things of a label, below which their images are looked at in mirrors, too
 LABELS = 2  # that are asked for otherwise, at most: each takes minutes of a core
 
@@ -114,6 +115,8 @@ def looked_at(
     step: Callable[[], object],
 ) -> list[Taught]:
     """See where the things of these labels lie in each of the *images*; in mirrors, too, if they are few."""
+    if len(images) < BOXED:
+        return [Taught(image, {}) for image in images.values()]
     things = [sum(image.counts.get(label, 0) for image in images.values()) for label in labels]
     asking = [one for one in references if one.label in labels]
     scales = {one.prototype.scale for one in exemplars_of(asking, options)}
@@ -127,11 +130,11 @@ def looked_at(
 
 
 def boxes_fit(images: Sequence[Taught], label: str, lessons: Sequence[Lesson]) -> bool:
-    """Whether enough boxes are right in every image, by what others taught: its number's lesson."""
+    """Whether enough boxes are right in every one of enough images, by what others taught: its number's."""
     numbers = image_numbers([one.marked for one in images])
     shown = [(lessons[n].boxes, one.placed.get(label, ())) for n, one in zip(numbers, images, strict=True)]
     shares = [share_right(boxes, things) if boxes else 0.0 for boxes, things in shown if things]
-    return bool(shares) and min(shares) >= ENOUGH_RIGHT
+    return len(shares) >= BOXED and min(shares) >= ENOUGH_RIGHT
 
 
 def searched_again(

@@ -64,9 +64,11 @@ def with_edges(
     for key, some in keyed(reviewed):
         if key in images:
             step()
-            for label, shown in outlines_of(models, references, some, so_far, options, step):
-                if label in asking:
-                    outlines[label].setdefault(numbers[key], []).append(shown)
+            shown = list(outlines_of(models, references, some, so_far, options, step))
+            for label in asking:
+                mine = [one for name, one in shown if name == label]
+                if mine:
+                    outlines[label].setdefault(numbers[key], []).extend(some_of(mine, len(images)))
     found = dict(learned)
     for label, by_image in sorted(outlines.items()):
         if is_better(by_image, step):
@@ -102,10 +104,14 @@ def outlines_of(
                     yield claim.label, shown
 
 
+def some_of(shown: Sequence[Corrected], images: int) -> Sequence[Corrected]:
+    """As many of an image's outlines, at least one, as so many images may have: ``MOST`` together."""
+    return shown[:: max(1, -(-len(shown) * images // MOST))]
+
+
 def learned_from(images: Iterable[Sequence[Corrected]]) -> EdgeRegression | None:
-    """Learn from some of the outlines of all these images."""
-    shown = [one for image in images for one in image]
-    return regressed(shown[:: max(1, -(-len(shown) // MOST))])
+    """Learn from the outlines of all these images."""
+    return regressed([one for image in images for one in image])
 
 
 def is_better(images: ByImage, step: Callable[[], object]) -> bool:

@@ -26,8 +26,11 @@ MARGIN = 14  # of low-resolution pixels around a mask: what is blurred must not 
 BLURS = (0.7, 1.5, 3.0)  # low-resolution pixels: standard deviations of what slopes are taken of
 SCALES = (20.0, 5.0)  # of colours and of their slopes, in units of L*a*b*: makes numbers of about 1
 LEAST_CONTRAST = 5.0  # of L*a*b*
-FEATURES = 9 + 3 * len(BLURS)
+FEATURES = 2 * (9 + 3 * len(BLURS))  # each once more, squared
+CLEAR = 4.0  # numbers beyond are squared as if they were it
 MEANS = 6
+STARTS = (0.88, 1.14)  # of a thing's sides: outlines that it is learned from besides those that were found
+PIXELS = 400  # of an outline that it is learned from: bounds time and memory with large things
 UNSEEN = 3.0  # of L*a*b*, about what an eye tells apart: colours farther from those that were seen are others
 RIDGE = 0.1
 AS_DRAWN = 2.0  # how surely a pixel belongs where the outline has it, until something else is learned
@@ -101,7 +104,7 @@ class Rim:
         inside: the mask in the window, (n, m) bool.
         means: of L*, a* and b* inside, then around, (MEANS,).
         band: pixels of the window that may change sides, p of them, (n, m) bool.
-        features: of each of them, (p, FEATURES).
+        features: of each of them, (p, FEATURES) float32.
     """
 
     rows: slice
@@ -109,7 +112,22 @@ class Rim:
     inside: NDArray[np.bool_]
     means: Pixels
     band: NDArray[np.bool_]
-    features: Pixels
+    features: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Some pixels along an outline of a thing.
+
+    Attributes:
+        features: see ``Rim``, (k, FEATURES) float32.
+        true: whether each is a part of the thing, (k,) bool.
+        means: see ``Rim``.
+    """
+
+    features: NDArray[np.float32]
+    true: NDArray[np.bool_]
+    means: Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +138,13 @@ class Corrected:
         rim: of the outline as it was found.
         true: the thing in the window, (n, m) bool.
         area: pixels of the thing, within the window and beyond.
+        samples: what it is learned from, see ``STARTS``.
     """
 
     rim: Rim
     true: NDArray[np.bool_]
     area: int
+    samples: tuple[Sample, ...]
 
     def iou(self, regression: EdgeRegression | None = None) -> float:
         """IoU of the outline with the thing: as it was found, or as *regression* has it."""
@@ -171,8 +191,10 @@ def rim_of(mask: NDArray[np.bool_], colours: Pixels) -> Rim | None:
     features += [(seen[..., k] - other[k]) / SCALES[0] for k in range(3) for other in (within, beside)]
     features += _slopes(seen[..., 0], depth)
     band = np.abs(depth) <= BAND
+    plain = np.stack(features, axis=-1)[band]
+    both = np.concatenate([plain, plain.clip(-CLEAR, CLEAR) ** 2], axis=1)
     means = np.concatenate([within, beside])
-    return Rim(rows, columns, inside, means, band, np.stack(features, axis=-1)[band])
+    return Rim(rows, columns, inside, means, band, both.astype(np.float32))
 
 
 def _depth(inside: NDArray[np.bool_]) -> Pixels:
@@ -213,8 +235,30 @@ def corrected(mask: NDArray[np.bool_], true: NDArray[np.bool_], colours: Pixels)
     rim = rim_of(mask, colours)
     if rim is None:
         return None
-    here = true[: colours.shape[0], : colours.shape[1]][rim.rows, rim.columns]
-    return Corrected(rim, here, int(true.sum()))
+    shown = true[: colours.shape[0], : colours.shape[1]]
+    started = [rim_of(_scaled(shown, by), colours) for by in STARTS]
+    samples = tuple(_sample(one, shown) for one in (rim, *started) if one is not None)
+    return Corrected(rim, shown[rim.rows, rim.columns], int(true.sum()), samples)
+
+
+def _sample(rim: Rim, true: NDArray[np.bool_]) -> Sample:
+    """Some pixels of a rim, evenly chosen, with the thing, (rows, columns) bool."""
+    mine = true[rim.rows, rim.columns][rim.band]
+    step = max(1, -(-len(mine) // PIXELS))
+    return Sample(rim.features[::step].copy(), mine[::step], rim.means)
+
+
+def _scaled(mask: NDArray[np.bool_], by: float) -> NDArray[np.bool_]:
+    """A mask that is as much larger about its middle; where that is, all that there is of it."""
+    from scipy.ndimage import affine_transform
+
+    places = mask.nonzero()
+    if not len(places[0]):
+        return mask
+    middle = np.array([place.mean() for place in places])
+    scaled = affine_transform(mask.astype(np.float32), np.eye(2) / by, offset=middle - middle / by, order=1)
+    larger: NDArray[np.bool_] = scaled > 0.5
+    return larger
 
 
 def regressed(shown: Sequence[Corrected]) -> EdgeRegression | None:
@@ -227,17 +271,16 @@ def regressed(shown: Sequence[Corrected]) -> EdgeRegression | None:
     """
     if not shown:
         return None
-    features = np.concatenate([one.rim.features for one in shown])
-    true = np.concatenate([one.true[one.rim.band] for one in shown]).astype(np.float64)
-    counts = np.concatenate(
-        [np.full(len(each), 1 / len(each)) for each in (one.rim.features for one in shown)]
-    )
+    samples = [sample for one in shown for sample in one.samples]
+    features = np.concatenate([one.features for one in samples]).astype(np.float64)
+    true = np.concatenate([one.true for one in samples]).astype(np.float64)
+    counts = np.concatenate([np.full(len(one.true), 1 / len(one.true)) for one in samples])
     middle = counts @ features / counts.sum()
     spread = np.sqrt(counts @ (features - middle) ** 2 / counts.sum()) + 1e-3
     rows = np.column_stack([(features - middle) / spread, np.ones(len(features))])
     prior = np.zeros(FEATURES + 1)
     prior[0], prior[-1] = AS_DRAWN, AS_DRAWN * middle[0] / spread[0]
-    ridge = np.full(FEATURES + 1, RIDGE * np.sqrt(len(shown)))
+    ridge = np.full(FEATURES + 1, RIDGE * np.sqrt(len(samples)))
     weights = prior.copy()
     for _ in range(ROUNDS):
         likely = 1 / (1 + np.exp(-np.clip(rows @ weights, -30, 30)))
@@ -246,6 +289,6 @@ def regressed(shown: Sequence[Corrected]) -> EdgeRegression | None:
         weights -= np.linalg.solve(curvature, slope)
     plain = weights[:-1] / spread
     bias = weights[-1] - middle @ plain
-    means = np.array([one.rim.means for one in shown])
+    means = np.array([one.means for one in samples])
     numbers = ([*plain, bias], means.min(axis=0), means.max(axis=0))
     return EdgeRegression(*(tuple(float(f"{value:.4g}") for value in each) for each in numbers))

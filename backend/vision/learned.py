@@ -17,7 +17,7 @@ from backend.vision.inset import INSETS
 from backend.vision.parts import Part
 from backend.vision.taste import Taste
 
-FORMAT = 7
+FORMAT = 8
 
 
 @dataclass(frozen=True)

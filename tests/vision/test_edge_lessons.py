@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.vision import asking, edge_lessons
-from backend.vision.edge_lessons import ByImage, is_better
+from backend.vision.edge_lessons import ByImage, is_better, some_of
 from backend.vision.edge_regression import Corrected, EdgeRegression, Rim
 from backend.vision.learned import Learned
 from backend.vision.learning import learn
@@ -62,6 +62,13 @@ def test_where_images_differ_nothing_is_better(monkeypatch: pytest.MonkeyPatch) 
     assert is_better(images, lambda: None)
     monkeypatch.setattr(EdgeRegression, "knows", knows)  # one of two things of an image
     assert not is_better(images, lambda: None)
+
+
+def test_many_images_have_fewer_outlines_each() -> None:
+    """512 in all: 100 of 100 things of each of five images, 5 of a hundred, one of a thousand."""
+    shown = things(0, found=0)[:1] * 100
+
+    assert [len(some_of(shown, images)) for images in (1, 5, 100, 1000)] == [100, 100, 5, 1]
 
 
 Drawn = tuple[NDArray[np.uint8], NDArray[np.bool_]]

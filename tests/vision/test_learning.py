@@ -358,7 +358,8 @@ def test_boxes_are_learned_where_points_bring_out_something_else(monkeypatch: py
         build_reference(models.sam, models.semantic, red(8, 8).image, red(8, 8).masks["date"], label="date")
     ]
 
-    learned = learn(models, references, [red(5, 5), red(12, 30), red(6, 40)], options=OPTIONS)
+    reviewed = [red(5, 5), red(12, 30), red(6, 40), red(14, 12)]
+    learned = learn(models, references, reviewed, options=OPTIONS)
     before, after = (
         find_instances(models, references, red(9, 20).image, learned=lesson).instances
         for lesson in (Learned(), learned)
@@ -478,11 +479,16 @@ def square(side: float) -> Placed:
     return Placed(torch.zeros(1, 1), torch.tensor([[0.0, 0.0, math.log(side)]]))
 
 
-@pytest.mark.parametrize(("large", "fit"), [(3, True), (4, False)])
-def test_boxes_fit_where_enough_things_of_every_image_have_the_right_one(large: int, fit: bool) -> None:
-    """Sides of 4 were learned. Of the second image's five, those of 12 have a ninth of their box."""
+@pytest.mark.parametrize(("others", "large", "fit"), [(3, 3, True), (3, 4, False), (2, 3, False)])
+def test_boxes_fit_where_enough_things_of_every_image_have_the_right_one(
+    others: int, large: int, fit: bool
+) -> None:
+    """Sides of 4 were learned. Of the last of four images' five, those of 12 have a ninth of their box.
+
+    Three images do not tell how much sizes differ.
+    """
     boxes = BoxRegression((0.0, 0.0), (0.0, 0.0), (0.0, math.log(4)))
-    sides = [[4.0] * 5, [12.0] * large + [4.0] * (5 - large)]
+    sides = [[4.0] * 5] * others + [[12.0] * large + [4.0] * (5 - large)]
     images = [
         Taught(
             replace(image_of([SURE], [0]), image_id=number),
@@ -497,9 +503,9 @@ def test_boxes_fit_where_enough_things_of_every_image_have_the_right_one(large: 
 
 def test_boxes_do_not_fit_where_others_taught_none() -> None:
     """Nor where no view shows a thing whole, in any image: there is nothing to learn them from."""
-    images = [Taught(replace(image_of([SURE], [0]), image_id=n), {"date": [square(4)] * n}) for n in (0, 1)]
+    images = [Taught(replace(image_of([SURE], [0]), image_id=n), {"date": [square(4)] * n}) for n in range(5)]
 
-    assert not boxes_fit(images, "date", [Lesson(FITTED.second)] * 2)
+    assert not boxes_fit(images, "date", [Lesson(FITTED.second)] * 5)
     assert not boxes_fit(images[:1], "date", [Lesson(FITTED.second)])
 
 
