@@ -59,7 +59,7 @@ def _broken(**changes: Any) -> str:
 
 DATE = json.loads(ONE.to_json())["lessons"]["date"]
 WEIGHTS, TASTE = DATE["weights"], DATE["taste"]
-EDGES = {"weights": [1.0] * 19, "least": [0.0] * 6, "most": [1.0] * 6}
+EDGES = {"weights": [1.0] * 37, "least": [0.0] * 6, "most": [1.0] * 6}
 BOXES = {"right": [1.0], "down": [0.5], "side": [2.0]}
 
 
@@ -92,9 +92,9 @@ BOXES = {"right": [1.0], "down": [0.5], "side": [2.0]}
         (_broken(lessons={"date": DATE | {"edges": [1.0]}}), "edges of 'date': expected an object"),
         (
             _broken(lessons={"date": DATE | {"edges": EDGES | {"most": [2.0]}}}),
-            r"\(19, 6, 6\) numbers, got \(19, 6, 1\)",
+            r"\(37, 6, 6\) numbers, got \(37, 6, 1\)",
         ),
-        (_broken(lessons={"date": DATE | {"edges": EDGES | {"weights": [None] * 19}}}), "weights of 'date'"),
+        (_broken(lessons={"date": DATE | {"edges": EDGES | {"weights": [None] * 37}}}), "weights of 'date'"),
         (_broken(lessons={"date": DATE | {"inset": 7}}), "inset of 'date': expected one of 0, 0.5, -0.5"),
     ],
 )
