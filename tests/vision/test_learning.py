@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from backend.vision import asking
+from backend.vision import asking, lessons
 from backend.vision.asking import Taught, bearable, boxes_fit, compared, saving, without_each
 from backend.vision.box_regression import BoxRegression, Placed
 from backend.vision.check import Sight
@@ -82,6 +82,16 @@ def test_what_people_delete_again_and_again_is_not_accepted_any_more() -> None:
     assert lesson.taste is None  # nothing was looked at
     assert [image.mistakes("date", Lesson(FITTED.second)) for image in images] == [30] * 4
     assert [image.mistakes("date", lesson) for image in images] == [0] * 4
+
+
+@pytest.mark.parametrize(("after", "learned"), [(7, False), (6, True)])
+def test_weights_are_fitted_where_that_saves_two_mistakes(
+    after: int, learned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of eight: five boards taught weights that spared one of them, and cost three others."""
+    monkeypatch.setattr(lessons, "tried", lambda *_: (8, after))
+
+    assert (taught(with_false_ones(4), ["date"], OPTIONS) is not None) is learned
 
 
 def test_one_image_teaches_nothing() -> None:
