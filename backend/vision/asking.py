@@ -26,6 +26,7 @@ PARTS: Mapping["Kind", int] = {"boxes": FOLDS, "prompt": 2, "outline": 2}
 """Into how many parts the images are shared out, each searched with what the others taught: a prompt takes a
 minute to tune."""
 TOILSOME = 0.1  # mistakes a thing, from which it is worth learning to ask otherwise
+FEWEST = 3  # mistakes about a label, likewise: what spares fewer is chance
 KINDS: tuple["Kind", ...] = ("boxes", "prompt", "outline")  # in this order, each for want of the one before
 ENOUGH_RIGHT = 0.4  # of an image's things have the right box by what others taught: sizes do not differ more
 BOXED = 4  # images at least: sizes that are alike in three may be others in the next
@@ -159,7 +160,11 @@ def searched_again(
 def toilsome(images: Sequence[Marked], judged: Mapping[str, Judged]) -> list[str]:
     """Labels of which so much has to be mended that learning to ask may be worth its time, worst first."""
     things = {label: sum(image.counts.get(label, 0) for image in images) for label in judged}
-    toil = {label: mended for label, (mended, _) in judged.items() if mended > TOILSOME * things[label]}
+    toil = {
+        label: mended
+        for label, (mended, _) in judged.items()
+        if mended >= FEWEST and mended > TOILSOME * things[label]
+    }
     return sorted(toil, key=lambda label: -toil[label])[:LABELS]
 
 
