@@ -84,14 +84,17 @@ def test_what_people_delete_again_and_again_is_not_accepted_any_more() -> None:
     assert [image.mistakes("date", lesson) for image in images] == [0] * 4
 
 
-@pytest.mark.parametrize(("after", "learned"), [(7, False), (6, True)])
-def test_weights_are_fitted_where_that_saves_two_mistakes(
-    after: int, learned: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("labels", "after", "learned"),
+    [(["date", "fig"], 7, False), (["date", "fig"], 6, True), (["date"], 7, True), (["date"], 8, False)],
+)
+def test_what_labels_teach_each_other_has_to_save_two_mistakes(
+    labels: list[str], after: int, learned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of eight: five boards taught weights that spared one of them, and cost three others."""
     monkeypatch.setattr(lessons, "tried", lambda *_: (8, after))
 
-    assert (taught(with_false_ones(4), ["date"], OPTIONS) is not None) is learned
+    assert (taught(with_false_ones(4), labels, OPTIONS) is not None) is learned
 
 
 def test_one_image_teaches_nothing() -> None:
