@@ -130,7 +130,10 @@ def looked_at(
 
 
 def boxes_fit(images: Sequence[Taught], label: str, lessons: Sequence[Lesson]) -> bool:
-    """Whether enough boxes are right in every one of enough images, by what others taught: its number's."""
+    """Whether enough boxes are right in every one of enough images, by the lesson of its number.
+
+    That is what the others taught.
+    """
     numbers = image_numbers([one.marked for one in images])
     shown = [(lessons[n].boxes, one.placed.get(label, ())) for n, one in zip(numbers, images, strict=True)]
     shares = [share_right(boxes, things) if boxes else 0.0 for boxes, things in shown if things]

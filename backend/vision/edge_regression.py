@@ -3,7 +3,8 @@
 SAM draws an outline about right, and some pixels beside where people draw it: a ring outside or not, a halo
 within or not. How the image looks there, against what is inside the outline and what is around it, tells on
 which side each pixel near it belongs (a logistic regression, as pixel classification with interactive tools
-has it, of a band along the outline alone).
+has it, of a band along the outline alone). A few corrected outlines show few ways of being wrong, so each
+thing also teaches with an outline that is a little too small, and with one that is a little too large.
 """
 
 from collections.abc import Iterator, Sequence

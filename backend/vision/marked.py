@@ -249,7 +249,7 @@ def _things(
     for label in set(labels) & set(masks):
         mine = [i for i, one in enumerate(labels) if one == label]
         numbers, true = shown_things(seen, masks[label])
-        if not numbers or not mine:
+        if not numbers:
             continue
         ious = iou(torch.stack([sight.candidates[i].mask for i in mine]), true)
         for i, best, most in zip(mine, ious.argmax(dim=1).tolist(), ious.amax(dim=1).tolist(), strict=True):
