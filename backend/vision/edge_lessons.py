@@ -9,13 +9,15 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import replace
 from statistics import fmean
 
-from backend.vision.edge_regression import Corrected, EdgeRegression, colours_of, corrected, regressed
+from backend.vision.by_boxes import by_boxes
+from backend.vision.edge_regression import Corrected, EdgeRegression, corrected, regressed
 from backend.vision.learned import Learned, Lesson
 from backend.vision.lessons import FOLDS, SURELY, image_numbers
 from backend.vision.marked import GOOD, RIGHT, Marked, iou, shown_things
 from backend.vision.pipeline import Models, SearchOptions, finished_claims, weighed
 from backend.vision.reference import Reference
 from backend.vision.reviewed import Reviewed, keyed, surveyed
+from backend.vision.rim import colours_of
 
 FEWEST = 3  # mistakes about a label, and images with outlines: fewer teach nothing for sure
 ALIKE = 0.6  # of an image's things have colours that other images show: else images differ too much
@@ -98,8 +100,9 @@ def outlines_of(
                 continue
             ious = iou(claim.candidate.mask[None], things)[0]
             if float(ious.max()) >= RIGHT:
-                thing = things[int(ious.argmax())]
-                shown = corrected(claim.candidate.mask.cpu().numpy(), thing.cpu().numpy(), colours)
+                thing, logits = things[int(ious.argmax())], claim.candidate.logits
+                drawn = [logits > 0, *by_boxes(models.sam, seen.embedding, logits)]
+                shown = corrected([one.cpu().numpy() for one in drawn], thing.cpu().numpy(), colours)
                 if shown is not None:
                     yield claim.label, shown
 
@@ -130,7 +133,7 @@ def is_better(images: ByImage, step: Callable[[], object]) -> bool:
         for number, some in images.items():
             if number % FOLDS != fold:
                 continue
-            if edges is None or fmean(edges.knows(one.rim) for one in some) < ALIKE:
+            if edges is None or fmean(one.known(edges) for one in some) < ALIKE:
                 return False
             pairs = [(one.iou(), one.iou(edges)) for one in some]
             gained = [after - before for before, after in pairs]

@@ -5,39 +5,30 @@ within or not. How the image looks there, against what is inside the outline and
 which side each pixel near it belongs (a logistic regression, as pixel classification with interactive tools
 has it, of a band along the outline alone). A few corrected outlines show few ways of being wrong, so each
 thing also teaches with an outline that is a little too small, and with one that is a little too large.
+
+What is half of a thing, or half as large again, no band mends. So of several outlines of a thing the one is
+moved along which the pixels' sides are told most surely: along a wrong one there are many that look like
+neither.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
 
-from backend.vision.colour import lab
 from backend.vision.drawing import near
 from backend.vision.errors import LearnedError
-from backend.vision.sam import ImageEmbedding
+from backend.vision.rim import FEATURES, MARGIN, MEANS, Mask, Pixels, Rim, rim_of
 
-BAND = 3.5  # low-resolution pixels on either side of an outline that may change sides
-AROUND = 8  # low-resolution pixels outside an outline whose colours are those around the thing
-MARGIN = 14  # of low-resolution pixels around a mask: what is blurred must not end there
-BLURS = (0.7, 1.5, 3.0)  # low-resolution pixels: standard deviations of what slopes are taken of
-SCALES = (20.0, 5.0)  # of colours and of their slopes, in units of L*a*b*: makes numbers of about 1
-LEAST_CONTRAST = 5.0  # of L*a*b*
-FEATURES = 2 * (9 + 3 * len(BLURS))  # each once more, squared
-CLEAR = 4.0  # numbers beyond are squared as if they were it
-MEANS = 6
 STARTS = (0.88, 1.14)  # of a thing's sides: outlines that it is learned from besides those that were found
 PIXELS = 400  # of an outline that it is learned from: bounds time and memory with large things
 UNSEEN = 3.0  # of L*a*b*, about what an eye tells apart: colours farther from those that were seen are others
 RIDGE = 0.1
 AS_DRAWN = 2.0  # how surely a pixel belongs where the outline has it, until something else is learned
 ROUNDS = 10  # of Newton's method
-
-Pixels = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -60,60 +51,76 @@ class EdgeRegression:
         if got != expected:
             raise LearnedError(f"edge regression: expected {expected} numbers, got {got}; learn anew")
 
-    def knows(self, rim: "Rim") -> bool:
+    def knows(self, rim: Rim) -> bool:
         """Whether a thing has colours that were seen, within and around: of others it says nothing."""
         least, most = np.array(self.least) - UNSEEN, np.array(self.most) + UNSEEN
         return bool(((rim.means >= least) & (rim.means <= most)).all())
 
-    def told(self, rim: "Rim") -> Pixels:
-        """How surely each pixel of the window is inside by it, from -1 to 1, (n, m)."""
+    def told(self, rim: Rim) -> "Told | None":
+        """Where the thing is, told by a rim of such colours as were seen; None of others, or if nowhere."""
+        if not self.knows(rim):
+            return None
+        each = rim.features @ self.weights[:-1] + self.weights[-1]
         sure = np.where(rim.inside, 1.0, -1.0)
-        if self.knows(rim):
-            sure[rim.band] = (rim.features @ self.weights[:-1] + self.weights[-1]).clip(-1, 1)
-        return sure
+        sure[rim.band] = each.clip(-1, 1)
+        if not (sure > 0).any():
+            return None
+        return Told(rim, sure, float(-np.logaddexp(0, -np.abs(each)).mean()))
 
-    def drawn(self, logits: Tensor, colours: Pixels) -> Tensor:
-        """Move an outline to where people see the edge.
+    def surest(self, outlines: Sequence[Mask], colours: Pixels) -> "Told | None":
+        """Move an outline of a thing to where people see the edge: the one of which that is told most surely.
+
+        Args:
+            outlines: the one that was found, and others of the same thing, (n, m) bool each.
+            colours: see ``colours_of``, (n, m, 3).
+
+        Returns:
+            The outline, moved; None where nothing would be left of the one that was found, where there is
+            nothing beside it to compare with, or where nothing of such colours was seen.
+        """
+        found, *others = (self._told_of(outline, colours) for outline in outlines)
+        if found is None:
+            return None
+        return max([found, *(one for one in others if one is not None)], key=lambda one: one.certainty)
+
+    def _told_of(self, outline: Mask, colours: Pixels) -> "Told | None":
+        rim = rim_of(outline, colours)
+        return None if rim is None else self.told(rim)
+
+    def drawn(self, logits: Tensor, others: Tensor, colours: Pixels) -> Tensor:
+        """Draw a thing with the surest of its outlines.
 
         Args:
             logits: low-resolution logits over the padded square, (4h, 4w) float.
+            others: other outlines of the thing, (n, 4h, 4w) bool.
             colours: see ``colours_of``.
 
         Returns:
-            Logits with another outline, (4h, 4w) float; as before where nothing would be left, where there is
-            nothing beside it to compare with, or where nothing of such colours was seen.
+            Logits with another outline, (4h, 4w) float; as before where ``surest`` has none.
         """
-        rim = rim_of((logits > 0).cpu().numpy(), colours)
-        if rim is None or not self.knows(rim):
+        rows, columns = colours.shape[:2]
+        outlines = [one[:rows, :columns].cpu().numpy() for one in (logits > 0, *others)]
+        best = self.surest(outlines, colours)
+        if best is None:
             return logits
-        sure = self.told(rim)
-        if not (sure > 0).any():
-            return logits
-        result = logits.clone()
-        shown = result[: colours.shape[0], : colours.shape[1]]
-        shown[rim.rows, rim.columns] = torch.from_numpy(sure).to(logits)
+        result = torch.full_like(logits, -1.0)
+        result[:rows, :columns][best.rim.rows, best.rim.columns] = torch.from_numpy(best.sure).to(logits)
         return result
 
 
 @dataclass(frozen=True, eq=False)
-class Rim:
-    """How an image looks along an outline.
+class Told:
+    """Where a thing is, told by the rim of an outline of it.
 
     Attributes:
-        rows: of the window around it.
-        columns: of the window.
-        inside: the mask in the window, (n, m) bool.
-        means: of L*, a* and b* inside, then around, (MEANS,).
-        band: pixels of the window that may change sides, p of them, (n, m) bool.
-        features: of each of them, (p, FEATURES) float32.
+        rim: that.
+        sure: how surely each pixel of the window is inside, from -1 to 1, (n, m).
+        certainty: mean logarithm of how likely the pixels along the outline are where they are told to be.
     """
 
-    rows: slice
-    columns: slice
-    inside: NDArray[np.bool_]
-    means: Pixels
-    band: NDArray[np.bool_]
-    features: NDArray[np.float32]
+    rim: Rim
+    sure: Pixels
+    certainty: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,129 +134,81 @@ class Sample:
     """
 
     features: NDArray[np.float32]
-    true: NDArray[np.bool_]
+    true: Mask
     means: Pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Corrected:
-    """An outline with the thing that a person has marked there.
+    """Outlines of a thing with what a person has marked there, in a window around them.
 
     Attributes:
-        rim: of the outline as it was found.
-        true: the thing in the window, (n, m) bool.
+        outlines: the one that was found, then others, (n, m) bool each.
+        colours: see ``colours_of``, (n, m, 3) float32.
+        true: the thing, (n, m) bool.
         area: pixels of the thing, within the window and beyond.
         samples: what it is learned from, see ``STARTS``.
     """
 
-    rim: Rim
-    true: NDArray[np.bool_]
+    outlines: tuple[Mask, ...]
+    colours: Pixels
+    true: Mask
     area: int
     samples: tuple[Sample, ...]
 
     def iou(self, regression: EdgeRegression | None = None) -> float:
         """IoU of the outline with the thing: as it was found, or as *regression* has it."""
-        inside = self.rim.inside if regression is None else regression.told(self.rim) > 0
+        inside = self.outlines[0].copy()
+        best = None if regression is None else regression.surest(self.outlines, self.colours)
+        if best is not None:
+            inside[:] = False
+            inside[best.rim.rows, best.rim.columns] = best.sure > 0
         both = int((inside & self.true).sum())
         return both / (self.area + int(inside.sum()) - both)
 
-
-def colours_of(window: NDArray[np.uint8], embedding: ImageEmbedding) -> Pixels:
-    """L*, a* and b* of what the low-resolution square shows of a view, (rows, columns, 3).
-
-    Args:
-        window: pixels of the view, RGB, (H, W, 3) uint8.
-        embedding: of the view.
-    """
-    size_hw = embedding.shown_hw(4 * embedding.grid_hw[0])
-    pixels = torch.from_numpy(np.require(window, requirements=("C", "W"))).permute(2, 0, 1)[None].float()
-    small = interpolate(pixels, size_hw, mode="bilinear", antialias=True)[0]
-    return np.ascontiguousarray(lab(small / 255).permute(1, 2, 0).numpy(), dtype=np.float64)
+    def known(self, regression: EdgeRegression) -> bool:
+        """Whether *regression* has seen the colours of the outline that was found."""
+        rim = rim_of(self.outlines[0], self.colours)
+        return rim is not None and regression.knows(rim)
 
 
-def rim_of(mask: NDArray[np.bool_], colours: Pixels) -> Rim | None:
-    """How an image looks along the outline of a mask.
+def corrected(outlines: Sequence[Mask], true: Mask, colours: Pixels) -> Corrected | None:
+    """Compare outlines of a thing with what a person has marked.
 
     Args:
-        mask: at low resolution, over the padded square, (4h, 4w) bool.
-        colours: see ``colours_of``.
-
-    Returns:
-        That, or None for an empty mask, or one that has nothing around it.
-    """
-    shown = mask[: colours.shape[0], : colours.shape[1]]
-    if not shown.any():
-        return None
-    rows, columns = (near(torch.from_numpy(shown), dim=dim, margin=MARGIN) for dim in (1, 0))
-    inside, seen = shown[rows, columns], colours[rows, columns]
-    if inside.all():
-        return None
-    depth = _depth(inside)
-    around = ~inside & (depth > -AROUND)
-    within, beside = seen[inside].mean(axis=0), seen[around].mean(axis=0)
-    contrast = (np.linalg.norm(within - beside) + LEAST_CONTRAST) ** 2
-    features = [depth, depth / np.sqrt(inside.sum()), (seen - beside) @ (within - beside) / contrast]
-    features += [(seen[..., k] - other[k]) / SCALES[0] for k in range(3) for other in (within, beside)]
-    features += _slopes(seen[..., 0], depth)
-    band = np.abs(depth) <= BAND
-    plain = np.stack(features, axis=-1)[band]
-    both = np.concatenate([plain, plain.clip(-CLEAR, CLEAR) ** 2], axis=1)
-    means = np.concatenate([within, beside])
-    return Rim(rows, columns, inside, means, band, both.astype(np.float32))
-
-
-def _depth(inside: NDArray[np.bool_]) -> Pixels:
-    """How deep inside the outline each pixel lies, in pixels; outside below 0."""
-    from scipy.ndimage import distance_transform_edt  # large: only where something is to be learned
-
-    outwards, inwards = distance_transform_edt(~inside), distance_transform_edt(inside)
-    return np.where(inside, inwards - 0.5, 0.5 - outwards)
-
-
-def _slopes(light: Pixels, depth: Pixels) -> Iterator[Pixels]:
-    """Of L*, for each of ``BLURS``: its slope inwards, how steep it is, and how the slope changes inwards."""
-    from scipy.ndimage import gaussian_filter
-
-    down, across = np.gradient(gaussian_filter(depth, 1.0))
-    length = np.hypot(down, across) + 1e-6
-    down, across = down / length, across / length
-    for sigma in BLURS:
-        slope_down, slope_across = np.gradient(gaussian_filter(light, sigma))
-        inwards = slope_down * down + slope_across * across
-        changes_down, changes_across = np.gradient(inwards)
-        yield inwards / SCALES[1]
-        yield np.hypot(slope_down, slope_across) / SCALES[1]
-        yield (changes_down * down + changes_across * across) / SCALES[1]
-
-
-def corrected(mask: NDArray[np.bool_], true: NDArray[np.bool_], colours: Pixels) -> Corrected | None:
-    """Compare a mask with the thing that a person has marked.
-
-    Args:
-        mask: at low resolution, over the padded square, (4h, 4w) bool.
+        outlines: the one that was found, then others, at low resolution, over the padded square, (4h, 4w)
+            bool.
         true: the thing, likewise.
         colours: see ``colours_of``.
 
     Returns:
-        That, or None where ``rim_of`` has none.
+        That, or None where ``rim_of`` has none of the one that was found.
     """
-    rim = rim_of(mask, colours)
+    height, width = colours.shape[:2]
+    shown, *drawn = (one[:height, :width] for one in (true, *outlines))
+    rim = rim_of(drawn[0], colours)
     if rim is None:
         return None
-    shown = true[: colours.shape[0], : colours.shape[1]]
     started = [rim_of(_scaled(shown, by), colours) for by in STARTS]
-    samples = tuple(_sample(one, shown) for one in (rim, *started) if one is not None)
-    return Corrected(rim, shown[rim.rows, rim.columns], int(true.sum()), samples)
+    reached = torch.from_numpy(np.logical_or.reduce(drawn))
+    rows, columns = (near(reached, dim=dim, margin=MARGIN) for dim in (1, 0))
+    return Corrected(
+        outlines=tuple(one[rows, columns].copy() for one in drawn),
+        colours=colours[rows, columns].astype(np.float32),
+        true=shown[rows, columns].copy(),
+        area=int(true.sum()),
+        samples=tuple(_sample(one, shown) for one in (rim, *started) if one is not None),
+    )
 
 
-def _sample(rim: Rim, true: NDArray[np.bool_]) -> Sample:
+def _sample(rim: Rim, true: Mask) -> Sample:
     """Some pixels of a rim, evenly chosen, with the thing, (rows, columns) bool."""
     mine = true[rim.rows, rim.columns][rim.band]
     step = max(1, -(-len(mine) // PIXELS))
     return Sample(rim.features[::step].copy(), mine[::step], rim.means)
 
 
-def _scaled(mask: NDArray[np.bool_], by: float) -> NDArray[np.bool_]:
+def _scaled(mask: Mask, by: float) -> Mask:
     """A mask that is as much larger about its middle; where that is, all that there is of it."""
     from scipy.ndimage import affine_transform
 
@@ -258,7 +217,7 @@ def _scaled(mask: NDArray[np.bool_], by: float) -> NDArray[np.bool_]:
         return mask
     middle = np.array([place.mean() for place in places])
     scaled = affine_transform(mask.astype(np.float32), np.eye(2) / by, offset=middle - middle / by, order=1)
-    larger: NDArray[np.bool_] = scaled > 0.5
+    larger: Mask = scaled > 0.5
     return larger
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.vision.box_regression import BoxRegression, looks_of
+from backend.vision.by_boxes import by_boxes
 from backend.vision.candidate import Candidate, distinct
 from backend.vision.check import Claim, Exemplar, Sight, claims_of, judged, look, unchecked, unlooked
 from backend.vision.clock import Clock, StageSeconds
 from backend.vision.drawing import object_window
-from backend.vision.edge_regression import Pixels, colours_of
 from backend.vision.evidence import ENOUGH, FITTED, EvidenceWeights
 from backend.vision.guidance import GuidanceMode
 from backend.vision.inset import inset
@@ -26,6 +26,7 @@ from backend.vision.places import sweep_places
 from backend.vision.reduction import Reduction
 from backend.vision.reference import Reference
 from backend.vision.refine import redrawn
+from backend.vision.rim import Pixels, colours_of
 from backend.vision.sam import ImageEmbedding, Sam
 from backend.vision.search import search_instances
 from backend.vision.semantics import SemanticEncoder
@@ -484,7 +485,8 @@ def finished(
         drawn = replace(drawn, logits=inset(drawn.logits, by, embedding))
     edges = learned.edges().get(claim.label)
     if edges is not None and colours is not None:
-        drawn = replace(drawn, logits=edges.drawn(drawn.logits, colours))
+        others = by_boxes(sam, embedding, drawn.logits)
+        drawn = replace(drawn, logits=edges.drawn(drawn.logits, others, colours))
     return claim if drawn is claim.candidate else replace(claim, candidate=drawn)
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from backend.vision import asking, edge_lessons
 from backend.vision.edge_lessons import ByImage, is_better, some_of
-from backend.vision.edge_regression import Corrected, EdgeRegression, Rim
+from backend.vision.edge_regression import Corrected, EdgeRegression
 from backend.vision.learned import Learned
 from backend.vision.learning import learn
 from backend.vision.pipeline import SearchOptions, find_instances
@@ -54,13 +54,13 @@ def test_where_an_image_loses_by_it_nothing_is_better(monkeypatch: pytest.Monkey
 def test_where_images_differ_nothing_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of an image of which no other has seen the colours it is not known what is good for its like."""
     images: ByImage = {number: things(number, found=2) for number in range(4)}
-    known = EdgeRegression.knows
+    known = Corrected.known
 
-    def knows(self: EdgeRegression, rim: Rim) -> bool:
-        return known(self, rim) and rim is not images[2][0].rim
+    def but_one(self: Corrected, edges: EdgeRegression) -> bool:
+        return known(self, edges) and self is not images[2][0]
 
     assert is_better(images, lambda: None)
-    monkeypatch.setattr(EdgeRegression, "knows", knows)  # one of two things of an image
+    monkeypatch.setattr(Corrected, "known", but_one)  # one of two things of an image
     assert not is_better(images, lambda: None)
 
 

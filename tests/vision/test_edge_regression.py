@@ -3,27 +3,20 @@
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from backend.vision.edge_regression import (
-    BAND,
-    FEATURES,
-    MEANS,
     PIXELS,
     Corrected,
     EdgeRegression,
-    Pixels,
-    colours_of,
     corrected,
     regressed,
-    rim_of,
 )
 from backend.vision.errors import LearnedError
-from backend.vision.sam import ImageEmbedding
+from backend.vision.rim import FEATURES, MEANS, Mask, Pixels, rim_of
 
 SIDE = 64  # of the low-resolution square; the image fills 48 rows of it
 SHOWN = (48, 64)
-Mask = NDArray[np.bool_]
+NONE = torch.zeros(0, SIDE, SIDE, dtype=torch.bool)  # no other outlines
 
 
 def box(top: int, left: int, height: int, width: int) -> Mask:
@@ -41,8 +34,8 @@ def painted(*things: Mask) -> Pixels:
     return light
 
 
-def outlined(true: Mask, found: Mask) -> Corrected:
-    """A thing, and the outline that was found of it."""
+def outlined(true: Mask, *found: Mask) -> Corrected:
+    """A thing, and the outlines that were found of it."""
     one = corrected(found, true, painted(true))
     assert one is not None
     return one
@@ -63,28 +56,28 @@ def test_what_is_drawn_too_large_is_moved_to_where_people_see_the_edge() -> None
     assert edges is not None
 
     logits = torch.from_numpy(OTHER_LARGE).float() * 20 - 10
-    moved = edges.drawn(logits, painted(OTHER))
+    moved = edges.drawn(logits, NONE, painted(OTHER))
 
     assert np.array_equal((moved > 0).numpy(), OTHER)
     assert outlined(OTHER, OTHER_LARGE).iou() == pytest.approx(144 / 260)
     assert outlined(OTHER, OTHER_LARGE).iou(edges) == 1
 
 
-def test_far_from_an_outline_logits_stay_as_they_are() -> None:
+def test_far_from_an_outline_nothing_is_a_part_of_the_thing() -> None:
     """And what came in is not written to."""
     edges = regressed([outlined(TRUE, LARGE)])
     assert edges is not None
     logits = torch.from_numpy(LARGE).float() * 20 - 10
     before = logits.clone()
 
-    moved = edges.drawn(logits, painted(TRUE))
+    moved = edges.drawn(logits, NONE, painted(TRUE))
 
     rim = rim_of(LARGE, painted(TRUE))
     assert rim is not None
     assert (rim.rows, rim.columns) == (slice(0, 24 + 14), slice(18 - 14, 40 + 14))
     far = torch.ones_like(logits, dtype=torch.bool)
     far[rim.rows, rim.columns] = False
-    assert torch.equal(moved[far], logits[far])
+    assert set(moved[far].tolist()) == {-1}
     assert torch.equal(logits, before)
     assert float(moved[~far].abs().max()) == 1
 
@@ -98,20 +91,9 @@ def test_of_colours_that_it_has_not_seen_it_says_nothing() -> None:
     inside = TRUE[: SHOWN[0], : SHOWN[1], None] * np.array([1.0, 0, 0])
 
     for change, moves in ((0.5 * inside, True), (-30 * inside, False), (8 * (1 - inside), False)):
-        moved = edges.drawn(logits, seen + change)
+        moved = edges.drawn(logits, NONE, seen + change)
         assert np.array_equal((moved > 0).numpy(), TRUE) == moves
         assert (moved is logits) != moves
-
-
-def test_the_band_is_as_wide_on_either_side() -> None:
-    """Pixels whose middles lie within three and a half pixels of the outline."""
-    rim = rim_of(LARGE, painted(LARGE))
-    assert rim is not None
-    row = rim.band[15 - rim.rows.start]  # through the middle of the box
-
-    assert BAND == 3.5
-    columns = row.nonzero()[0] + rim.columns.start
-    assert columns.tolist() == [*range(18 - 4, 18 + 4), *range(40 - 4, 40 + 4)]
 
 
 def test_an_outline_is_mended_by_what_things_with_right_ones_have_taught() -> None:
@@ -123,6 +105,64 @@ def test_an_outline_is_mended_by_what_things_with_right_ones_have_taught() -> No
 
     assert wrong.iou() == pytest.approx(144 / 198)
     assert wrong.iou(edges) >= 0.95
+
+
+HALF = box(26, 30, 9, 8)  # the left half of the other thing: its right edge is beyond the band
+
+
+def taught() -> EdgeRegression:
+    """By a thing with a right outline, one of which half was found, and one that was drawn too large."""
+    right, half = outlined(TRUE, TRUE), outlined(box(30, 8, 7, 14), box(30, 8, 7, 7))
+    edges = regressed([right, half, outlined(OTHER, OTHER_LARGE)])
+    assert edges is not None
+    return edges
+
+
+def test_of_several_outlines_the_surest_is_moved() -> None:
+    """By half of a thing, and by one that is two pixels too large: alone the half stays wrong."""
+    half = torch.from_numpy(HALF).float() * 20 - 10
+    larger = torch.from_numpy(box(25, 29, 11, 18))
+
+    alone = taught().drawn(half, NONE, painted(OTHER))
+    together = taught().drawn(half, larger[None], painted(OTHER))
+
+    assert outlined(OTHER, HALF).iou() == 0.5
+    assert outlined(OTHER, HALF).iou(taught()) < 0.9
+    assert outlined(OTHER, HALF, larger.numpy()).iou(taught()) >= 0.95
+    assert ((alone > 0).numpy() ^ OTHER).sum() >= 0.1 * OTHER.sum()
+    assert ((together > 0).numpy() ^ OTHER).sum() <= 0.05 * OTHER.sum()
+
+
+def test_a_right_outline_stays_whatever_others_there_are() -> None:
+    """Half of the thing, all of the image, and nothing at all."""
+    others = torch.from_numpy(np.stack([HALF, box(0, 0, *SHOWN), box(0, 0, 0, 0)]))
+    logits = torch.from_numpy(OTHER).float() * 20 - 10
+
+    moved = taught().drawn(logits, others, painted(OTHER))
+
+    assert ((moved > 0).numpy() ^ OTHER).sum() <= 0.05 * OTHER.sum()
+
+
+def test_where_the_found_outline_has_other_colours_no_other_outline_is_taken() -> None:
+    """A thing that is much darker than all that taught."""
+    colours = painted(OTHER) - OTHER[: SHOWN[0], : SHOWN[1], None] * np.array([30.0, 0, 0])
+    logits = torch.from_numpy(OTHER).float() * 20 - 10
+    others = torch.from_numpy(OTHER_LARGE)[None]
+
+    assert taught().drawn(logits, others, colours) is logits
+
+
+def test_in_their_window_outlines_are_told_as_in_the_image() -> None:
+    """What is kept of a corrected thing reaches as far as what is blurred does."""
+    whole = taught().surest([LARGE, TRUE], painted(TRUE))
+    one = outlined(TRUE, LARGE, TRUE)
+    window = taught().surest(one.outlines, one.colours)
+
+    assert whole is not None
+    assert window is not None
+    assert np.array_equal(whole.rim.inside, window.rim.inside)
+    assert window.sure == pytest.approx(whole.sure, abs=1e-4)
+    assert window.certainty == pytest.approx(whole.certainty, abs=1e-4)
 
 
 def test_a_thing_is_shown_with_three_outlines() -> None:
@@ -139,20 +179,22 @@ def test_of_a_large_thing_as_many_pixels_are_kept_as_there_may_be() -> None:
     large = box(4, 5, 40, 50)
     one = outlined(large, large)
 
-    assert int(one.rim.band.sum()) > 1000
+    rim = rim_of(large, painted(large))
+    assert rim is not None
+    assert int(rim.band.sum()) > 1000
     assert all(PIXELS // 2 <= len(sample.true) <= PIXELS for sample in one.samples)
 
 
 def test_where_nothing_tells_the_edge_an_outline_stays() -> None:
     """Of grain alone, and where it was right: but for two pixels of 144."""
     plain = painted()
-    one = corrected(TRUE, TRUE, plain)
+    one = corrected([TRUE], TRUE, plain)
     assert one is not None
     edges = regressed([one])
     assert edges is not None
     logits = torch.from_numpy(OTHER).float() * 20 - 10
 
-    assert ((edges.drawn(logits, plain) > 0).numpy() ^ OTHER).sum() <= 2
+    assert ((edges.drawn(logits, NONE, plain) > 0).numpy() ^ OTHER).sum() <= 2
     assert regressed([]) is None
 
 
@@ -163,7 +205,7 @@ def test_what_has_no_outline_in_the_image_stays(mask: Mask) -> None:
     logits = torch.from_numpy(mask).float() - 0.5
 
     assert rim_of(mask, painted()) is None
-    assert edges.drawn(logits, painted()) is logits
+    assert edges.drawn(logits, NONE, painted()) is logits
 
 
 def test_a_thing_is_not_moved_away() -> None:
@@ -171,7 +213,7 @@ def test_a_thing_is_not_moved_away() -> None:
     nothing = saying(-1.0)
     logits = torch.from_numpy(box(10, 10, 3, 3)).float() - 0.5
 
-    assert nothing.drawn(logits, painted()) is logits
+    assert nothing.drawn(logits, NONE, painted()) is logits
 
 
 def test_what_lies_beyond_the_window_counts() -> None:
@@ -179,28 +221,6 @@ def test_what_lies_beyond_the_window_counts() -> None:
     true, found = box(2, 20, 30, 10), box(2, 20, 6, 10)
 
     assert outlined(true, found).iou() == pytest.approx(6 / 30)
-
-
-def test_at_the_image_edge_there_is_an_outline_on_the_other_sides() -> None:
-    """A mask that the image cuts off has none where it is cut off: the square's rest is no image."""
-    rim = rim_of(box(40, 20, 20, 12), painted())
-
-    assert rim is not None
-    assert rim.inside.shape[0] == SHOWN[0] - (40 - 14)
-    assert not rim.band[-1, 26 - rim.columns.start]
-
-
-def test_colours_are_those_of_the_image_in_low_resolution() -> None:
-    """Of 4:3: white above black is 100 above 0, and no row of padding is there."""
-    embedding = ImageEmbedding(torch.zeros(8, 16, 16), (96, 128), (48, 64), 64)
-    window = np.zeros((96, 128, 3), dtype=np.uint8)
-    window[:40] = 255
-
-    colours = colours_of(window, embedding)
-
-    assert colours.shape == (*SHOWN, 3)
-    assert colours[:18, :, 0] == pytest.approx(100, abs=0.1)
-    assert colours[22:, :, 0] == pytest.approx(0, abs=0.1)
 
 
 def test_another_number_of_weights_is_refused() -> None:

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.vision.box_regression import BoxRegression
-from backend.vision.edge_regression import FEATURES, MEANS, EdgeRegression
+from backend.vision.edge_regression import EdgeRegression
 from backend.vision.errors import LearnedError
 from backend.vision.evidence import FITTED, Weights
 from backend.vision.inset import INSETS
 from backend.vision.learned import Learned, Lesson
+from backend.vision.rim import FEATURES, MEANS
 from backend.vision.taste import Taste
 from tests.vision.made_by_hand import cues
 
