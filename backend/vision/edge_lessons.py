@@ -1,7 +1,7 @@
 """Lessons about edges: of labels whose things are found with outlines that people mend all the same.
 
 The images are searched once more with all else that was learned. What is found is compared with what people
-marked, and where an outline learned from the other images would be nearer to that, it is kept.
+marked, and where edges learned from the other images bring outlines nearer to that, they are kept.
 """
 
 import math
@@ -86,7 +86,10 @@ def outlines_of(
     options: SearchOptions,
     step: Callable[[], object],
 ) -> Iterator[tuple[str, Corrected]]:
-    """Search one reviewed image; give what is found of things that a person has marked, with its label."""
+    """Search one reviewed image; give what is found of things that a person has marked, with its label.
+
+    And with what SAM draws besides, by boxes around it.
+    """
     both = surveyed(models, references, reviewed, options, learned, step)
     if both is None:
         return
