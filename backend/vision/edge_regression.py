@@ -11,7 +11,7 @@ moved along which the pixels' sides are told most surely: along a wrong one ther
 neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,44 +67,51 @@ class EdgeRegression:
             return None
         return Told(rim, sure, float(-np.logaddexp(0, -np.abs(each)).mean()))
 
-    def surest(self, outlines: Sequence[Mask], colours: Pixels) -> "Told | None":
+    def surest(self, outlines: Iterable[Mask], colours: Pixels) -> "Told | None":
         """Move an outline of a thing to where people see the edge: the one of which that is told most surely.
 
         Args:
-            outlines: the one that was found, and others of the same thing, (n, m) bool each.
+            outlines: the one that was found, and others of the same thing, (n, m) bool each; the others are
+                not asked for where nothing is told of the first.
             colours: see ``colours_of``, (n, m, 3).
 
         Returns:
             The outline, moved; None where nothing would be left of the one that was found, where there is
             nothing beside it to compare with, or where nothing of such colours was seen.
         """
-        found, *others = (self._told_of(outline, colours) for outline in outlines)
+        told = (self._told_of(outline, colours) for outline in outlines)
+        found = next(told)
         if found is None:
             return None
-        return max([found, *(one for one in others if one is not None)], key=lambda one: one.certainty)
+        return max([found, *(one for one in told if one is not None)], key=lambda one: one.certainty)
 
     def _told_of(self, outline: Mask, colours: Pixels) -> "Told | None":
         rim = rim_of(outline, colours)
         return None if rim is None else self.told(rim)
 
-    def drawn(self, logits: Tensor, others: Tensor, colours: Pixels) -> Tensor:
+    def drawn(self, logits: Tensor, others: Callable[[Tensor], Tensor], colours: Pixels) -> Tensor:
         """Draw a thing with the surest of its outlines.
 
         Args:
             logits: low-resolution logits over the padded square, (4h, 4w) float.
-            others: other outlines of the thing, (n, 4h, 4w) bool.
+            others: gives other outlines of the thing, (n, 4h, 4w) bool; called only where its colours are
+                known, for it takes longer than all the rest.
             colours: see ``colours_of``.
 
         Returns:
             Logits with another outline, (4h, 4w) float; as before where ``surest`` has none.
         """
         rows, columns = colours.shape[:2]
-        outlines = [one[:rows, :columns].cpu().numpy() for one in (logits > 0, *others)]
-        best = self.surest(outlines, colours)
+
+        def outlines() -> Iterator[Mask]:
+            yield (logits > 0)[:rows, :columns].cpu().numpy()
+            yield from others(logits)[:, :rows, :columns].cpu().numpy()
+
+        best = self.surest(outlines(), colours)
         if best is None:
             return logits
         result = torch.full_like(logits, -1.0)
-        result[:rows, :columns][best.rim.rows, best.rim.columns] = torch.from_numpy(best.sure).to(logits)
+        result[:rows, :columns] = torch.from_numpy(best.over((rows, columns))).to(logits)
         return result
 
 
@@ -121,6 +128,12 @@ class Told:
     rim: Rim
     sure: Pixels
     certainty: float
+
+    def over(self, size_hw: tuple[int, ...]) -> Pixels:
+        """How surely each pixel of all that the rim was cut from is inside; beyond its window none is."""
+        everywhere = np.full(size_hw, -1.0)
+        everywhere[self.rim.rows, self.rim.columns] = self.sure
+        return everywhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,11 +171,8 @@ class Corrected:
 
     def iou(self, regression: EdgeRegression | None = None) -> float:
         """IoU of the outline with the thing: as it was found, or as *regression* has it."""
-        inside = self.outlines[0].copy()
         best = None if regression is None else regression.surest(self.outlines, self.colours)
-        if best is not None:
-            inside[:] = False
-            inside[best.rim.rows, best.rim.columns] = best.sure > 0
+        inside = self.outlines[0] if best is None else best.over(self.true.shape) > 0
         both = int((inside & self.true).sum())
         return both / (self.area + int(inside.sum()) - both)
 

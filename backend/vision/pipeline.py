@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -485,7 +486,7 @@ def finished(
         drawn = replace(drawn, logits=inset(drawn.logits, by, embedding))
     edges = learned.edges().get(claim.label)
     if edges is not None and colours is not None:
-        others = by_boxes(sam, embedding, drawn.logits)
+        others = partial(by_boxes, sam, embedding)
         drawn = replace(drawn, logits=edges.drawn(drawn.logits, others, colours))
     return claim if drawn is claim.candidate else replace(claim, candidate=drawn)
 

@@ -1,8 +1,11 @@
 """Outlines are moved to where people see the edge, on images drawn by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from backend.vision.edge_regression import (
     PIXELS,
@@ -16,7 +19,15 @@ from backend.vision.rim import FEATURES, MEANS, Mask, Pixels, rim_of
 
 SIDE = 64  # of the low-resolution square; the image fills 48 rows of it
 SHOWN = (48, 64)
-NONE = torch.zeros(0, SIDE, SIDE, dtype=torch.bool)  # no other outlines
+
+
+def others(*outlines: Mask) -> Callable[[Tensor], Tensor]:
+    """Other outlines of a thing, whatever was found of it."""
+    given = torch.from_numpy(np.stack(outlines)) if outlines else torch.zeros(0, SIDE, SIDE).bool()
+    return lambda _: given
+
+
+NONE = others()
 
 
 def box(top: int, left: int, height: int, width: int) -> Mask:
@@ -119,37 +130,41 @@ def taught() -> EdgeRegression:
 
 
 def test_of_several_outlines_the_surest_is_moved() -> None:
-    """By half of a thing, and by one that is two pixels too large: alone the half stays wrong."""
+    """By half of a thing, and by one that is a pixel too large: alone the half stays wrong."""
     half = torch.from_numpy(HALF).float() * 20 - 10
-    larger = torch.from_numpy(box(25, 29, 11, 18))
+    larger = box(25, 29, 11, 18)
 
     alone = taught().drawn(half, NONE, painted(OTHER))
-    together = taught().drawn(half, larger[None], painted(OTHER))
+    together = taught().drawn(half, others(larger), painted(OTHER))
 
     assert outlined(OTHER, HALF).iou() == 0.5
     assert outlined(OTHER, HALF).iou(taught()) < 0.9
-    assert outlined(OTHER, HALF, larger.numpy()).iou(taught()) >= 0.95
+    assert outlined(OTHER, HALF, larger).iou(taught()) >= 0.95
     assert ((alone > 0).numpy() ^ OTHER).sum() >= 0.1 * OTHER.sum()
     assert ((together > 0).numpy() ^ OTHER).sum() <= 0.05 * OTHER.sum()
 
 
 def test_a_right_outline_stays_whatever_others_there_are() -> None:
     """Half of the thing, all of the image, and nothing at all."""
-    others = torch.from_numpy(np.stack([HALF, box(0, 0, *SHOWN), box(0, 0, 0, 0)]))
+    all_of_it, nothing = box(0, 0, *SHOWN), box(0, 0, 0, 0)
     logits = torch.from_numpy(OTHER).float() * 20 - 10
 
-    moved = taught().drawn(logits, others, painted(OTHER))
+    moved = taught().drawn(logits, others(HALF, all_of_it, nothing), painted(OTHER))
 
     assert ((moved > 0).numpy() ^ OTHER).sum() <= 0.05 * OTHER.sum()
 
 
 def test_where_the_found_outline_has_other_colours_no_other_outline_is_taken() -> None:
-    """A thing that is much darker than all that taught."""
+    """A thing that is much darker than all that taught: SAM is not even asked."""
+
+    def fail(_: Tensor) -> Tensor:
+        raise AssertionError("asked")
+
     colours = painted(OTHER) - OTHER[: SHOWN[0], : SHOWN[1], None] * np.array([30.0, 0, 0])
     logits = torch.from_numpy(OTHER).float() * 20 - 10
-    others = torch.from_numpy(OTHER_LARGE)[None]
 
-    assert taught().drawn(logits, others, colours) is logits
+    assert taught().drawn(logits, others(OTHER_LARGE), colours) is logits
+    assert taught().drawn(logits, fail, colours) is logits
 
 
 def test_in_their_window_outlines_are_told_as_in_the_image() -> None:
