@@ -21,19 +21,20 @@ script, count, stop_s = sys.argv[1:]
 supervisor = Supervisor([sys.executable, "-c", script], count=int(count), threads=3, stop_s=float(stop_s))
 raise SystemExit(supervisor.run())
 """
+# All write into one file, each line at once: `print` writes it in pieces where Python's output is unbuffered.
 PATIENT = """
 import os, signal, time
-signal.signal(signal.SIGTERM, lambda *_: (print("asked", flush=True), os._exit(0)))
-print("threads", os.environ["ONESHOT_THREADS"], os.environ["OMP_NUM_THREADS"], flush=True)
+signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b"asked\\n"), os._exit(0)))
+os.write(1, f"threads {os.environ['ONESHOT_THREADS']} {os.environ['OMP_NUM_THREADS']}\\n".encode())
 time.sleep(600)
 """
 DEAF = """
-import signal, time
+import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("deaf", flush=True)
+os.write(1, b"deaf\\n")
 time.sleep(600)
 """
-REFUSED = "print('refused', flush=True); raise SystemExit(1)"
+REFUSED = r"import os; os.write(1, b'refused\n'); raise SystemExit(1)"
 Supervise = Callable[..., subprocess.Popen[bytes]]
 
 
