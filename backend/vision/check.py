@@ -34,6 +34,8 @@ from backend.vision.evidence import (
     pooled,
     strictly,
 )
+from backend.vision.layout import layouts_of
+from backend.vision.layout import likeness as layout_likeness
 from backend.vision.learned import NOTHING, Learned, Lesson
 from backend.vision.parts import Part
 from backend.vision.prototype import Look, Prototype
@@ -45,6 +47,7 @@ from backend.vision.views import View, tile_length
 SAME = 0.9  # IoU of two masks that are one
 PLAUSIBLE = 0.2  # evidence: with less, likeness cannot make an instance of it any more
 COLOUR_KINSHIP = 0.3  # against a semantic cosine of 1
+LAYOUT_KINSHIP = 1.0
 TEXT_KINSHIP = 0.3
 EDGE = 2  # low-resolution pixels
 
@@ -83,11 +86,13 @@ class Appearance:
         vectors: their unit semantic vectors, (n, D) float.
         colours: their colour histograms, (n, bins) float.
         edges: of their outlines.
+        layouts: which colours lie where on them, (n, 3, h, w) float.
     """
 
     vectors: Tensor
     colours: Tensor
     edges: Edges
+    layouts: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,15 +186,18 @@ def look(
         return None
     logits, shared, known = torch.stack([one.logits for one in plausible]), shared.cpu(), dict[int, Tensor]()
     colours, edges = colour_histograms(image, logits > 0, embedding), edges_of(image, logits, embedding)
+    layouts = layouts_of(image, logits > 0, embedding)
 
     def sight(chosen: list[int]) -> Sight | None:
         new = [i for i in chosen if i not in known]
         if new:
-            vectors = encoder.vectors(image, logits[new], embedding, masked=True).cpu()
-            known.update(zip(new, vectors, strict=True))
+            known.update(
+                zip(new, encoder.vectors(image, logits[new], embedding, masked=True).cpu(), strict=True)
+            )
         if not chosen:
             return None
-        seen = Appearance(torch.stack([known[i] for i in chosen]), colours[chosen], edges.of(chosen))
+        vectors = torch.stack([known[i] for i in chosen])
+        seen = Appearance(vectors, colours[chosen], edges.of(chosen), layouts[chosen])
         some = [plausible[i] for i in chosen]
         return measured(encoder, exemplars, maps, some, seen, shared[chosen][:, chosen])
 
@@ -320,8 +328,9 @@ def measured(
     closest = [closest_look(one.prototype, seen) for one in exemplars]
     each = [one.label for one in exemplars]
     cosine, *rest = torch.stack(closest).unbind(dim=1)  # (e, n) each
-    likeness, colour, edge, sharpness = (with_others(one, each) for one in rest)
-    kinship = with_others(cosine, each) + COLOUR_KINSHIP * colour
+    likeness, colour, edge, sharpness, layout = (with_others(one, each) for one in rest)
+    telling = (layout - usual_layout_likeness(exemplars)).clamp_min(0)
+    kinship = with_others(cosine, each) + COLOUR_KINSHIP * colour + LAYOUT_KINSHIP * telling
     labels = sorted(set(each))
     names = text_evidence(encoder, seen.vectors, labels)
     if names is not None:
@@ -350,6 +359,18 @@ def measured(
         shared=shared[chosen][:, chosen],
         vectors=seen.vectors[chosen],
     )
+
+
+def usual_layout_likeness(exemplars: Sequence[Exemplar]) -> float:
+    """Mean likeness of the layouts of different labels' annotated objects, 0 at least and with one label.
+
+    What is laid out no more alike than that tells no label from another.
+    """
+    looks = [(one.label, look.layout) for one in exemplars for look in one.prototype.looks]
+    layouts = torch.stack([layout for _, layout in looks])
+    different = torch.tensor([[one != other for other, _ in looks] for one, _ in looks])
+    alike = layout_likeness(layouts, layouts)[different]
+    return max(float(alike.mean()), 0.0) if len(alike) else 0.0
 
 
 def owners(kinship: Tensor, labels: Sequence[str], searched: Collection[int]) -> Tensor:
@@ -444,21 +465,22 @@ def closest_look(prototype: Prototype, seen: Appearance) -> Tensor:
 
     Returns:
         Rows of n: semantic cosine, likeness (1 where the prototype is weak: the check steps back), colour,
-        likeness of the edge and logarithm of its sharpness; (5, n) float.
+        likeness of the edge and logarithm of its sharpness, likeness of the layout; (6, n) float.
     """
-    each = torch.stack([compared(one, seen) for one in prototype.looks])  # (l, 5, n)
+    each = torch.stack([compared(one, seen) for one in prototype.looks])  # (l, 6, n)
     cosine, _, colour, *_ = each.unbind(dim=1)
     best = (cosine + COLOUR_KINSHIP * colour).argmax(dim=0)
     return each[best, :, torch.arange(len(best))].T
 
 
 def compared(one: Look, seen: Appearance) -> Tensor:
-    """Compare candidates with one annotated object, see ``closest_look``, (5, n) float."""
+    """Compare candidates with one annotated object, see ``closest_look``, (6, n) float."""
     cosine = (seen.vectors @ one.semantic.vector.cpu()).clamp(-1, 1)
     relative = torch.ones_like(cosine) if one.semantic.weak else one.semantic.relative(cosine).clamp(-1, 1.5)
     edge = seen.edges.likeness(one.edge).clamp(0, 1)
     sharpness = seen.edges.log_sharpness(one.edge).clamp(LEAST_SHARP, MOST_SHARP)
-    return torch.stack([cosine, relative, seen.colours @ one.colours, edge, sharpness])
+    layout = layout_likeness(seen.layouts, one.layout[None])[:, 0]
+    return torch.stack([cosine, relative, seen.colours @ one.colours, edge, sharpness, layout])
 
 
 def leads(kinship: Tensor, labels: Sequence[str], owner: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from backend.vision.calibration import SemanticReference, semantic_reference
 from backend.vision.candidate import HALF_COVERED
 from backend.vision.colour import colour_histograms
 from backend.vision.edges import Edges, edges_of
+from backend.vision.layout import layouts_of
 from backend.vision.location_map import Location, contrast
 from backend.vision.sam import ImageEmbedding, to_grid
 from backend.vision.semantics import SemanticEncoder
@@ -25,11 +26,13 @@ class Look:
         semantic: to the semantic encoder.
         colours: square roots of its colour histogram, (bins,) float.
         edge: how the image changes across its outline.
+        layout: which colours lie where on it, (3, h, w) float.
     """
 
     semantic: SemanticReference
     colours: Tensor
     edge: Edges
+    layout: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,7 @@ def build_prototype(
     logits = torch.stack([reference_logits(mask, embedding) for mask in masks])
     likeness = location.sam.map(embedding.features).where(embedding.valid, -torch.inf)
     colours = colour_histograms(image, logits > 0, embedding)
+    layouts = layouts_of(image, logits > 0, embedding)
     return Prototype(
         scale=scale,
         cells=sum(float(to_grid(mask, embedding).sum()) for mask in masks) / len(masks),
@@ -93,8 +97,9 @@ def build_prototype(
                 semantic_reference(encoder, image, one, embedding, likeness),
                 colour,
                 edges_of(image, one[None], embedding),
+                layout,
             )
-            for one, colour in zip(logits, colours, strict=True)
+            for one, colour, layout in zip(logits, colours, layouts, strict=True)
         ),
     )
 

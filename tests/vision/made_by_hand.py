@@ -10,6 +10,7 @@ from backend.vision.candidate import Candidate, cell_coverage
 from backend.vision.check import Appearance, Exemplar
 from backend.vision.edges import Edges
 from backend.vision.evidence import Cues
+from backend.vision.layout import CELLS as LAYOUT_CELLS
 from backend.vision.location_map import Contrast, Location
 from backend.vision.prototype import Look, Prototype
 from backend.vision.reference import LocationLevels, Reference
@@ -20,6 +21,7 @@ CELLS = 2
 NOTHING = Contrast(torch.ones(2), torch.zeros(2), thing_level=1, ground_level=0, deviation=1, sharpness=1)
 DATE, FIG, OTHER = torch.eye(3)
 GREY = torch.tensor([1.0, 0.0])  # a histogram of two colours
+PLAIN = torch.zeros(3, LAYOUT_CELLS, LAYOUT_CELLS)  # a layout of one colour
 EDGE = Edges(torch.eye(11, 3)[None], torch.tensor([0.2]), torch.tensor([True]))
 
 
@@ -28,11 +30,11 @@ def embedding(height: int, width: int) -> ImageEmbedding:
     return ImageEmbedding(torch.zeros(2, 4, 4), (height, width), resized_size(height, width, 64), 64)
 
 
-def grey(vectors: Tensor) -> Appearance:
-    """Candidates with these semantic vectors, (n, 3) float; all are grey, with the same edge."""
+def grey(vectors: Tensor, *, layout: Tensor = PLAIN) -> Appearance:
+    """Candidates with these semantic vectors, (n, 3) float; all are grey, with the same layout and edge."""
     count = len(vectors)
     edges = Edges(*(one.expand(count, *one.shape[1:]) for one in (EDGE.profiles, EDGE.sharpness, EDGE.known)))
-    return Appearance(vectors, GREY.expand(count, 2), edges)
+    return Appearance(vectors, GREY.expand(count, 2), edges, layout.expand(count, *layout.shape))
 
 
 def prototype(
@@ -42,10 +44,11 @@ def prototype(
     scale: int = 1,
     weak: bool = False,
     colours: Tensor = GREY,
+    layout: Tensor = PLAIN,
 ) -> Prototype:
     """A prototype with an object per vector: cosine 0.2 is ground, 1 the thing itself."""
     looks = [
-        Look(SemanticReference(one, ground=0.2, itself=1.0, weak=weak), colours, EDGE)
+        Look(SemanticReference(one, ground=0.2, itself=1.0, weak=weak), colours, EDGE, layout)
         for one in (vector, *more)
     ]
     return Prototype(scale, cells, Location(NOTHING, NOTHING), tuple(looks))

@@ -29,6 +29,7 @@ from backend.vision.check import (
     surest,
     unchecked,
     unlooked,
+    usual_layout_likeness,
 )
 from backend.vision.colour import HUE_BINS, LIGHTNESS_BINS
 from backend.vision.evidence import FITTED, MOST_LEAD, Cues, EvidenceWeights, Weights, strictly
@@ -41,6 +42,7 @@ from tests.vision.made_by_hand import (
     FIG,
     GREY,
     OTHER,
+    PLAIN,
     candidate,
     cues,
     exemplar,
@@ -64,8 +66,9 @@ def sighted(
     found: Sequence[Candidate] | None = None,
     maps: dict[int, Tensor] | None = None,
     encoder: SemanticEncoder | None = None,
+    layout: Tensor = PLAIN,
 ) -> Sight | None:
-    """Measure candidates by hand-made vectors; they are grey, and overlap as drawn."""
+    """Measure candidates by hand-made vectors; they are grey, of one layout, and overlap as drawn."""
     found = found or [candidate(columns=slice(4 * i, 4 * i + 4)) for i in range(len(vectors))]
     masks = torch.stack([one.mask for one in found])
     return measured(
@@ -73,7 +76,7 @@ def sighted(
         exemplars,
         dict.fromkeys(range(len(exemplars)), ANYWHERE) if maps is None else maps,
         found,
-        grey(torch.stack(list(vectors))),
+        grey(torch.stack(list(vectors)), layout=layout),
         overlap(masks, masks),
     )
 
@@ -191,6 +194,49 @@ def test_of_two_labels_that_mean_the_same_colour_decides() -> None:
     (claim,) = claimed([DATE], green, grey)
 
     assert claim.label == "ripe"
+
+
+def spot(row: int, column: int) -> Tensor:
+    """A layout with all its L* in one cell."""
+    layout = torch.zeros_like(PLAIN)
+    layout[0, row, column] = 1
+    return layout
+
+
+def test_of_two_labels_that_mean_the_same_the_layout_decides() -> None:
+    """The thing lies on its side; otherwise its colours are where the second label's are."""
+    one, other = (
+        exemplar(name, prototype(DATE, layout=spot(0, at))) for name, at in (("uno", 1), ("due", 2))
+    )
+
+    seen = sighted([DATE], one, other, layout=torch.rot90(spot(0, 2), 1, (1, 2)))
+
+    assert seen is not None
+    assert (seen.owner.tolist(), seen.cues.lead.tolist()) == ([1], [pytest.approx(MOST_LEAD)])
+
+
+def test_a_layout_that_all_labels_share_says_nothing() -> None:
+    """Two thirds of a layout are every label's; by the rest the thing is the second's, but that is usual."""
+    shared = math.sqrt(2 / 3) * spot(2, 2)
+    names = ("uno", "due", "tre")
+    labels = [
+        exemplar(name, prototype(DATE, layout=shared + math.sqrt(1 / 3) * spot(0, at)))
+        for name, at in zip(names, (1, 2, 3), strict=True)
+    ]
+
+    assert usual_layout_likeness(labels) == pytest.approx(2 / 3)
+    seen = sighted([DATE], *labels, layout=math.sqrt(1 / 3) * spot(0, 2))
+
+    assert seen is not None
+    assert seen.cues.lead.tolist() == [0]
+
+
+def test_a_label_without_others_has_no_usual_layout() -> None:
+    """Nor has one of which nothing is alike."""
+    one, other = (exemplar("date", prototype(DATE, layout=spot(0, at))) for at in (1, 2))
+
+    assert usual_layout_likeness([one, other]) == 0
+    assert usual_layout_likeness([one, replace(other, label="fig")]) == 0
 
 
 def test_of_two_labels_that_look_the_same_the_name_decides_where_the_encoder_reads() -> None:
