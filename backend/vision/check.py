@@ -47,7 +47,7 @@ from backend.vision.views import View, tile_length
 SAME = 0.9  # IoU of two masks that are one
 PLAUSIBLE = 0.2  # evidence: with less, likeness cannot make an instance of it any more
 COLOUR_KINSHIP = 0.3  # against a semantic cosine of 1
-LAYOUT_KINSHIP = 1.0
+LAYOUT_KINSHIP = 0.5
 TEXT_KINSHIP = 0.3
 EDGE = 2  # low-resolution pixels
 
@@ -163,6 +163,7 @@ def look(
     weights: Weights,
     *,
     every: bool = True,
+    without: Collection[Part] = (),
 ) -> Sight | None:
     """Measure the candidates of one view.
 
@@ -177,6 +178,7 @@ def look(
         weights: of the cues at first sight.
         every: also what cannot be sure, and shares most of itself with what is sure: it is a part of that, or
             several. Its look costs as much as any, and next to none is an instance.
+        without: without ``layout``, labels compete by meaning and colours alone.
 
     Returns:
         What was measured; None if no candidate is plausible.
@@ -199,7 +201,7 @@ def look(
         vectors = torch.stack([known[i] for i in chosen])
         seen = Appearance(vectors, colours[chosen], edges.of(chosen), layouts[chosen])
         some = [plausible[i] for i in chosen]
-        return measured(encoder, exemplars, maps, some, seen, shared[chosen][:, chosen])
+        return measured(*(encoder, exemplars, maps, some, seen, shared[chosen][:, chosen]), without=without)
 
     if every:
         return sight(list(range(len(plausible))))
@@ -314,6 +316,8 @@ def measured(
     candidates: Sequence[Candidate],
     seen: Appearance,
     shared: Tensor,
+    *,
+    without: Collection[Part] = (),
 ) -> Sight | None:
     """Let the labels compete for the candidates, and collect the cues of each for the label it goes to.
 
@@ -324,13 +328,15 @@ def measured(
         candidates: n of them.
         seen: what they look like.
         shared: intersection over the smaller of each pair, (n, n) float.
+        without: see ``look``.
     """
     closest = [closest_look(one.prototype, seen) for one in exemplars]
     each = [one.label for one in exemplars]
     cosine, *rest = torch.stack(closest).unbind(dim=1)  # (e, n) each
     likeness, colour, edge, sharpness, layout = (with_others(one, each) for one in rest)
-    telling = (layout - usual_layout_likeness(exemplars)).clamp_min(0)
-    kinship = with_others(cosine, each) + COLOUR_KINSHIP * colour + LAYOUT_KINSHIP * telling
+    kinship = with_others(cosine, each) + COLOUR_KINSHIP * colour
+    if "layout" not in without:
+        kinship = kinship + LAYOUT_KINSHIP * (layout - usual_layout_likeness(exemplars)).clamp_min(0)
     labels = sorted(set(each))
     names = text_evidence(encoder, seen.vectors, labels)
     if names is not None:

@@ -13,6 +13,7 @@ Part = Literal[
     "colour",
     "edge",
     "lead",  # labels compete all the same
+    "layout",  # labels compete by meaning and colours alone
     "company",  # what is seen first decides
 ]
 PARTS: tuple[Part, ...] = get_args(Part)

@@ -314,6 +314,7 @@ def looked(
                     sight = look(
                         *(models.semantic, exemplars, likely, candidates, view, window, shown, weights),
                         every=every,
+                        without=options.without,
                     )
                 else:
                     sight = unlooked(exemplars, likely, candidates, view, shown, weights)

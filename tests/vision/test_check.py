@@ -33,6 +33,7 @@ from backend.vision.check import (
 )
 from backend.vision.colour import HUE_BINS, LIGHTNESS_BINS
 from backend.vision.evidence import FITTED, MOST_LEAD, Cues, EvidenceWeights, Weights, strictly
+from backend.vision.parts import Part
 from backend.vision.sam import ImageEmbedding, resized_size
 from backend.vision.semantics import CropEncoder, SamSemantics, SemanticEncoder, Words
 from backend.vision.views import View
@@ -67,6 +68,7 @@ def sighted(
     maps: dict[int, Tensor] | None = None,
     encoder: SemanticEncoder | None = None,
     layout: Tensor = PLAIN,
+    without: Sequence[Part] = (),
 ) -> Sight | None:
     """Measure candidates by hand-made vectors; they are grey, of one layout, and overlap as drawn."""
     found = found or [candidate(columns=slice(4 * i, 4 * i + 4)) for i in range(len(vectors))]
@@ -78,6 +80,7 @@ def sighted(
         found,
         grey(torch.stack(list(vectors)), layout=layout),
         overlap(masks, masks),
+        without=without,
     )
 
 
@@ -209,10 +212,15 @@ def test_of_two_labels_that_mean_the_same_the_layout_decides() -> None:
         exemplar(name, prototype(DATE, layout=spot(0, at))) for name, at in (("uno", 1), ("due", 2))
     )
 
-    seen = sighted([DATE], one, other, layout=torch.rot90(spot(0, 2), 1, (1, 2)))
+    thing = torch.rot90(spot(0, 2), 1, (1, 2))
+
+    seen = sighted([DATE], one, other, layout=thing)
+    without = sighted([DATE], one, other, layout=thing, without=["layout"])
 
     assert seen is not None
+    assert without is not None
     assert (seen.owner.tolist(), seen.cues.lead.tolist()) == ([1], [pytest.approx(MOST_LEAD)])
+    assert without.cues.lead.tolist() == [0]
 
 
 def test_a_layout_that_all_labels_share_says_nothing() -> None:
