@@ -47,7 +47,8 @@ from backend.vision.views import View, tile_length
 SAME = 0.9  # IoU of two masks that are one
 PLAUSIBLE = 0.2  # evidence: with less, likeness cannot make an instance of it any more
 COLOUR_KINSHIP = 0.3  # against a semantic cosine of 1
-LAYOUT_KINSHIP = 0.5
+LAYOUT_KINSHIP = 0.7
+ALIKE_BY_CHANCE = 0.2  # layouts of things that have nothing to do with each other
 TEXT_KINSHIP = 0.3
 EDGE = 2  # low-resolution pixels
 
@@ -336,7 +337,7 @@ def measured(
     likeness, colour, edge, sharpness, layout = (with_others(one, each) for one in rest)
     kinship = with_others(cosine, each) + COLOUR_KINSHIP * colour
     if "layout" not in without:
-        kinship = kinship + LAYOUT_KINSHIP * (layout - usual_layout_likeness(exemplars)).clamp_min(0)
+        kinship = kinship + LAYOUT_KINSHIP * (layout - ALIKE_BY_CHANCE).clamp_min(0)
     labels = sorted(set(each))
     names = text_evidence(encoder, seen.vectors, labels)
     if names is not None:
@@ -365,18 +366,6 @@ def measured(
         shared=shared[chosen][:, chosen],
         vectors=seen.vectors[chosen],
     )
-
-
-def usual_layout_likeness(exemplars: Sequence[Exemplar]) -> float:
-    """Mean likeness of the layouts of different labels' annotated objects, 0 at least and with one label.
-
-    What is laid out no more alike than that tells no label from another.
-    """
-    looks = [(one.label, look.layout) for one in exemplars for look in one.prototype.looks]
-    layouts = torch.stack([layout for _, layout in looks])
-    different = torch.tensor([[one != other for other, _ in looks] for one, _ in looks])
-    alike = layout_likeness(layouts, layouts)[different]
-    return max(float(alike.mean()), 0.0) if len(alike) else 0.0
 
 
 def owners(kinship: Tensor, labels: Sequence[str], searched: Collection[int]) -> Tensor:

@@ -16,7 +16,7 @@ from backend.vision.sam import ImageEmbedding
 
 CELLS = 16  # along each side of a thing
 SAMPLES = 4  # along each side of a cell
-SLOWLY = 4.0  # cells: standard deviation of the means that are taken off
+SLOWLY = 3.0  # cells: standard deviation of the means that are taken off
 ANGLES = 30  # of a quarter turn, of which one lays a thing straight
 POINTS = 256  # of a mask, about, which say how it lies
 STRAY = 0.01  # of a mask's points on each side of it, which say nothing about its box

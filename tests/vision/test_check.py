@@ -29,7 +29,6 @@ from backend.vision.check import (
     surest,
     unchecked,
     unlooked,
-    usual_layout_likeness,
 )
 from backend.vision.colour import HUE_BINS, LIGHTNESS_BINS
 from backend.vision.evidence import FITTED, MOST_LEAD, Cues, EvidenceWeights, Weights, strictly
@@ -223,28 +222,18 @@ def test_of_two_labels_that_mean_the_same_the_layout_decides() -> None:
     assert without.cues.lead.tolist() == [0]
 
 
-def test_a_layout_that_all_labels_share_says_nothing() -> None:
-    """Two thirds of a layout are every label's; by the rest the thing is the second's, but that is usual."""
-    shared = math.sqrt(2 / 3) * spot(2, 2)
-    names = ("uno", "due", "tre")
-    labels = [
-        exemplar(name, prototype(DATE, layout=shared + math.sqrt(1 / 3) * spot(0, at)))
-        for name, at in zip(names, (1, 2, 3), strict=True)
-    ]
+def test_a_layout_that_is_alike_by_chance_says_nothing() -> None:
+    """A fifth of the thing lies where the second label's parts do, then half: that is the second's."""
+    one, other = (
+        exemplar(name, prototype(DATE, layout=spot(0, at))) for name, at in (("uno", 1), ("due", 2))
+    )
 
-    assert usual_layout_likeness(labels) == pytest.approx(2 / 3)
-    seen = sighted([DATE], *labels, layout=math.sqrt(1 / 3) * spot(0, 2))
+    little, half = (sighted([DATE], one, other, layout=share * spot(0, 2)) for share in (0.2, 0.5))
 
-    assert seen is not None
-    assert seen.cues.lead.tolist() == [0]
-
-
-def test_a_label_without_others_has_no_usual_layout() -> None:
-    """Nor has one of which nothing is alike."""
-    one, other = (exemplar("date", prototype(DATE, layout=spot(0, at))) for at in (1, 2))
-
-    assert usual_layout_likeness([one, other]) == 0
-    assert usual_layout_likeness([one, replace(other, label="fig")]) == 0
+    assert little is not None
+    assert half is not None
+    assert (little.owner.tolist(), little.cues.lead.tolist()) == ([0], [0])
+    assert (half.owner.tolist(), half.cues.lead.tolist()) == ([1], [pytest.approx(MOST_LEAD)])
 
 
 def test_of_two_labels_that_look_the_same_the_name_decides_where_the_encoder_reads() -> None:
