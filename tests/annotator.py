@@ -88,9 +88,10 @@ class Annotator:
         return backend
 
     def annotate(self, task: int, regions: Sequence[Mapping[str, Any]], **fields: Any) -> int:
-        """Submit an annotation; its id."""
+        """Submit an annotation as the editor does, which says how long it took; its id."""
         annotation = self.request(
-            "POST", f"/api/tasks/{task}/annotations/", json={"result": list(regions)} | fields
+            *("POST", f"/api/tasks/{task}/annotations/"),
+            json={"result": list(regions), "lead_time": 1.5} | fields,
         )
         return int(annotation["id"])
 

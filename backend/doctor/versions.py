@@ -14,8 +14,8 @@ from backend.jobs.version import checkpoint_slug, model_version
 from backend.labelstudio.client import Project
 from backend.labelstudio.connections import MlBackend
 from backend.labelstudio.label_config import Control
+from backend.labelstudio.origin import OUR_VERSIONS
 from backend.labelstudio.references import PickedReferences
-from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
 from backend.settings import Settings
 
 

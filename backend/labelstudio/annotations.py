@@ -36,13 +36,16 @@ class AnnotatedTask:
 class ProjectAnnotations:
     """The annotations of one project, as ``references.pick_references`` wants them.
 
-    To be kept: it remembers which tasks have nothing but accepted predictions, and downloads those once.
+    To be kept: it remembers which tasks have nothing but accepted predictions, and which annotations beside a
+    prediction are no reviews of it; those are downloaded once.
     """
 
     def __init__(self, client: "LabelStudio", project_id: int) -> None:
         self._client = client
         self._project_id = project_id
         self._accepted: set[AnnotatedTask] = set()
+        self._no_reviews: set[tuple[AnnotatedTask, int]] = set()
+        self._beside_predictions: dict[int, AnnotatedTask] = {}
         self._listed: tuple[AnnotatedTask, ...] | None = None
 
     def as_of_now(self) -> "ProjectAnnotations":
@@ -77,13 +80,17 @@ class ProjectAnnotations:
     def after_predictions(self, version: str) -> dict[int, int]:
         """Id and task of each annotation of a task that has a prediction, by id: reviews, most of them.
 
-        Label Studio forgets which prediction an annotation was made from when that prediction is deleted.
+        Those that were no reviews when they were last downloaded (``named``) are left out. Label Studio
+        forgets which prediction an annotation was made from when that prediction is deleted.
 
         Args:
             version: what the predictions' versions begin with.
         """
         tasks = [task for task in self._tasks() if any(each.startswith(version) for each in task.versions)]
-        return dict(sorted((int(each), task.id) for task in tasks for each in _ids(task)))
+        self._beside_predictions = {task.id: task for task in tasks}
+        found = [(int(each), task) for task in tasks for each in _ids(task)]
+        self._no_reviews &= {(task, each) for each, task in found}
+        return dict(sorted((each, task.id) for each, task in found if (task, each) not in self._no_reviews))
 
     def named(self, annotations: Mapping[int, int]) -> list[Annotation]:
         """Those of *annotations* (task by id) that still exist, in the order given."""
@@ -95,6 +102,11 @@ class ProjectAnnotations:
                 self._project_id, tasks[start : start + _MOST_AT_ONCE]
             )
             if annotation.id in annotations
+        }
+        self._no_reviews |= {
+            (self._beside_predictions[each.task_id], each.id)
+            for each in found.values()
+            if not each.is_review and each.task_id in self._beside_predictions
         }
         return [found[each] for each in annotations if each in found]
 

@@ -23,6 +23,7 @@ from backend.labelstudio.connections import (
     wrong_but_for_address,
 )
 from backend.labelstudio.errors import NotFoundError, PredictionRefusedError, RequestRefusedError
+from backend.labelstudio.origin import merely_converted, objects, parent_of
 from backend.labelstudio.predictions import check_predictions
 from backend.labelstudio.references import Annotation
 from backend.labelstudio.sdk_errors import check_status, label_studio_errors
@@ -192,7 +193,9 @@ class LabelStudio:
         """The annotations of those of *task_ids* (at most 100) that still exist."""
         page = self._list_tasks(project_id, selection_query(task_ids), fields="all")
         return [
-            _annotation(each, _task(task)) for task in page.tasks for each in task.get("annotations") or []
+            _annotation(each, _task(task), objects(task.get("predictions")))
+            for task in page.tasks
+            for each in task.get("annotations") or []
         ]
 
     def task_contents(self, project_id: int, task_ids: Sequence[int]) -> list[Mapping[str, Any]]:
@@ -504,13 +507,19 @@ def _task(task: Mapping[str, Any]) -> Task:
     )
 
 
-def _annotation(fields: Mapping[str, Any], task: Task) -> Annotation:
+def _annotation(
+    fields: Mapping[str, Any], task: Task, predictions: Sequence[Mapping[str, Any]]
+) -> Annotation:
+    parent = fields.get("parent_prediction")
+    if parent is None and (found := parent_of(fields, predictions)):
+        parent = found.get("id")
     return Annotation(
         id=int(fields["id"]),
         task_id=task.id,
         task_data=task.data,
-        result=tuple(region for region in fields.get("result") or [] if isinstance(region, Mapping)),
+        result=tuple(objects(fields.get("result"))),
         was_cancelled=bool(fields.get("was_cancelled")),
         ground_truth=bool(fields.get("ground_truth")),
-        parent_prediction=fields.get("parent_prediction"),
+        parent_prediction=parent,
+        converted=merely_converted(fields),
     )

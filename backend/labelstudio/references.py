@@ -18,7 +18,12 @@ _LOOKED_ON = 200  # annotations without a new label, before labels from tasks' d
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """One annotation with its task, as Label Studio stores it."""
+    """One annotation with its task, as Label Studio stores it.
+
+    Attributes:
+        parent_prediction: the prediction that it was made from.
+        converted: nobody looked at it, see ``origin.merely_converted``.
+    """
 
     id: int
     task_id: int
@@ -27,6 +32,7 @@ class Annotation:
     was_cancelled: bool = False
     ground_truth: bool = False
     parent_prediction: int | None = None
+    converted: bool = False
 
     @property
     def is_made_by_a_person(self) -> bool:
@@ -41,7 +47,7 @@ class Annotation:
     @property
     def is_review(self) -> bool:
         """Whether a person has submitted a prediction, as it was or corrected: it is complete then."""
-        return not self.was_cancelled and self.parent_prediction is not None
+        return not (self.was_cancelled or self.converted) and self.parent_prediction is not None
 
 
 class Annotations(Protocol):

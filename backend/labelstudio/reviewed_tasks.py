@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backend.labelstudio.client import LabelStudio
+from backend.labelstudio.origin import merely_converted, objects, parent_of
 from backend.labelstudio.review import Review
 
 AT_ONCE = 16  # tasks; annotations and predictions may be large
-OUR_VERSIONS = "oneshot-"  # all of them begin with it
 
 
 def iter_reviews(client: LabelStudio, project_id: int) -> Iterator[tuple[int, list[Review]]]:
@@ -19,36 +19,29 @@ def iter_reviews(client: LabelStudio, project_id: int) -> Iterator[tuple[int, li
 
 
 def task_reviews(task: Mapping[str, Any]) -> list[Review]:
-    """The reviews of a task, by annotation; cancelled ones and those of others' predictions are none.
+    """The reviews of a task, by annotation.
+
+    Cancelled ones are none, nor are those of others' predictions, nor what was converted without a look.
 
     Args:
         task: as ``LabelStudio.task_contents`` gives it.
     """
-    predictions = {each.get("id"): each for each in _objects(task.get("predictions"))}
-    found = []
-    for annotation in sorted(_objects(task.get("annotations")), key=lambda each: int(each.get("id") or 0)):
-        prediction = predictions.get(annotation.get("parent_prediction"))
-        version = str(prediction.get("model_version") or "") if prediction else ""
-        if prediction and version.startswith(OUR_VERSIONS) and not annotation.get("was_cancelled"):
-            found.append(_review(task, annotation, prediction, version))
+    predictions, found = objects(task.get("predictions")), []
+    for annotation in sorted(objects(task.get("annotations")), key=lambda each: int(each.get("id") or 0)):
+        prediction = parent_of(annotation, predictions)
+        if prediction and not annotation.get("was_cancelled") and not merely_converted(annotation):
+            found.append(_review(task, annotation, prediction))
     return found
 
 
-def _review(
-    task: Mapping[str, Any], annotation: Mapping[str, Any], prediction: Mapping[str, Any], version: str
-) -> Review:
+def _review(task: Mapping[str, Any], annotation: Mapping[str, Any], prediction: Mapping[str, Any]) -> Review:
     return Review(
         task_id=int(task["id"]),
         task_data=task.get("data") or {},
         annotation_id=int(annotation["id"]),
         prediction_id=int(prediction["id"]),
-        model_version=version,
-        predicted=tuple(_objects(prediction.get("result"))),
-        submitted=tuple(_objects(annotation.get("result"))),
+        model_version=str(prediction["model_version"]),
+        predicted=tuple(objects(prediction.get("result"))),
+        submitted=tuple(objects(annotation.get("result"))),
         ground_truth=bool(annotation.get("ground_truth")),
     )
-
-
-def _objects(values: object) -> list[Mapping[str, Any]]:
-    """The objects in a JSON list; nothing of anything else."""
-    return [each for each in values if isinstance(each, Mapping)] if isinstance(values, list) else []

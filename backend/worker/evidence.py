@@ -23,10 +23,10 @@ from backend.labelstudio.errors import (
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import DecodedImage
 from backend.labelstudio.label_config import Control, Place
+from backend.labelstudio.origin import OUR_VERSIONS
 from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
 from backend.labelstudio.regions import DrawnRegion, drawn_regions, is_merged
-from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
 from backend.labelstudio.task_data import image_address
 from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
@@ -43,7 +43,7 @@ class Evidence:
     """The reviewed annotations that a generation learns from.
 
     Attributes:
-        reviewed: how many there are in the project.
+        reviewed: how many there are in the project, as far as they were looked at; others may be no reviews.
         annotations: those that are used, in the order of their creation.
     """
 
@@ -85,14 +85,20 @@ def next_due(reviewed: int, options: LearningOptions) -> int | None:
 
 
 def gathered(annotations: ProjectAnnotations, wishes: Wishes, options: LearningOptions) -> Evidence:
-    """Find the reviewed annotations that are due; beyond the bound the most recent ones."""
+    """Find the reviewed annotations that are due; beyond the bound the most recent ones.
+
+    Annotations beside a prediction that are no reviews of it neither teach nor count.
+    """
     if options.mode == "never":
         return Evidence()
-    reviews = annotations.after_predictions(OUR_VERSIONS)
-    index = {each: task for each, task in reviews.items() if each not in wishes.excluded}
-    used = list(index)[: due(len(index), wishes, options)][-options.max_evidence :]
-    found = annotations.named({each: index[each] for each in used})
-    return Evidence(len(index), tuple(each for each in found if each.is_review))
+    while True:
+        reviews = annotations.after_predictions(OUR_VERSIONS)
+        index = {each: task for each, task in reviews.items() if each not in wishes.excluded}
+        used = list(index)[: due(len(index), wishes, options)][-options.max_evidence :]
+        found = annotations.named({each: index[each] for each in used})
+        if all(each.is_review for each in found):
+            return Evidence(len(index), tuple(found))
+        # Those that are none are known now: what is due is counted, and chosen, without them.
 
 
 def of_generation(annotations: ProjectAnnotations, note: GenerationNote) -> Evidence:

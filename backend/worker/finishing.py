@@ -13,7 +13,7 @@ from rq import Retry
 from backend.jobs.finishing import Finished
 from backend.jobs.payloads import ShowGeneration, Tidy
 from backend.labelstudio.client import Project
-from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
+from backend.labelstudio.origin import OUR_VERSIONS
 from backend.worker.context import WorkerContext, current_job
 from backend.worker.retries import GIVE_BACK
 

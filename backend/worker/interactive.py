@@ -12,6 +12,7 @@ from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelStudioError, NotFoundError, RegionError, RleError
 from backend.labelstudio.interactive import PointedThing, Pointing, answer_control, pointing
 from backend.labelstudio.label_config import Control, image_controls
+from backend.labelstudio.origin import objects
 from backend.labelstudio.regions import ScoredMask, drawn_regions, prediction
 from backend.labelstudio.task_data import image_address
 from backend.vision.errors import VisionError
@@ -32,7 +33,7 @@ class _Asked:
         controls: of the label config.
         control: that the answer goes through.
         task: with its address.
-        known: regions that are there already.
+        known: regions that are there already: a draft has all of them.
         region_ids: of the regions that show it.
     """
 
@@ -123,7 +124,7 @@ def _asked(context: WorkerContext, question: Question) -> _Asked:
         controls=controls,
         control=answer_control(pointed, controls, context.output.control),
         task=Task(question.task_id, contents[0].get("data") or {}),
-        known=[*question.known, *_regions_of(contents[0])],
+        known=question.known or _regions_of(contents[0]),
         region_ids=frozenset(str(each.get("id")) for each in question.regions),
     )
 
@@ -165,10 +166,14 @@ def _known_windows(asked: _Asked) -> Iterator[MaskWindow]:
 
 
 def _regions_of(contents: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The regions of a task's annotations and drafts, and of the prediction that was made last."""
-    predictions = sorted(contents.get("predictions") or [], key=lambda each: int(each.get("id") or 0))
-    drawn = [*(contents.get("annotations") or []), *(contents.get("drafts") or []), *predictions[-1:]]
-    return [region for each in drawn for region in each.get("result") or [] if isinstance(region, Mapping)]
+    """The regions that a person has in front of them who has not drawn any yet.
+
+    Those of the task's annotations; of a task without one, those of the prediction that was made last, for
+    Label Studio begins an annotation with them. What was skipped is not there.
+    """
+    annotations = [each for each in objects(contents.get("annotations")) if not each.get("was_cancelled")]
+    predictions = sorted(objects(contents.get("predictions")), key=lambda each: int(each.get("id") or 0))
+    return [region for each in annotations or predictions[-1:] for region in objects(each.get("result"))]
 
 
 def _regions(

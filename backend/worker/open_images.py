@@ -1,5 +1,6 @@
 """The images that annotators work on now, ready to be segmented: a second click need not load them again."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from backend.vision.instance import MaskWindow
 from backend.vision.sam import ImageEmbedding
 
 MOST_IMAGES = 4
+OFFERED_S = 60.0  # an editor saves a draft long before: it tells what was taken of what was offered
 MOST_BYTES = 128 * 2**20  # of pixels; the last image is kept in any case
 
 
@@ -19,24 +21,30 @@ class OpenImage:
     Attributes:
         image: perhaps decoded at reduced size.
         embedding: of its pixels.
-        offered: what was found to look like something, by the ids of the regions that showed it.
+        offered: what was found to look like something, by the ids of the regions that showed it, and until
+            when that is remembered (monotonic seconds).
     """
 
     image: DecodedImage
     embedding: ImageEmbedding
-    offered: dict[frozenset[str], list[MaskWindow]] = field(default_factory=dict)
+    offered: dict[frozenset[str], tuple[float, list[MaskWindow]]] = field(default_factory=dict)
 
     def offered_for_others(self, region_ids: Iterable[str]) -> list[MaskWindow]:
-        """What was offered for other regions: it is in the editor, or was rejected there."""
-        asking = frozenset(region_ids)
-        return [window for asked, some in self.offered.items() if not asked & asking for window in some]
+        """What was offered for other regions just now: it is in the editor, or was rejected there."""
+        asking, now = frozenset(region_ids), time.monotonic()
+        return [
+            window
+            for asked, (until, some) in self.offered.items()
+            if now < until and not asked & asking
+            for window in some
+        ]
 
     def note_offered(self, region_ids: Iterable[str], windows: Iterable[MaskWindow]) -> None:
         """Note what is offered now: the editor shows it in place of what it has shown for these regions."""
         asking = frozenset(region_ids)
         for asked in [asked for asked in self.offered if asked & asking]:
             del self.offered[asked]
-        self.offered[asking] = list(windows)
+        self.offered[asking] = time.monotonic() + OFFERED_S, list(windows)
 
 
 class OpenImages:

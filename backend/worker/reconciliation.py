@@ -7,7 +7,7 @@ from backend.jobs.connection import redis_errors
 from backend.jobs.keys import OTHERS, OTHERS_SECONDS_TO_LIVE
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import PermanentError
-from backend.labelstudio.reviewed_tasks import OUR_VERSIONS
+from backend.labelstudio.origin import OUR_VERSIONS
 from backend.worker.context import JobContext, WorkerContext, current_job
 from backend.worker.surplus import remove_surplus
 

@@ -35,7 +35,9 @@ def review(fake: FakeLabelStudio, task_id: int, *, found: bool, kept: bool) -> N
         {"id": task_id + 10, "task": task_id, "model_version": VERSION, "result": predicted}
     )
     submitted = predicted if kept else []
-    fake.annotations[task_id] = [{"id": task_id + 20, "result": submitted, "parent_prediction": task_id + 10}]
+    fake.annotations[task_id] = [
+        {"id": task_id + 20, "lead_time": 1.5, "result": submitted, "parent_prediction": task_id + 10}
+    ]
 
 
 def run(*arguments: str | int | Path) -> Result:

@@ -129,6 +129,20 @@ def test_annotations_of_predicted_tasks_are_found_without_a_download() -> None:
     assert project.downloads == []
 
 
+def test_what_turned_out_to_be_no_review_is_left_out_until_its_task_changes() -> None:
+    """Of task 2, annotation 3 was painted from scratch beside the prediction that 5 was made from."""
+    project = OneProject({1: [1], 2: [5, 3], 3: [2]}, accepted={2, 5})
+    annotations = _annotations(project)
+    before = annotations.after_predictions("oneshot-")
+
+    annotations.named(before)
+    after = annotations.after_predictions("oneshot-")
+    project.ids[2].append(8)
+
+    assert (before, after) == ({2: 3, 3: 2, 5: 2}, {2: 3, 5: 2})
+    assert annotations.after_predictions("oneshot-") == {2: 3, 3: 2, 5: 2, 8: 2}
+
+
 def test_named_annotations_come_in_the_order_asked_for_and_without_those_that_are_gone() -> None:
     project = OneProject({1: [1], 2: [3, 5], 3: [2]}, accepted={2, 3})
     annotations = _annotations(project)

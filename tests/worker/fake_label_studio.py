@@ -85,7 +85,8 @@ class FakeLabelStudio:
         annotation_id = sum(map(len, self.annotations.values())) + 1
         created_at = f"2026-01-01T00:00:{annotation_id:02d}Z"
         self.annotations.setdefault(task_id, []).append(
-            {"id": annotation_id, "created_at": created_at, "result": [region(mask)], **extra}
+            {"id": annotation_id, "created_at": created_at, "lead_time": 1.5, "result": [region(mask)]}
+            | extra
         )
         return annotation_id
 

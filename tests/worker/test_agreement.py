@@ -36,7 +36,7 @@ def review(fake: FakeLabelStudio, task_id: int, *submitted: dict[str, Any], vers
     )
     annotation_id = 100 + prediction_id
     fake.annotations.setdefault(task_id, []).append(
-        {"id": annotation_id, "result": list(submitted), "parent_prediction": prediction_id}
+        {"id": annotation_id, "lead_time": 1.5, "result": list(submitted), "parent_prediction": prediction_id}
     )
     return annotation_id
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from backend.jobs.generations import Wishes
+from backend.labelstudio.annotations import ProjectAnnotations
 from backend.labelstudio.errors import RegionError, StorageFailedError
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import DecodedImage, ImageLimits
@@ -24,6 +25,7 @@ from backend.worker.evidence import (
     Images,
     drawn_things,
     due,
+    gathered,
     next_due,
     reviewed_images,
     things,
@@ -85,6 +87,61 @@ def test_the_number_of_reviews_that_is_missing_is_the_one_that_changes_what_is_d
     assert due(reviewed + missing, Wishes(), AUTO) > due(reviewed + missing - 1, Wishes(), AUTO)
     assert due(reviewed + missing - 1, Wishes(), AUTO) == due(reviewed, Wishes(), AUTO)
     assert next_due(reviewed, MANUAL) is None
+
+
+class Reviews:
+    """Annotations beside predictions of ours, each on a task of its own; those of *none* are no reviews."""
+
+    def __init__(self, *ids: int, none: Sequence[int] = ()) -> None:
+        self.left, self.none, self.downloaded = list(ids), set(none), list[int]()
+
+    def after_predictions(self, version: str) -> dict[int, int]:  # noqa: ARG002 - all are of ours
+        """As ``ProjectAnnotations`` gives them."""
+        return {each: each for each in self.left}
+
+    def named(self, annotations: Mapping[int, int]) -> list[Annotation]:
+        """As ``ProjectAnnotations`` gives them."""
+        self.downloaded += annotations
+        self.left = [each for each in self.left if each not in self.none.intersection(annotations)]
+        return [
+            Annotation(each, each, {}, (), parent_prediction=None if each in self.none else 1)
+            for each in annotations
+        ]
+
+    def gathered(self, **options: Any) -> Evidence:
+        """What is learned from."""
+        return gathered(cast("ProjectAnnotations", self), Wishes(), LearningOptions(**options))
+
+
+def test_annotations_that_are_no_reviews_use_up_no_generation() -> None:
+    """Four from scratch beside a prediction, then three reviews: two of them are due."""
+    evidence = Reviews(1, 2, 3, 4, 5, 6, 7, none=[1, 2, 3, 4]).gathered()
+
+    assert (evidence.reviewed, evidence.ids) == (3, (5, 6))
+
+
+def test_thousands_that_nobody_looked_at_do_not_push_out_what_was_corrected() -> None:
+    """Eight corrections, then 500 predictions made annotations in bulk: of these it is not asked twice."""
+    bulk = range(100, 600)
+
+    reviews = Reviews(*range(1, 9), *bulk, none=bulk)
+
+    assert reviews.gathered(max_evidence=4).ids == (5, 6, 7, 8)
+    assert len(set(reviews.downloaded)) == len(reviews.downloaded)
+    reviews.downloaded.clear()
+    assert reviews.gathered(max_evidence=4).ids == (5, 6, 7, 8)
+    assert reviews.downloaded == [5, 6, 7, 8]
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 8))
+def test_what_teaches_are_the_first_so_many_reviews(reviews: list[bool], most: int) -> None:
+    """As if the others were not there; each is downloaded no oftener than it is looked at."""
+    ids = range(1, len(reviews) + 1)
+    true = [number for number, is_review in zip(ids, reviews, strict=True) if is_review]
+
+    evidence = Reviews(*ids, none=sorted(set(ids) - set(true))).gathered(max_evidence=max(most, 40))
+
+    assert list(evidence.ids) == true[: due(len(true), Wishes(), AUTO)]
 
 
 def test_what_was_left_and_what_was_drawn_are_things_of_their_labels() -> None:

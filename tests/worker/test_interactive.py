@@ -19,6 +19,7 @@ from backend.vision.learned import Learned
 from backend.vision.pipeline import Segmentation, find_instances
 from backend.worker.context import WorkerContext
 from backend.worker.interactive import answer_regions, answer_waiting
+from backend.worker.open_images import OFFERED_S
 from backend.worker.sync import sync
 from tests.colour_sam import BLUE, RED, box_mask, colour_models, drawn
 from tests.worker.conftest import disc_mask
@@ -206,6 +207,44 @@ def test_similar_brings_nothing_that_a_draft_has(seeing: WorkerContext) -> None:
     (only,) = answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST,), similar=True, known=(drafted,)))
 
     assert np.array_equal(mask_of(only), box_mask(*FIRST))
+
+
+def test_what_was_skipped_or_lies_in_a_prediction_beside_an_annotation_is_no_reason_to_leave_it_out(
+    seeing: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """Neither is in the editor: a skipped annotation is nobody's, and there is an annotation already."""
+    fake.annotate(4, box_mask(*SECOND), was_cancelled=True)
+    fake.annotate(4, box_mask(*FIRST))
+    fake.predictions.append(
+        {"id": 50, "task": 4, "model_version": "oneshot-x", "result": [region(box_mask(*SECOND))]}
+    )
+
+    assert len(answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST,), similar=True))) == 2
+
+
+def test_a_draft_tells_all_that_is_in_the_editor(seeing: WorkerContext, fake: FakeLabelStudio) -> None:
+    """Somebody else's annotation of the same task is not."""
+    fake.annotate(4, box_mask(*SECOND))
+    drafted = region(box_mask(*FIRST))
+
+    found = answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST,), similar=True, known=(drafted,)))
+
+    assert len(found) == 2
+
+
+def test_what_was_offered_once_is_offered_again_later(
+    seeing: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page was loaded anew, or another person asks."""
+    again = {**ON_FIRST, "id": "another-click"}
+    first = answer_regions(seeing, Question(PROJECT, 4, (ON_FIRST,), similar=True))
+    at_once = answer_regions(seeing, Question(PROJECT, 4, (again,), similar=True))
+    then = time.monotonic() + OFFERED_S + 1
+    monkeypatch.setattr(time, "monotonic", lambda: then)
+
+    later = answer_regions(seeing, Question(PROJECT, 4, ({**ON_FIRST, "id": "later"},), similar=True))
+
+    assert [len(each) for each in (first, at_once, later)] == [2, 1, 2]
 
 
 def test_another_click_does_not_bring_again_what_the_editor_has(seeing: WorkerContext) -> None:
