@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from backend.vision.box_regression import BoxRegression, Placed, regressed, share_right
 from backend.vision.learned import Learned, Lesson
-from backend.vision.lessons import FOLDS, LEAST_SAVED, Judged, by_label, image_numbers
+from backend.vision.lessons import FOLDS, Judged, by_label, image_numbers
 from backend.vision.marked import Marked
 from backend.vision.mirrored import placed_of
 from backend.vision.pipeline import Models, SearchOptions, exemplars_of
@@ -27,6 +27,7 @@ PARTS: Mapping["Kind", int] = {"boxes": FOLDS, "prompt": 2, "outline": 2}
 minute to tune."""
 TOILSOME = 0.1  # mistakes a thing, from which it is worth learning to ask otherwise
 FEWEST = 3  # mistakes about a label, likewise: what spares fewer is chance
+LEAST_SAVED = 2  # mistakes, by asking otherwise: a single one is chance
 KINDS: tuple["Kind", ...] = ("boxes", "prompt", "outline")  # in this order, each for want of the one before
 ENOUGH_RIGHT = 0.4  # of an image's things have the right box by what others taught: sizes do not differ more
 BOXED = 4  # images at least: sizes that are alike in three may be others in the next

@@ -20,7 +20,6 @@ from backend.vision.refit import CUES, refitted
 from backend.vision.taste import Taste, taste_of
 
 SURELY = 2.0  # standard deviations: what gains or loses a few outlines is chance
-LEAST_SAVED = 2  # mistakes: a single one is chance
 FEWEST = 2  # images: with one, nothing can be tried on another
 FOLDS = 5  # at most: bounds the work with many images
 
@@ -98,7 +97,8 @@ def best_lesson(images: Sequence[Marked], labels: Sequence[str], options: Search
     """The lesson about these labels together that leaves least to be mended, and how much that is.
 
     Weights as ever or refitted, outlines drawn once more or not; of equals the one that changes least. What
-    several labels teach each other has to save ``LEAST_SAVED``.
+    several labels teach each other, each in one image, must surely be better, for it tells about look-alikes
+    that are in none: by ``SURELY`` standard deviations of both counts' difference.
     """
     choices: list[tuple[int, bool, Lesson]] = []
     for redrawn in (True, False):
@@ -106,7 +106,8 @@ def best_lesson(images: Sequence[Marked], labels: Sequence[str], options: Search
         before, after = tried(images, labels, prior)
         choices += [(before, False, prior), (after, True, prior)]
     mended, refit, lesson = min(choices, key=lambda choice: choice[0])
-    if len(labels) > 1 and choices[0][0] - mended < LEAST_SAVED:
+    before = choices[0][0]
+    if len(labels) > 1 and before - mended < SURELY * math.sqrt(before + mended):
         mended, refit, lesson = choices[0]
     return mended, fit(images, labels, lesson) if refit else lesson
 
