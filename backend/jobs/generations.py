@@ -39,6 +39,7 @@ class GenerationNote:
         references: label and annotation of each reference.
         evidence: the reviewed annotations that it learned from, in the order of their creation.
         reviewed: how many reviewed annotations there were.
+        in_vain: reviewed annotations that were looked at, and taught nothing that saves work.
         current: whether it is the project's current one.
         pinned: whether a person has made it current.
         lost: whether a person has wanted it again in vain: what it was made of, or a setting, has changed.
@@ -49,6 +50,7 @@ class GenerationNote:
     references: tuple[tuple[str, int], ...]
     evidence: tuple[int, ...] = ()
     reviewed: int = 0
+    in_vain: int = 0
     current: bool = False
     pinned: bool = False
     lost: bool = False
@@ -232,6 +234,7 @@ class Generations:
         references: Iterable[tuple[str, int]],
         evidence: Sequence[int] = (),
         reviewed: int = 0,
+        in_vain: int = 0,
     ) -> None:
         """Keep a generation that a sync made; one that is known keeps the time when it was first made.
 
@@ -241,6 +244,7 @@ class Generations:
             references: label and annotation of each reference.
             evidence: the reviewed annotations it learned from.
             reviewed: how many there were.
+            in_vain: how many were looked at, and taught nothing that saves work.
         """
         keys = ProjectKeys(project_id)
         with redis_errors():
@@ -252,6 +256,7 @@ class Generations:
                 "references": [list(each) for each in references],
                 "evidence": [*evidence],
                 "reviewed": reviewed,
+                "in_vain": in_vain,
             }
             with self._connection.pipeline() as pipe:
                 pipe.hset(keys.generations, version, json.dumps(entry))
@@ -306,6 +311,7 @@ def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -
         references=tuple((str(label), int(annotation)) for label, annotation in entry["references"]),
         evidence=tuple(int(each) for each in entry["evidence"]),
         reviewed=int(entry["reviewed"]),
+        in_vain=int(entry.get("in_vain", 0)),  # what an earlier version kept has none
         current=current,
         pinned=pinned,
         lost=bool(entry.get("lost")),

@@ -1,7 +1,8 @@
 """The names of our keys in Redis, and how long they live when nobody touches them.
 
-Everything under them can be rebuilt from Label Studio by one sync per project, so all of it may expire or be
-lost.
+What is computed can be rebuilt from Label Studio by one sync per project, so all of it may expire or be lost.
+What people chose on the status page (excluded annotations, a generation made current) they have to choose
+again.
 """
 
 from dataclasses import dataclass

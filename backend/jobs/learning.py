@@ -14,10 +14,10 @@ def learning_snapshot(connection: Redis, project_id: int) -> dict[str, Any]:
 
     Returns:
         ``generations``, each with its ``version``, when it was ``made_at`` (seconds since 1970), the
-        annotations it has its ``references`` and ``evidence`` from, whether it is ``current``, and whether a
-        person has ``pinned`` it, or has wanted it again in vain, so that it is ``lost``; ``excluded``
-        annotations; ``agreement`` of the last generations, the oldest first; ``problems``: why some reviews
-        were not counted.
+        annotations it has its ``references`` and ``evidence`` from, how many it has looked at ``in_vain``,
+        whether it is ``current``, and whether a person has ``pinned`` it, or has wanted it again without
+        success, so that it is ``lost``; ``excluded`` annotations; ``agreement`` of the last generations, the
+        oldest first; ``problems``: why some reviews were not counted.
     """
     generations = Generations(JobQueue(connection))
     found = agreement_figures(Agreements(connection).of_project(project_id))
@@ -35,6 +35,7 @@ def _generation(note: GenerationNote) -> dict[str, Any]:
         "made_at": note.made_at,
         "references": [annotation for _, annotation in note.references],
         "evidence": list(note.evidence),
+        "in_vain": note.in_vain,
         "current": note.current,
         "pinned": note.pinned,
         "lost": note.lost,

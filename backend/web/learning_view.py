@@ -53,6 +53,7 @@ class GenerationRow:
         version: its model version.
         made_s_ago: None if nobody knows any more.
         evidence: corrections that it learned from; None if nobody knows any more.
+        in_vain: corrections that it has looked at, and that taught nothing that saves work.
         overall: figures of all labels; None if none of its predictions was reviewed.
         labels: figures by label, if there are several.
         current: whether it is the project's current one.
@@ -64,6 +65,7 @@ class GenerationRow:
     version: str
     made_s_ago: float | None
     evidence: int | None
+    in_vain: int
     overall: Mapping[str, Any] | None
     labels: Mapping[str, Mapping[str, Any]]
     current: bool
@@ -132,6 +134,7 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
     current = next((each for each in learning["generations"] if each["current"]), None)
     evidence = tuple(current["evidence"]) if current else ()
     reviewed = sum(each["overall"]["reviewed"] for each in learning["agreement"])
+    seen = max(len(evidence), current["in_vain"]) if current else 0
     return LearningView(
         bars=_bars(learning, rows),
         rows=tuple(rows[:_MOST_ROWS]),
@@ -139,7 +142,7 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
         evidence=evidence,
         excluded=tuple(learning["excluded"]),
         problems=tuple(learning["problems"]),
-        can_learn=learns and current is not None and reviewed > len(evidence),
+        can_learn=learns and current is not None and reviewed > seen,
     )
 
 
@@ -161,6 +164,7 @@ def _row(
         version,
         made_s_ago=max(0.0, now_s - note["made_at"]) if note else None,
         evidence=len(note["evidence"]) if note else None,
+        in_vain=note["in_vain"] if note else 0,
         overall=agreement["overall"] if agreement else None,
         labels=labels if len(labels) > 1 else {},
         current=bool(note and note["current"]),

@@ -23,7 +23,7 @@ def test_generations_and_what_people_kept_are_told_as_plain_values(
 ) -> None:
     progress.set_generation(2, "v2", [ReferenceNote("Coin", 1, 7, 1)])
     generations = Generations(queue)
-    generations.keep(2, "v1", references=[("Coin", 7)])
+    generations.keep(2, "v1", references=[("Coin", 7)], in_vain=2)
     generations.keep(2, "v2", references=[("Coin", 7)], evidence=(21, 24), reviewed=3)
     generations.make_current(2, "v2")
     for annotation in (30, 9):
@@ -41,6 +41,7 @@ def test_generations_and_what_people_kept_are_told_as_plain_values(
     assert newest["made_at"] >= oldest["made_at"]
     assert (newest["version"], newest["references"], newest["evidence"]) == ("v2", [7], [21, 24])
     assert (newest["current"], newest["pinned"], oldest["current"]) == (True, True, False)
+    assert (newest["in_vain"], oldest["in_vain"]) == (0, 2)
     assert told["excluded"] == [9, 30]
     assert told["agreement"][0]["overall"]["kept"] == 2
     assert told["problems"] == ["annotation 8: no size"]

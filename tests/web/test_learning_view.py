@@ -26,11 +26,16 @@ def agreement(version: str, overall: dict[str, Any] | None = None, *labels: str)
 
 
 def generation(
-    version: str, *evidence: int, current: bool = False, pinned: bool = False, lost: bool = False
+    version: str,
+    *evidence: int,
+    in_vain: int = 0,
+    current: bool = False,
+    pinned: bool = False,
+    lost: bool = False,
 ) -> dict[str, Any]:
     """As it is kept."""
     about = {"version": version, "made_at": NOW_S - 60, "references": [7], "evidence": list(evidence)}
-    return {**about, "current": current, "pinned": pinned, "lost": lost}
+    return {**about, "in_vain": in_vain, "current": current, "pinned": pinned, "lost": lost}
 
 
 def view(
@@ -133,6 +138,16 @@ def test_learning_is_offered_where_it_helps(
     )
 
     assert (found.evidence, found.can_learn) == (evidence, can_learn)
+
+
+@pytest.mark.parametrize(("reviewed", "can_learn"), [(6, False), (7, True)])
+def test_what_was_looked_at_in_vain_is_told_and_not_offered_again(reviewed: int, can_learn: bool) -> None:
+    """Six corrections, of which nothing saved work; then there is a seventh."""
+    found = view(
+        generations=[generation("v", in_vain=6, current=True)], reviews=[agreement("v", figures(reviewed))]
+    )
+
+    assert (found.rows[0].in_vain, found.can_learn) == (6, can_learn)
 
 
 def test_a_project_without_a_generation_has_nothing_to_learn_with() -> None:

@@ -436,6 +436,24 @@ def test_further_starred_annotations_are_references_where_several_are_allowed(
         assert len(each.references) == 2
 
 
+def test_it_is_noted_how_many_corrections_taught_nothing_that_saves_work(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """Two of them; the generation is the one of the first mask, and no task is predicted anew."""
+    before = sync(full_context, PROJECT).model_version
+    fake.predictions += [
+        {"id": 9, "task": task, "model_version": "oneshot-tiny-0", "result": []} for task in (2, 3)
+    ]
+    for task in (2, 3):
+        fake.annotate(task, disc_mask(), parent_prediction=9)
+
+    after = sync(replace(full_context, learn=lambda *_, **__: NOTHING), PROJECT).model_version
+
+    assert before == after
+    (note,) = full_context.known.list(PROJECT)
+    assert (note.evidence, note.reviewed, note.in_vain) == ((), 2, 2)
+
+
 def test_another_process_rebuilds_a_label_that_only_a_correction_teaches(
     full_context: WorkerContext, fake: FakeLabelStudio
 ) -> None:
