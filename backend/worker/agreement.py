@@ -6,7 +6,7 @@ all that is in them.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +32,13 @@ _OVERLAP = timedelta(seconds=10)
 _CHECKED_AT_ONCE = 100
 
 
-def note_agreement(context: WorkerContext, project: Project, *, at_once_s: float = AT_ONCE_S) -> None:
+def note_agreement(
+    context: WorkerContext,
+    project: Project,
+    *,
+    at_once_s: float = AT_ONCE_S,
+    step: Callable[[], object] = lambda: None,
+) -> None:
     """Count the reviews of the tasks that changed; if they are many, have another sync go on with them.
 
     Figures for people are no reason for a sync to fail: what goes wrong here is tried again by the next one.
@@ -41,10 +47,11 @@ def note_agreement(context: WorkerContext, project: Project, *, at_once_s: float
         context: of the worker.
         project: whose reviews are counted.
         at_once_s: seconds after which the rest is left to another sync.
+        step: called before each task is compared: the work goes on.
     """
     agreements = Agreements(context.connection)
     try:
-        is_complete = _count(context, project, agreements, at_once_s)
+        is_complete = _count(context, project, agreements, at_once_s, step)
     except LabelStudioError as exc:
         logger.warning("project %d: its reviews are not counted now: %s", project.id, exc)
         return
@@ -52,7 +59,13 @@ def note_agreement(context: WorkerContext, project: Project, *, at_once_s: float
         context.queue.enqueue_sync(project.id)
 
 
-def _count(context: WorkerContext, project: Project, agreements: Agreements, at_once_s: float) -> bool:
+def _count(
+    context: WorkerContext,
+    project: Project,
+    agreements: Agreements,
+    at_once_s: float,
+    step: Callable[[], object],
+) -> bool:
     """Count what there is time for, and give whether that is all."""
     count, newest = context.label_studio.last_reviewable(project.id)
     known = agreements.task_ids(project.id)
@@ -61,7 +74,7 @@ def _count(context: WorkerContext, project: Project, agreements: Agreements, at_
         if cursor.since == newest and len(known) == count:
             return True
         cursor = replace(cursor, newest=newest)
-    is_complete = _read(context, project, agreements, cursor, at_once_s)
+    is_complete = _read(context, project, agreements, cursor, at_once_s, step)
     known = agreements.task_ids(project.id)
     if is_complete and len(known) > count:
         agreements.forget(project.id, _gone(context, project.id, sorted(known)))
@@ -70,7 +83,12 @@ def _count(context: WorkerContext, project: Project, agreements: Agreements, at_
 
 
 def _read(
-    context: WorkerContext, project: Project, agreements: Agreements, cursor: Cursor, at_once_s: float
+    context: WorkerContext,
+    project: Project,
+    agreements: Agreements,
+    cursor: Cursor,
+    at_once_s: float,
+    step: Callable[[], object],
 ) -> bool:
     """Read the tasks that changed while there is time, at least one, and give whether these are all."""
     began, controls, since = time.monotonic(), _controls(project), _overlapping(cursor.since)
@@ -80,6 +98,7 @@ def _read(
         )
         found = []
         for task in page:
+            step()
             found.append(_task_agreement(int(task["id"]), task_reviews(task), controls))
             if time.monotonic() - began > at_once_s:
                 break

@@ -88,7 +88,8 @@ def sync(context: WorkerContext, project_id: int, *, job_id: str = "") -> SyncOu
         context.progress.set_title(project_id, project.title)
         _look_after_webhook(context, project_id)
         wishes = context.known.wishes(project_id)
-        lesson = _learn(context, project, wishes, partial(_go_on, context, lock))
+        step = partial(_go_on, context, lock)
+        lesson = _learn(context, project, wishes, step)
         context.known.note_missing(project_id, next_due(lesson.reviewed, context.learning))
         if lesson.generation is None:
             context.progress.set_no_reference(project_id, lesson.reason)
@@ -101,7 +102,7 @@ def sync(context: WorkerContext, project_id: int, *, job_id: str = "") -> SyncOu
                 context.known.note_learned(project_id, wishes, lesson.reviewed)
             context.runs.begin_listing(project_id, lesson.generation.model_version)
             outcome = SyncOutcome(lesson.generation.model_version, len(lesson.generation.references))
-        note_agreement(context, project)
+        note_agreement(context, project, step=step)
     return outcome
 
 

@@ -176,6 +176,19 @@ def test_many_reviews_are_counted_a_few_at_a_time(full_context: WorkerContext, f
     assert [(each.reviewed, each.overall.kept) for each in third.generations] == [(2, 1)]
 
 
+def test_before_each_task_those_who_wait_have_their_turn(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """Somebody may point at something while a thousand reviews are counted."""
+    for task_id in (2, 3):
+        review(fake, task_id, region(corner()))
+    turns: list[int] = []
+
+    note_agreement(full_context, THE_PROJECT, step=lambda: turns.append(len(turns)))
+
+    assert turns == [0, 1]
+
+
 def test_more_than_a_page_of_reviews_is_counted(full_context: WorkerContext, fake: FakeLabelStudio) -> None:
     for task_id in range(4, AT_ONCE + 6):
         fake.add_task(disc())
