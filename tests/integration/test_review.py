@@ -127,6 +127,32 @@ def counted(context: WorkerContext, reviewed: Reviewed) -> ProjectAgreement:
 FIRST = Agreement(reviewed=1, kept=1, redrawn=1, loose=1, deleted=1, added=1, iou_sum=1.75)
 
 
+def test_what_label_studio_converts_in_bulk_is_no_review_and_what_was_made_of_a_draft_is_one(
+    label_studio: LabelStudioServer, context: WorkerContext
+) -> None:
+    """Nobody looked at the first; of the second Label Studio has lost which prediction it was made from."""
+    made = Reviewed(annotator_at(label_studio), context.label_studio)
+    converted, taken_up, *_ = made.tasks
+    for task in (converted, taken_up):
+        made.predict(task, NEW, box(0, 8))
+    chosen = {"all": False, "included": [converted]}
+    made.annotator.request(
+        *("POST", f"/api/dm/actions?id=predictions_to_annotations&project={made.id}"),
+        json={"selectedItems": chosen, "model_version": NEW},
+    )
+    (predicted,) = (each for each in made.annotator.predictions(made.id) if each["task"] == taken_up)
+    annotation = made.annotator.annotate(taken_up, predicted["result"])
+
+    found = context.label_studio.annotations(made.id)
+    beside = found.after_predictions(NEW)
+    reviews = [each.id for each in found.named(beside) if each.is_review]
+
+    assert len(beside) == 2
+    assert reviews == [annotation]
+    assert list(found.after_predictions(NEW)) == [annotation]
+    assert [each.reviewed for each in counted(context, made).generations] == [1]
+
+
 def test_each_correction_counts_for_the_generation_that_it_corrects(
     reviewed: Reviewed, context: WorkerContext
 ) -> None:
