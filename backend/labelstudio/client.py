@@ -475,13 +475,19 @@ class LabelStudio:
 
 
 def _address(url: str) -> str:
-    """*url* without a slash at its end, and without credentials, which would stand in messages."""
+    """*url* without a slash at its end; one with credentials is refused, in a message without them."""
     try:
-        parsed = httpx.URL(url).copy_with(username="", password="")
+        parsed = httpx.URL(url)
     except httpx.InvalidURL as exc:
         raise RequestRefusedError(f"expected LABEL_STUDIO_URL like http://localhost:8080: {exc}") from exc
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise RequestRefusedError("expected LABEL_STUDIO_URL like http://localhost:8080, got none of http(s)")
+    if parsed.userinfo:
+        raise RequestRefusedError(
+            "expected LABEL_STUDIO_URL without a user name and a password, got some: the API key goes in the "
+            "header that they would need; give an address of Label Studio behind its proxy, or have that "
+            "let requests with a key through"
+        )
     return str(parsed).rstrip("/")
 
 
