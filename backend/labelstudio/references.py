@@ -200,18 +200,27 @@ class _Search:
                 self.picked[label] = reference
 
     def _reference(self, annotation: Annotation, label: str, *, whole: bool) -> PickedReference | None:
-        """Give what the annotation shows of the label; *whole*: with what was left as it was predicted."""
-        try:
-            regions = mask_regions(annotation.result, self.controls, labels=[label], predicted=whole)
-            return _picked(annotation, label, _on_one_image(regions)) if regions else None
-        except (RegionError, RleError, FetchRefusedError) as exc:
-            self.refusals[annotation.id] = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"
-            return None
+        """Give what the annotation shows of the label, on the first image on which that can serve.
+
+        *whole*: with what was left as it was predicted.
+        """
+        for drawn in _by_image(annotation.result):
+            try:
+                if regions := mask_regions(drawn, self.controls, labels=[label], predicted=whole):
+                    return _picked(annotation, label, regions)
+            except (RegionError, RleError, FetchRefusedError) as exc:
+                told = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"
+                self.refusals[annotation.id] = told
+        return None
 
 
-def _on_one_image(regions: Sequence[MaskRegion]) -> list[MaskRegion]:
-    """Those on the image that the first of them is on."""
-    return [each for each in regions if each.place == regions[0].place]
+def _by_image(result: Sequence[Mapping[str, Any]]) -> Iterable[list[Mapping[str, Any]]]:
+    """The regions of each image that was drawn on, in the order of the first of each."""
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for region in result:
+        place = str(region.get("to_name")), str(region.get("item_index") or 0)
+        found.setdefault(place, []).append(region)
+    return found.values()
 
 
 def _picked(annotation: Annotation, label: str, regions: Sequence[MaskRegion]) -> PickedReference:

@@ -67,6 +67,20 @@ def test_the_first_annotation_teaches() -> None:
     assert references.reason == ""
 
 
+@pytest.mark.parametrize("turned", [0, 1])
+def test_of_a_list_of_images_one_that_is_turned_leaves_the_others_of_use(turned: int) -> None:
+    """Whichever comes first; what the turned one would have taught is told."""
+    control = replace(CONTROL, image_list=True)
+    pages = [_region(item_index=item, image_rotation=90 * (item == turned)) for item in (0, 1)]
+    annotation = _annotation(1, *pages, task_data={"image": ["/0.png", "/1.png"]})
+
+    found = pick_references(Stored([annotation]), [control])
+
+    reference = found.by_label["Coin"]
+    assert (reference.image_uri, reference.item) == (f"/{1 - turned}.png", 1 - turned)
+    assert bool(found.refusals) is (turned == 0)
+
+
 def test_every_region_of_the_label_is_an_instance() -> None:
     references = pick_references(
         Stored([_annotation(1, _region(), _region(mask=~MASK), _region("Nut"))]), [CONTROL]
