@@ -1,5 +1,6 @@
 """Each finding, proven by breaking that very thing in an installation that is well otherwise."""
 
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,35 @@ def test_what_is_broken_is_found_with_the_one_thing_to_do(installation: Installa
     assert any(what in each.what for each in found), findings
     assert all(each.to_do for each in findings if each.state in ("wrong", "warning"))
     assert all("could not be checked" not in each.what for each in findings), findings
+
+
+@pytest.mark.parametrize(
+    ("status", "to_do"), [(403, "member|administrator"), (500, "try again in a while; .* Label Studio's log")]
+)
+@pytest.mark.parametrize(
+    ("path", "concerned"),
+    [
+        (f"/api/projects/{PROJECT}/", ["project"]),
+        (f"/api/projects/{PROJECT}/import/predictions", ["rights"]),
+        ("/api/ml/", ["backend", "backend address"]),
+        ("/api/webhooks/", ["events' address", "webhook"]),
+        ("/api/tasks/", ["images", "corrections", "reference"]),
+    ],
+)
+def test_what_label_studio_refuses_or_fails_to_answer_is_no_riddle(
+    installation: Installation, path: str, concerned: list[str], status: int, to_do: str
+) -> None:
+    """Rights that are missing, or a trouble of its own: nothing that our log explains."""
+    installation.fake.broken = lambda asked: status if asked == path else None
+
+    findings = installation.examine()
+
+    wrong = [each for each in findings if each.state == "wrong"]
+    assert [each.check for each in wrong] == concerned, findings
+    assert all(f"status {status}" in each.what for each in wrong), wrong
+    assert all(re.search(to_do, each.to_do) for each in wrong), wrong
+    assert "could not be checked" not in "".join(each.what for each in findings), findings
+    assert "DEBUG" not in "".join(each.to_do for each in findings), findings
 
 
 @pytest.mark.parametrize(
