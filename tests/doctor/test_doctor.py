@@ -250,6 +250,19 @@ def test_a_label_config_without_a_mask(installation: Installation) -> None:
     assert "Choices" in found.what
 
 
+def test_a_control_that_the_label_config_does_not_have_is_told_with_those_that_it_has(
+    installation: Installation,
+) -> None:
+    """Predictions go through the reference's all the same."""
+    installation.change(oneshot_control="PolygonLabel")
+
+    (found,) = [each for each in installation.examine() if each.check == "label config" and each.to_do]
+
+    assert found.state == "warning"
+    assert "'PolygonLabel'" in found.what
+    assert "'label' (BrushLabels)" in found.to_do
+
+
 def test_nobody_has_annotated_yet_is_no_fault(installation: Installation) -> None:
     installation.fake.annotations.clear()
     installation.connect()
