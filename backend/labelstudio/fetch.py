@@ -176,7 +176,7 @@ class ImageFetcher:
             if own and response.status == 500:
                 _check_whether_gone(url, response)
             if own and response.status == 403:
-                raise _forbidden(url, quotable(_start(response), secret=str(sent["Authorization"])))
+                raise _forbidden(url, quotable(_start(response), authorization=str(sent["Authorization"])))
             _check_status(url, response.status, headers.get(b"retry-after"), own=own)
             return self._body(url, response, headers)
 

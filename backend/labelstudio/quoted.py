@@ -7,18 +7,18 @@ _MOST_CHARACTERS = 200
 _QUERY = re.compile(r"\?[^\s\"'<>]+=[^\s\"'<>]*")  # of an address: it may hold a signature
 
 
-def quotable(answer: bytes, *, secret: str = "") -> str:
+def quotable(answer: bytes, *, authorization: str = "") -> str:
     """The start of *answer* on one line; empty if it is a web page, no text, or repeats a secret.
 
     Args:
         answer: the start of what came; of JSON with a ``detail`` that is taken.
-        secret: words that must not be repeated, such as an ``Authorization`` header's value.
+        authorization: the value of the header that was sent: its credentials must not be repeated.
     """
     try:
         text = " ".join(_detail(answer.decode()).split())
     except UnicodeDecodeError:
         return ""
-    is_safe = text.isprintable() and not any(word in text for word in secret.split()[1:])
+    is_safe = text.isprintable() and not any(word in text for word in authorization.split()[1:])
     if text.startswith("<") or not is_safe:
         return ""
     text = _QUERY.sub("?…", text)

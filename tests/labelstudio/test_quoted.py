@@ -25,4 +25,4 @@ def test_what_an_answer_says_is_quoted_on_one_short_line(answer: bytes, quoted: 
     [b"", b"  ", b"\n<!DOCTYPE html><p>no</p>", b"\xff\xfe", b"a\x00b", b"no such token: 0123"],
 )
 def test_a_web_page_what_is_no_text_and_a_repeated_secret_are_not_quoted(answer: bytes) -> None:
-    assert quotable(answer, secret="Token 0123") == ""
+    assert quotable(answer, authorization="Token 0123") == ""
