@@ -62,7 +62,7 @@ def examine(
         look("workers", look_at_workers, redis)
         look("weights", open_weights, given)
         if project_id is not None:
-            controls = look("label config", look_at_config, project)
+            controls = look("label config", look_at_config, project, given)
             images = Found(
                 client.check, tuple(images_of(settings, each.authorisation) for each in client.values)
             )

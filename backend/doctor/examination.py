@@ -6,9 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
+from backend.labelstudio.errors import TokenRefusedError, TransientError
+
 State = Literal["ok", "warning", "wrong", "not checked"]
 Found_co = TypeVar("Found_co", covariant=True)
 Value = TypeVar("Value")
+
+_MOST_TOLD = 500
 
 logger = logging.getLogger(__name__)
 
@@ -116,9 +120,19 @@ def _told(notes: Notes) -> Iterator[None]:
         notes.not_checked(str(exc))
     except ModuleNotFoundError as exc:
         notes.not_checked(f"needs the Python package {exc.name}: run this where the worker is installed")
+    except TokenRefusedError as exc:
+        notes.wrong(
+            f"the API key's user may not do this: {exc}"[:_MOST_TOLD],
+            "set LABEL_STUDIO_API_KEY to a key of a member with rights to the project: an administrator",
+        )
+    except TransientError as exc:
+        notes.wrong(
+            f"there is no answer now: {exc}"[:_MOST_TOLD],
+            "try again in a while; if it stays so, see Label Studio's log",
+        )
     except Exception as exc:  # the other checks go on
         logger.debug("%s", notes.check, exc_info=True)
         notes.wrong(
-            f"could not be checked: {type(exc).__name__}: {exc}"[:500],
+            f"could not be checked: {type(exc).__name__}: {exc}"[:_MOST_TOLD],
             "run this again with ONESHOT_LOG_LEVEL=DEBUG, and report what it says",
         )

@@ -50,8 +50,8 @@ def images_of(settings: Settings, authorise: Callable[[], str]) -> Images:
     return Images(image_fetcher(settings, authorise))
 
 
-def look_at_config(notes: Notes, project: Project) -> tuple[Control, ...]:
-    """Find the controls that hold masks."""
+def look_at_config(notes: Notes, project: Project, settings: Settings) -> tuple[Control, ...]:
+    """Find the controls that hold masks, and the one among them that predictions are to go through."""
     try:
         controls = image_controls(project.label_config)
     except LabelConfigError as exc:
@@ -61,6 +61,13 @@ def look_at_config(notes: Notes, project: Project) -> tuple[Control, ...]:
     for control in controls:
         labels = ", ".join(control.labels) or f"labels of {control.labels_key!r} in the tasks' data"
         notes.well(f"{control.geometry} {control.from_name!r} on {control.to_name!r}: {labels}")
+    wanted = settings.oneshot_control
+    if wanted and not any(control.is_named(wanted) for control in controls):
+        known = ", ".join(dict.fromkeys(f"{each.from_name!r} ({each.tag})" for each in controls))
+        notes.warn(
+            f"ONESHOT_CONTROL has no effect: no control that holds masks has the name or tag {wanted!r}",
+            f"set it to the name or tag of one of these, or to nothing: {known}",
+        )
     return controls
 
 

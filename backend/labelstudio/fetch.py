@@ -22,6 +22,7 @@ from backend.labelstudio.errors import (
 )
 from backend.labelstudio.images import DecodedImage, ImageLimits, decode_reduced
 from backend.labelstudio.network import NO_PRIVATE_HOSTS, Deadline, GuardedBackend, PrivateHosts, is_public
+from backend.labelstudio.quoted import quotable
 from backend.labelstudio.retry_after import retry_after_s
 
 _CLOUD = ("s3", "gs", "azure-blob")
@@ -29,6 +30,12 @@ _MOST_REDIRECTS = 5
 _WHOLE_TRANSFER = 4  # times the timeout of one step
 _BUSY = frozenset({408, 425, 429})
 _OF_STORAGE = 424  # what Label Studio answers when it passes on what a storage holds, and cannot read that
+_LOCAL_FILES = "/data/local-files/"
+_SERVE_LOCAL_FILES = (
+    "to serve local files, start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+    "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to a folder above them, and add a local storage with them "
+    "to the project"
+)
 _EXPECTED = "expected the address of an image: /data/…, http(s)://…, data:…, s3://…, gs://… or azure-blob://…"
 
 
@@ -78,8 +85,8 @@ class ImageFetcher:
         Raises:
             ImageUnavailableError: the image's server does not answer, or says that it may later.
             LabelStudioUnavailableError: the same of Label Studio.
-            FetchRefusedError: the address may not be fetched, is gone, or is too large.
-            TokenRefusedError: Label Studio refused the token.
+            FetchRefusedError: the address may not be fetched, is forbidden, gone, or too large.
+            TokenRefusedError: Label Studio does not know the token.
         """
         uri = uri.strip()
         if uri[:5].lower() == "data:":
@@ -151,6 +158,7 @@ class ImageFetcher:
         named = own or self._private_hosts.has_name(url.host)
         backend = GuardedBackend(deadline, (lambda _: True) if named else self._is_allowed)
         ssl_context = self._ssl_context if url.scheme == "https" else None
+        sent = self._headers(url, own=own)
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
         with (
             _translated(url, own=own),
@@ -158,7 +166,7 @@ class ImageFetcher:
             pool.stream(
                 "GET",
                 httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                headers=self._headers(url, own=own),
+                headers=sent,
                 extensions={"timeout": timeouts},
             ) as response,
         ):
@@ -167,6 +175,8 @@ class ImageFetcher:
                 return _parsed_redirect(url, headers[b"location"])
             if own and response.status == 500:
                 _check_whether_gone(url, response)
+            if own and response.status == 403:
+                raise _forbidden(url, quotable(_start(response), authorization=str(sent["Authorization"])))
             _check_status(url, response.status, headers.get(b"retry-after"), own=own)
             return self._body(url, response, headers)
 
@@ -206,9 +216,21 @@ class ImageFetcher:
 
 def _check_whether_gone(url: httpx.URL, response: httpcore.Response) -> None:
     """Label Studio 1.23 answers 500 with this error, not 404, when an uploaded file was deleted."""
-    start = b"".join(islice(response.iter_stream(), 4))
-    if b"has no attribute 'has_permission'" in start:
+    if b"has no attribute 'has_permission'" in _start(response):
         raise FetchRefusedError(f"the image is gone: Label Studio has no upload {_shown(url)} (any more)")
+
+
+def _start(response: httpcore.Response) -> bytes:
+    return b"".join(islice(response.iter_stream(), 4))
+
+
+def _forbidden(url: httpx.URL, said: str) -> FetchRefusedError:
+    """The key is known, but this image is not for its user, or for nobody: others may be."""
+    told = f"Label Studio does not let the user of the API key have {_shown(url)} (HTTP status 403)"
+    told += f"; it says: {said}" if said else ""
+    if _LOCAL_FILES in url.path:
+        return FetchRefusedError(f"{told}; {_SERVE_LOCAL_FILES}")
+    return FetchRefusedError(told)
 
 
 def _check_status(url: httpx.URL, status: int, retry_after: str | None, *, own: bool) -> None:
@@ -222,7 +244,7 @@ def _check_status(url: httpx.URL, status: int, retry_after: str | None, *, own: 
             f"Label Studio says that its storage does not give it the image, {came}: see its log, and the "
             "storage in the project's settings"
         )
-    if own and status in (401, 403):
+    if own and status == 401:
         raise TokenRefusedError(
             f"Label Studio refused the API key for an image, {came}: check LABEL_STUDIO_API_KEY"
         )

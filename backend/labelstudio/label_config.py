@@ -53,6 +53,15 @@ class Control:
         return self.geometry if self.labels_name else f"{self.geometry}labels"
 
     @property
+    def tag(self) -> str:
+        """Its tag in the label config, as Label Studio's documentation writes it."""
+        return self.geometry.capitalize() + ("" if self.labels_name else "Labels")
+
+    def is_named(self, wanted: str) -> bool:
+        """Whether *wanted* is its name or its tag, as predictions are given theirs (``outputs``)."""
+        return bool({wanted, wanted.lower()} & {self.from_name, self.type} - {""})
+
+    @property
     def surrounds(self) -> bool:
         """Whether its regions are drawn around things; else they show the things themselves."""
         return self.geometry in ("rectangle", "ellipse")

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 import threading
 import time
 from typing import Any
@@ -43,7 +44,7 @@ class ApiKey:
         self._is_personal = _claims(key) is not None
         self._lock = threading.Lock()
         self._access = ""
-        self._expires = 0.0
+        self._fresh_until: tuple[float, ...] = (-math.inf, -math.inf)
 
     def authorisation(self) -> str:
         """The ``Authorization`` header's value, valid now.
@@ -55,10 +56,11 @@ class ApiKey:
         if not self._is_personal:
             return f"Token {self._key}"
         with self._lock:
-            if time.time() > self._expires - _MARGIN_S:
+            now = _clocks()
+            if any(reads > end for reads, end in zip(now, self._fresh_until, strict=True)):
                 self._access = self._exchanged()
-                expires = (_claims(self._access) or {}).get("exp")
-                self._expires = expires if isinstance(expires, int) else time.time() + _UNKNOWN_LIFE_S
+                fresh_s = _life_s(self._access) - _MARGIN_S
+                self._fresh_until = tuple(reads + fresh_s for reads in now)
             return f"Bearer {self._access}"
 
     def _exchanged(self) -> str:
@@ -71,6 +73,23 @@ class ApiKey:
         if not isinstance(access, str) or not access.isascii():
             raise TokenRefusedError(f"expected an access token from Label Studio at {self._url}, got none")
         return access
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds on two clocks: the first stands still while a machine sleeps, the second may be set back."""
+    return time.monotonic(), time.time()
+
+
+def _life_s(access: str) -> float:
+    """How long the access token lives, from when it is issued.
+
+    By Label Studio's clock alone if that is told: this machine's may show another time.
+    """
+    claims = _claims(access) or {}
+    expires, issued = claims.get("exp"), claims.get("iat")
+    if not isinstance(expires, int):
+        return _UNKNOWN_LIFE_S
+    return expires - (issued if isinstance(issued, int) else time.time())
 
 
 def _claims(token: str) -> dict[str, Any] | None:

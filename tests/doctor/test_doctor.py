@@ -1,5 +1,6 @@
 """Each finding, proven by breaking that very thing in an installation that is well otherwise."""
 
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -163,6 +164,35 @@ def test_what_is_broken_is_found_with_the_one_thing_to_do(installation: Installa
 
 
 @pytest.mark.parametrize(
+    ("status", "to_do"), [(403, "member|administrator"), (500, "try again in a while; .* Label Studio's log")]
+)
+@pytest.mark.parametrize(
+    ("path", "concerned"),
+    [
+        (f"/api/projects/{PROJECT}/", ["project"]),
+        (f"/api/projects/{PROJECT}/import/predictions", ["rights"]),
+        ("/api/ml/", ["backend", "backend address"]),
+        ("/api/webhooks/", ["events' address", "webhook"]),
+        ("/api/tasks/", ["images", "corrections", "reference"]),
+    ],
+)
+def test_what_label_studio_refuses_or_fails_to_answer_is_no_riddle(
+    installation: Installation, path: str, concerned: list[str], status: int, to_do: str
+) -> None:
+    """Rights that are missing, or a trouble of its own: nothing that our log explains."""
+    installation.fake.broken = lambda asked: status if asked == path else None
+
+    findings = installation.examine()
+
+    wrong = [each for each in findings if each.state == "wrong"]
+    assert [each.check for each in wrong] == concerned, findings
+    assert all(f"status {status}" in each.what for each in wrong), wrong
+    assert all(re.search(to_do, each.to_do) for each in wrong), wrong
+    assert "could not be checked" not in "".join(each.what for each in findings), findings
+    assert "DEBUG" not in "".join(each.to_do for each in findings), findings
+
+
+@pytest.mark.parametrize(
     ("name", "others"),
     [
         ("no worker", []),
@@ -218,6 +248,19 @@ def test_a_label_config_without_a_mask(installation: Installation) -> None:
 
     assert found.check == "label config"
     assert "Choices" in found.what
+
+
+def test_a_control_that_the_label_config_does_not_have_is_told_with_those_that_it_has(
+    installation: Installation,
+) -> None:
+    """Predictions go through the reference's all the same."""
+    installation.change(oneshot_control="PolygonLabel")
+
+    (found,) = [each for each in installation.examine() if each.check == "label config" and each.to_do]
+
+    assert found.state == "warning"
+    assert "'PolygonLabel'" in found.what
+    assert "'label' (BrushLabels)" in found.to_do
 
 
 def test_nobody_has_annotated_yet_is_no_fault(installation: Installation) -> None:

@@ -230,7 +230,7 @@ def test_what_cannot_be_fetched_is_refused(uri: str, message: str) -> None:
     [
         (Answer(status=404), FetchRefusedError, "the image is gone, got HTTP status 404"),
         (Answer(status=401), TokenRefusedError, "check LABEL_STUDIO_API_KEY"),
-        (Answer(status=403), TokenRefusedError, "check LABEL_STUDIO_API_KEY"),
+        (Answer(status=403), FetchRefusedError, "does not let the user of the API key have"),
         (Answer(status=416), FetchRefusedError, "HTTP status 416"),
         (Answer(status=206, body=b"part"), FetchRefusedError, "HTTP status 206"),
         (Answer(status=302), FetchRefusedError, "HTTP status 302"),
@@ -255,6 +255,44 @@ def test_label_studios_bad_answers_are_told_apart(
 
     with pytest.raises(error, match=message):
         _fetcher(label_studio_double.url).fetch("/data/x.png")
+
+
+LOCAL_FILES_OFF = "Serving local files can be dangerous. \n Enable it with LOCAL_FILES_SERVING_ENABLED."
+
+
+def _forbidden(label_studio: Loopback, path: str, answer: Answer) -> str:
+    """What is told of an image for which Label Studio answers 403."""
+    label_studio.answers[path] = answer
+    with pytest.raises(FetchRefusedError) as caught:
+        _fetcher(label_studio.url).fetch(f"{path}?d=a.png")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "/studio"])
+def test_a_local_file_that_is_not_served_is_told_with_the_settings_that_serve_it(
+    label_studio_double: Loopback, prefix: str
+) -> None:
+    """The API key is right, and nothing is said of it; Django calls this plain text a web page."""
+    answer = Answer(LOCAL_FILES_OFF.encode(), 403, {"Content-Type": "text/html; charset=utf-8"})
+
+    told = _forbidden(label_studio_double, f"{prefix}/data/local-files/", answer)
+
+    assert "says: Serving local files can be dangerous. Enable it with LOCAL_FILES_SERVING_ENABLED" in told
+    assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED" in told
+    assert "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT" in told
+    assert "local storage" in told
+    assert "LABEL_STUDIO_API_KEY" not in told
+
+
+def test_a_forbidden_upload_is_told_without_the_settings_of_local_files(
+    label_studio_double: Loopback,
+) -> None:
+    """The API key is not repeated, even if Label Studio does."""
+    told = _forbidden(label_studio_double, "/data/upload/1/x.png", json_answer({"detail": "not yours"}, 403))
+    silent = _forbidden(label_studio_double, "/data/upload/1/x.png", Answer(b"no secret-token", 403))
+
+    assert told.endswith("/data/upload/1/x.png?… (HTTP status 403); it says: not yours")
+    assert silent.endswith("/data/upload/1/x.png?… (HTTP status 403)")
 
 
 def test_another_servers_failure_is_not_label_studios(elsewhere: Loopback) -> None:

@@ -62,6 +62,25 @@ def test_generic_labels_go_with_every_drawing_control_of_their_image() -> None:
     assert [control.type for control in image_controls(config)] == ["brush", "polygon"]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "is_named"),
+    [
+        ("p", True),
+        ("P", True),
+        ("PolygonLabels", True),
+        ("polygonlabels", True),
+        ("Polygon", False),
+        ("", False),
+    ],
+)
+def test_a_control_is_named_by_its_name_or_its_tag(wanted: str, is_named: bool) -> None:
+    own, shared = (Control("p", "image", "image", ("Coin",), "polygon", labels) for labels in ("", "labels"))
+
+    assert own.is_named(wanted) == is_named
+    assert (own.tag, shared.tag) == ("PolygonLabels", "Polygon")
+    assert shared.is_named("Polygon")
+
+
 def test_all_controls_are_found_in_order_and_one_for_each_image() -> None:
     """Controls on other objects, and those without masks, are passed over."""
     config = (

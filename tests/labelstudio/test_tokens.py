@@ -62,6 +62,35 @@ def test_it_is_exchanged_again_before_the_access_token_expires(
     assert len(label_studio_double.asked) == 2
 
 
+@pytest.mark.parametrize("ahead_s", [-3600, 3600])
+@pytest.mark.parametrize(("life_s", "exchanges"), [(20, 3), (300, 1)])
+def test_the_life_of_an_access_token_is_counted_here_and_not_by_label_studios_clock(
+    http: httpx.Client, label_studio_double: Loopback, ahead_s: int, life_s: int, exchanges: int
+) -> None:
+    """By this machine's clock it ends an hour too late or too early."""
+    issued = int(time.time()) + ahead_s
+    label_studio_double.answers[REFRESH] = json_answer({"access": _token(iat=issued, exp=issued + life_s)})
+    key = ApiKey(label_studio_double.url, _token(exp=4_102_444_800), http)
+
+    for _ in range(3):
+        key.authorisation()
+
+    assert len(label_studio_double.asked) == exchanges
+
+
+@pytest.mark.parametrize("claims", [{}, {"exp": "soon"}, {"iat": 5}, {"exp": None, "iat": 5}])
+def test_an_access_token_that_does_not_tell_its_end_is_used_for_a_while(
+    http: httpx.Client, label_studio_double: Loopback, claims: dict[str, object]
+) -> None:
+    label_studio_double.answers[REFRESH] = json_answer({"access": _token(**claims)})
+    key = ApiKey(label_studio_double.url, _token(exp=4_102_444_800), http)
+
+    for _ in range(3):
+        key.authorisation()
+
+    assert len(label_studio_double.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [

@@ -115,6 +115,24 @@ def test_bad_images_fail_alone_with_their_reasons(
         assert reasons(project)[task]
 
 
+def test_an_image_that_label_studio_does_not_let_us_have_stops_no_other(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """Task 1's would be the reference's, task 2's is to be predicted: 403 says nothing of the others."""
+    fake.add_task(disc())
+    fake.annotate(4, disc_mask())
+    forbidden = {f"/data/upload/{PROJECT}/{number}.png" for number in (1, 2)}
+    fake.broken = lambda path: 403 if path in forbidden else None
+
+    full_context.queue.enqueue_sync(PROJECT)
+    project = run_jobs()
+
+    assert fake.predicted() == [3]
+    assert "says: told to fail" in str(reasons(project)[2])
+    assert "API_KEY" not in str(reasons(project)[2])
+    assert full_context.queue.depths()["retrying"] == 0
+
+
 def test_a_failed_task_is_tried_again_when_asked_for_and_not_at_every_sync(
     full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
 ) -> None:
