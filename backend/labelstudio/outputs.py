@@ -70,12 +70,14 @@ class SearchedImage:
         key: of its address in a task's data; of a list the key of that.
         controls: the control of each label's predictions; no other label is looked for.
         item: the number of the image in a list; None: it is the only one, or all of the list are meant.
+        further: the controls of a label, in order, that stand in where a task does not offer it otherwise.
     """
 
     to_name: str
     key: str
     controls: Mapping[str, Control]
     item: int | None = None
+    further: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """What a person is told: counted from 1, as the editor does."""
@@ -87,11 +89,22 @@ class SearchedImage:
         return self.to_name, self.item
 
     def of(self, task_data: Mapping[str, Any]) -> tuple["SearchedImage", ...]:
-        """The images of one task that are meant."""
+        """The images of one task that are meant, each with the controls that the task's labels need."""
         control = next(iter(self.controls.values()))
+        controls = {label: self._offering(label, task_data) for label in self.controls}
         return tuple(
-            replace(self, key=control.key_of(item), item=item) for item in control.items_of(task_data)
+            replace(self, key=control.key_of(item), controls=controls, item=item)
+            for item in control.items_of(task_data)
         )
+
+    def possible(self, label: str) -> tuple[Control, ...]:
+        """The controls that predictions of a label may go through, the first that offers it for the task."""
+        return (self.controls[label], *self.further.get(label, ()))
+
+    def _offering(self, label: str, task_data: Mapping[str, Any]) -> Control:
+        """Where none of the controls offers the label for the task, the first."""
+        offering = (each for each in self.possible(label) if label in each.labels_of(task_data))
+        return next(offering, self.controls[label])
 
 
 def searched_images(
@@ -101,6 +114,7 @@ def searched_images(
 
     Predictions go through the wanted control if it offers the label on that image; else through the
     reference's, or on another image through one that draws as it does, or the first that offers the label.
+    Where a control's labels come from a task's data, those that follow it stand in for the other tasks.
 
     Args:
         picked: the references; of several of one label the first.
@@ -114,10 +128,11 @@ def searched_images(
     found = []
     for to_name, key in {each.to_name: each.image_key for each in drawn_with}.items():
         on_it = [each for each in controls if each.to_name == to_name]
-        outputs = {label: _output(one, to_name, on_it, wanted) for label, one in by_label.items()}
-        offered = {label: control for label, control in outputs.items() if control is not None}
-        if offered:
-            found.append(SearchedImage(to_name, key, offered))
+        outputs = {label: _outputs(one, to_name, on_it, wanted) for label, one in by_label.items()}
+        controls_of = {label: possible[0] for label, possible in outputs.items() if possible}
+        further = {label: tuple(possible[1:]) for label, possible in outputs.items() if len(possible) > 1}
+        if controls_of:
+            found.append(SearchedImage(to_name, key, controls_of, further=further))
     return tuple(found)
 
 
@@ -161,16 +176,26 @@ def painted_regions(counts: Mapping[str, int], outputs: Mapping[str, Control]) -
     return {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
 
 
-def _output(
+def _outputs(
     reference: PickedReference, to_name: str, on_it: Sequence[Control], wanted: str
-) -> Control | None:
-    """The control of the reference's label on one image; None where there is none."""
+) -> list[Control]:
+    """The controls of the reference's label on one image, in order; none after one with it in every task."""
     names = {wanted, wanted.lower()} - {""}
     taking = [each for each in on_it if reference.label in each.labels or each.labels_key]
     named = [each for each in taking if names & {each.from_name, each.type}]
     own = [reference.control] if reference.control.to_name == to_name else []
     alike = [each for each in taking if each.geometry == reference.control.geometry]
-    return next(iter([*named, *own, *alike, *taking]), None)
+    return _up_to_certain(reference.label, dict.fromkeys([*named, *own, *alike, *taking]))
+
+
+def _up_to_certain(label: str, controls: Iterable[Control]) -> list[Control]:
+    """The first controls, up to one that offers the label whatever a task's data say."""
+    found = []
+    for control in controls:
+        found.append(control)
+        if label in control.labels:
+            break
+    return found
 
 
 def _polygons(label: str, output: Control, controls: Sequence[Control]) -> Control | None:

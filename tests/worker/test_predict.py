@@ -149,6 +149,25 @@ def test_more_regions_than_the_editor_bears_become_one_and_the_page_and_the_regi
         assert result[0]["meta"] == {"text": [limit]}
 
 
+def test_what_the_chosen_control_does_not_offer_for_a_task_goes_through_the_references(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """The polygons' labels come from the task's data, and this task has none."""
+    outline = '<PolygonLabels name="outline" toName="image" value="$things"/></View>'
+    fake.label_config = fake.label_config.replace("</View>", outline)
+    context = replace(_finds(2, full_context), output=OutputOptions(control="PolygonLabels"))
+    generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
+    assert generation is not None
+
+    def drawn_with(data: dict[str, Any]) -> tuple[str, set[str]]:
+        images = [loading(Loaded(DecodedImage.whole(disc()), seconds=0))]
+        computed = compute(context, generation, Task(2, data), images)
+        return computed.progress.state, {each["from_name"] for each in computed.item["result"]}
+
+    assert drawn_with({}) == ("done", {"label"})
+    assert drawn_with({"things": ["Coin"]}) == ("done", {"outline"})
+
+
 @pytest.fixture
 def compute_two(full_context: WorkerContext, fake: FakeLabelStudio) -> Callable[..., Computed]:
     """Computes a task's left and right image, given what finds and the output's settings."""
