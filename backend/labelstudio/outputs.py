@@ -91,7 +91,10 @@ class SearchedImage:
     def of(self, task_data: Mapping[str, Any]) -> tuple["SearchedImage", ...]:
         """The images of one task that are meant, each with the controls that the task's labels need."""
         control = next(iter(self.controls.values()))
-        controls = {label: self._offering(label, task_data) for label in self.controls}
+        controls = {
+            label: _offering(label, self.possible(label), task_data) or first
+            for label, first in self.controls.items()
+        }
         return tuple(
             replace(self, key=control.key_of(item), controls=controls, item=item)
             for item in control.items_of(task_data)
@@ -100,11 +103,6 @@ class SearchedImage:
     def possible(self, label: str) -> tuple[Control, ...]:
         """The controls that predictions of a label may go through, the first that offers it for the task."""
         return (self.controls[label], *self.further.get(label, ()))
-
-    def _offering(self, label: str, task_data: Mapping[str, Any]) -> Control:
-        """Where none of the controls offers the label for the task, the first."""
-        offering = (each for each in self.possible(label) if label in each.labels_of(task_data))
-        return next(offering, self.controls[label])
 
 
 def searched_images(
@@ -142,6 +140,7 @@ def region_plan(
     controls: Sequence[Control],
     options: OutputOptions,
     *,
+    task_data: Mapping[str, Any] | None = None,
     elsewhere: int = 0,
 ) -> RegionPlan:
     """How the instances on one of a task's images become regions without freezing the editor.
@@ -151,6 +150,7 @@ def region_plan(
         outputs: the control of each label (``SearchedImage.controls``).
         controls: of the label config.
         options: the bound, and what to do beyond it.
+        task_data: the task's; None: no label comes from there.
         elsewhere: brush and bitmask regions on the other images of the task.
     """
     painted = painted_regions(counts, outputs)
@@ -159,8 +159,9 @@ def region_plan(
         return RegionPlan(outputs)
     polygons = {}
     if options.beyond == "polygons":
-        found = {label: _polygons(label, outputs[label], controls) for label in painted}
-        polygons = {label: control for label, control in found.items() if control is not None}
+        found = {label: possible_polygons(label, outputs[label].to_name, controls) for label in painted}
+        offering = {label: _offering(label, each, task_data or {}) for label, each in found.items()}
+        polygons = {label: control for label, control in offering.items() if control is not None}
     merged = frozenset(painted) - frozenset(polygons)
     done = [f"polygons of {_names(polygons)}"] if polygons else []
     done += [f"{ONE_MASK} {_names(merged)}"] if merged else []
@@ -174,6 +175,18 @@ def region_plan(
 def painted_regions(counts: Mapping[str, int], outputs: Mapping[str, Control]) -> dict[str, int]:
     """The instances by label that are drawn with brush or bitmask, if nothing bounds them."""
     return {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
+
+
+def possible_polygons(label: str, to_name: str, controls: Iterable[Control]) -> list[Control]:
+    """The controls that may draw a label's painted regions as polygons, the first that the task offers it in.
+
+    Args:
+        label: of the regions.
+        to_name: the Image that they are on.
+        controls: of the label config.
+    """
+    on_it = [each for each in controls if (each.geometry, each.to_name) == ("polygon", to_name)]
+    return _up_to_certain(label, (each for each in on_it if label in each.labels or each.labels_key))
 
 
 def _outputs(
@@ -198,15 +211,9 @@ def _up_to_certain(label: str, controls: Iterable[Control]) -> list[Control]:
     return found
 
 
-def _polygons(label: str, output: Control, controls: Sequence[Control]) -> Control | None:
-    return next(
-        (
-            control
-            for control in controls
-            if (control.geometry, control.to_name) == ("polygon", output.to_name) and label in control.labels
-        ),
-        None,
-    )
+def _offering(label: str, controls: Iterable[Control], task_data: Mapping[str, Any]) -> Control | None:
+    """The first control that offers the label for a task."""
+    return next((each for each in controls if label in each.labels_of(task_data)), None)
 
 
 def _names(labels: Iterable[str]) -> str:

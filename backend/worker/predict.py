@@ -212,6 +212,7 @@ def _regions(
     for each, own in zip(found, painted, strict=True):
         plan = region_plan(
             *(each.counts, each.image.controls, generation.controls, context.output),
+            task_data=task.data,
             elsewhere=sum(painted) - own,
         )
         masks = plan.instances(ScoredMask(one.label, one.mask, one.confidence) for one in each.instances)

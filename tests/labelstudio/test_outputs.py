@@ -140,6 +140,16 @@ def test_beyond_it_labels_with_polygons_get_them_and_the_others_one_mask() -> No
     )
 
 
+def test_polygons_whose_labels_come_from_the_task_serve_too_where_it_offers_the_label() -> None:
+    brush, outline = (replace(each, labels=(), labels_key="things") for each in (BRUSH, POLYGON))
+    many = {"Coin": 200}, {"Coin": brush}, (brush, outline), OutputOptions()
+
+    offered, other = (region_plan(*many, task_data={"things": [label]}) for label in LABELS)
+
+    assert (offered.controls, set(offered.merged)) == ({"Coin": outline}, set())
+    assert (other.controls, set(other.merged)) == ({"Coin": brush}, {"Coin"})
+
+
 def test_merged_as_set_leaves_the_polygons_alone() -> None:
     options = OutputOptions(max_regions=5, beyond="merged")
 

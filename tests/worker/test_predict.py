@@ -168,6 +168,26 @@ def test_what_the_chosen_control_does_not_offer_for_a_task_goes_through_the_refe
     assert drawn_with({"things": ["Coin"]}) == ("done", {"outline"})
 
 
+def test_beyond_the_bound_labels_from_the_task_become_polygons(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    fake.label_config = """<View>
+      <Image name="image" value="$image"/>
+      <BrushLabels name="label" toName="image" value="$things"/>
+      <PolygonLabels name="outline" toName="image" value="$things"/>
+    </View>"""
+    for data in fake.tasks.values():
+        data["things"] = ["Coin"]
+    context = _finds(4, full_context)
+    generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
+    assert generation is not None
+
+    images = [loading(Loaded(DecodedImage.whole(disc()), seconds=0))]
+    computed = compute(context, generation, Task(2, fake.tasks[2]), images)
+
+    assert [each["from_name"] for each in computed.item["result"]] == ["outline"] * 4
+
+
 @pytest.fixture
 def compute_two(full_context: WorkerContext, fake: FakeLabelStudio) -> Callable[..., Computed]:
     """Computes a task's left and right image, given what finds and the output's settings."""
