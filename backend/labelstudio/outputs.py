@@ -174,7 +174,12 @@ def region_plan(
 
 def painted_regions(counts: Mapping[str, int], outputs: Mapping[str, Control]) -> dict[str, int]:
     """The instances by label that are drawn with brush or bitmask, if nothing bounds them."""
-    return {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
+    return {label: count for label, count in counts.items() if is_painted(outputs[label])}
+
+
+def is_painted(control: Control) -> bool:
+    """Whether its regions count against the bound."""
+    return control.geometry in _PAINTED
 
 
 def possible_polygons(label: str, to_name: str, controls: Iterable[Control]) -> list[Control]:
