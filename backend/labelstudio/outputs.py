@@ -70,12 +70,14 @@ class SearchedImage:
         key: of its address in a task's data; of a list the key of that.
         controls: the control of each label's predictions; no other label is looked for.
         item: the number of the image in a list; None: it is the only one, or all of the list are meant.
+        further: the controls of a label, in order, that stand in where a task does not offer it otherwise.
     """
 
     to_name: str
     key: str
     controls: Mapping[str, Control]
     item: int | None = None
+    further: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """What a person is told: counted from 1, as the editor does."""
@@ -87,11 +89,20 @@ class SearchedImage:
         return self.to_name, self.item
 
     def of(self, task_data: Mapping[str, Any]) -> tuple["SearchedImage", ...]:
-        """The images of one task that are meant."""
+        """The images of one task that are meant, each with the controls that the task's labels need."""
         control = next(iter(self.controls.values()))
+        controls = {
+            label: _offering(label, self.possible(label), task_data) or first
+            for label, first in self.controls.items()
+        }
         return tuple(
-            replace(self, key=control.key_of(item), item=item) for item in control.items_of(task_data)
+            replace(self, key=control.key_of(item), controls=controls, item=item)
+            for item in control.items_of(task_data)
         )
+
+    def possible(self, label: str) -> tuple[Control, ...]:
+        """The controls that predictions of a label may go through, the first that offers it for the task."""
+        return (self.controls[label], *self.further.get(label, ()))
 
 
 def searched_images(
@@ -101,6 +112,7 @@ def searched_images(
 
     Predictions go through the wanted control if it offers the label on that image; else through the
     reference's, or on another image through one that draws as it does, or the first that offers the label.
+    Where a control's labels come from a task's data, those that follow it stand in for the other tasks.
 
     Args:
         picked: the references; of several of one label the first.
@@ -114,10 +126,11 @@ def searched_images(
     found = []
     for to_name, key in {each.to_name: each.image_key for each in drawn_with}.items():
         on_it = [each for each in controls if each.to_name == to_name]
-        outputs = {label: _output(one, to_name, on_it, wanted) for label, one in by_label.items()}
-        offered = {label: control for label, control in outputs.items() if control is not None}
-        if offered:
-            found.append(SearchedImage(to_name, key, offered))
+        outputs = {label: _outputs(one, to_name, on_it, wanted) for label, one in by_label.items()}
+        controls_of = {label: possible[0] for label, possible in outputs.items() if possible}
+        further = {label: tuple(possible[1:]) for label, possible in outputs.items() if len(possible) > 1}
+        if controls_of:
+            found.append(SearchedImage(to_name, key, controls_of, further=further))
     return tuple(found)
 
 
@@ -127,6 +140,7 @@ def region_plan(
     controls: Sequence[Control],
     options: OutputOptions,
     *,
+    task_data: Mapping[str, Any] | None = None,
     elsewhere: int = 0,
 ) -> RegionPlan:
     """How the instances on one of a task's images become regions without freezing the editor.
@@ -136,6 +150,7 @@ def region_plan(
         outputs: the control of each label (``SearchedImage.controls``).
         controls: of the label config.
         options: the bound, and what to do beyond it.
+        task_data: the task's; None: no label comes from there.
         elsewhere: brush and bitmask regions on the other images of the task.
     """
     painted = painted_regions(counts, outputs)
@@ -144,8 +159,9 @@ def region_plan(
         return RegionPlan(outputs)
     polygons = {}
     if options.beyond == "polygons":
-        found = {label: _polygons(label, outputs[label], controls) for label in painted}
-        polygons = {label: control for label, control in found.items() if control is not None}
+        found = {label: possible_polygons(label, outputs[label].to_name, controls) for label in painted}
+        offering = {label: _offering(label, each, task_data or {}) for label, each in found.items()}
+        polygons = {label: control for label, control in offering.items() if control is not None}
     merged = frozenset(painted) - frozenset(polygons)
     done = [f"polygons of {_names(polygons)}"] if polygons else []
     done += [f"{ONE_MASK} {_names(merged)}"] if merged else []
@@ -158,30 +174,51 @@ def region_plan(
 
 def painted_regions(counts: Mapping[str, int], outputs: Mapping[str, Control]) -> dict[str, int]:
     """The instances by label that are drawn with brush or bitmask, if nothing bounds them."""
-    return {label: count for label, count in counts.items() if outputs[label].geometry in _PAINTED}
+    return {label: count for label, count in counts.items() if is_painted(outputs[label])}
 
 
-def _output(
+def is_painted(control: Control) -> bool:
+    """Whether its regions count against the bound."""
+    return control.geometry in _PAINTED
+
+
+def possible_polygons(label: str, to_name: str, controls: Iterable[Control]) -> list[Control]:
+    """The controls that may draw a label's painted regions as polygons, the first that the task offers it in.
+
+    Args:
+        label: of the regions.
+        to_name: the Image that they are on.
+        controls: of the label config.
+    """
+    on_it = [each for each in controls if (each.geometry, each.to_name) == ("polygon", to_name)]
+    return _up_to_certain(label, (each for each in on_it if label in each.labels or each.labels_key))
+
+
+def _outputs(
     reference: PickedReference, to_name: str, on_it: Sequence[Control], wanted: str
-) -> Control | None:
-    """The control of the reference's label on one image; None where there is none."""
+) -> list[Control]:
+    """The controls of the reference's label on one image, in order; none after one with it in every task."""
     names = {wanted, wanted.lower()} - {""}
     taking = [each for each in on_it if reference.label in each.labels or each.labels_key]
     named = [each for each in taking if names & {each.from_name, each.type}]
     own = [reference.control] if reference.control.to_name == to_name else []
     alike = [each for each in taking if each.geometry == reference.control.geometry]
-    return next(iter([*named, *own, *alike, *taking]), None)
+    return _up_to_certain(reference.label, dict.fromkeys([*named, *own, *alike, *taking]))
 
 
-def _polygons(label: str, output: Control, controls: Sequence[Control]) -> Control | None:
-    return next(
-        (
-            control
-            for control in controls
-            if (control.geometry, control.to_name) == ("polygon", output.to_name) and label in control.labels
-        ),
-        None,
-    )
+def _up_to_certain(label: str, controls: Iterable[Control]) -> list[Control]:
+    """The first controls, up to one that offers the label whatever a task's data say."""
+    found = []
+    for control in controls:
+        found.append(control)
+        if label in control.labels:
+            break
+    return found
+
+
+def _offering(label: str, controls: Iterable[Control], task_data: Mapping[str, Any]) -> Control | None:
+    """The first control that offers the label for a task."""
+    return next((each for each in controls if label in each.labels_of(task_data)), None)
 
 
 def _names(labels: Iterable[str]) -> str:

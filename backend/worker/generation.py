@@ -11,7 +11,13 @@ import numpy as np
 
 from backend.jobs.version import model_version
 from backend.labelstudio.label_config import Control
-from backend.labelstudio.outputs import OutputOptions, SearchedImage, searched_images
+from backend.labelstudio.outputs import (
+    OutputOptions,
+    SearchedImage,
+    is_painted,
+    possible_polygons,
+    searched_images,
+)
 from backend.labelstudio.references import PickedReference
 from backend.vision.learned import NOTHING, Learned
 from backend.vision.pipeline import SearchOptions
@@ -110,7 +116,7 @@ def generation_version(
         ``oneshot-<checkpoint>-<digest>``.
     """
     images = [
-        {label: _control_content(each) for label, each in image.controls.items()}
+        {label: _output_content(label, image, controls, output) for label in image.controls}
         for image in searched_images(picked.values(), controls, output.control)
     ]
     content = {
@@ -127,9 +133,22 @@ def generation_version(
     return model_version(checkpoint, hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH])
 
 
-def _control_content(control: Control) -> list[str]:
+def _output_content(
+    label: str, image: SearchedImage, controls: Sequence[Control], output: OutputOptions
+) -> list[Any]:
+    """All controls that predictions of a label on an image may go through, whatever the task offers."""
+    possible = image.possible(label)
+    first, *further = (_control_content(each, label) for each in possible)
+    may_become_polygons = output.beyond == "polygons" and any(map(is_painted, possible))
+    polygons = possible_polygons(label, image.to_name, controls) if may_become_polygons else []
+    beyond = [{"polygons": [_control_content(each, label) for each in polygons]}] if polygons else []
+    return [*first, *further, *beyond]
+
+
+def _control_content(control: Control, label: str) -> list[str]:
     content = [control.from_name, control.to_name, control.image_key, control.geometry, control.labels_name]
-    return [*content, "list"] if control.image_list else content
+    content += ["list"] if control.image_list else []
+    return content if label in control.labels else [*content, f"${control.labels_key}"]
 
 
 def _reference_content(label: str, picked: PickedReference) -> list[Any]:

@@ -16,6 +16,7 @@ from backend.labelstudio.client import Task
 from backend.labelstudio.errors import ImageRefusedError, PermanentError
 from backend.labelstudio.images import decode_reduced
 from backend.labelstudio.outputs import SearchedImage, painted_regions, region_plan
+from backend.labelstudio.region_values import SPECK_PIXELS
 from backend.labelstudio.regions import ScoredMask, prediction
 from backend.labelstudio.task_data import image_address
 from backend.vision.errors import VisionError
@@ -130,7 +131,7 @@ class _Found:
     Attributes:
         image: which.
         size_hw: its height and width in its own pixels.
-        instances: those whose label the task may have.
+        instances: those whose label the task may have, without specks.
         segmentation: all that the core said.
         fetched_s: seconds that fetching and decoding took.
     """
@@ -161,7 +162,7 @@ def _found(
     instances = tuple(
         each
         for each in segmentation.instances
-        if each.label in image.controls[each.label].labels_of(task.data)
+        if each.window.area >= SPECK_PIXELS and each.label in image.controls[each.label].labels_of(task.data)
     )
     return _Found(image, loaded.image.size_hw, instances, segmentation, loaded.seconds)
 
@@ -212,6 +213,7 @@ def _regions(
     for each, own in zip(found, painted, strict=True):
         plan = region_plan(
             *(each.counts, each.image.controls, generation.controls, context.output),
+            task_data=task.data,
             elsewhere=sum(painted) - own,
         )
         masks = plan.instances(ScoredMask(one.label, one.mask, one.confidence) for one in each.instances)

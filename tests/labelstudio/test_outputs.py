@@ -1,6 +1,7 @@
 """Which control predictions go through, and what becomes of too many regions."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +99,26 @@ def test_an_image_of_its_own_is_the_same_in_each_task() -> None:
     assert (searched.place, str(searched)) == (("photo", None), "'photo'")
 
 
+def test_a_control_with_labels_from_the_task_is_used_only_where_the_task_offers_the_label() -> None:
+    """Elsewhere predictions go through the next control that offers it, the reference's before others."""
+    outline = Control("outline", "photo", "image", (), "polygon", labels_key="things")
+    (searched,) = searched_images(PICKED, [outline, RECTANGLE, BRUSH], "outline")
+
+    (listing,), (without,) = (searched.of(data) for data in ({"things": ["Nut"]}, {}))
+
+    assert searched.controls == dict.fromkeys(LABELS, outline)
+    assert listing.controls == {"Coin": BRUSH, "Nut": outline}
+    assert without.controls == OUTPUTS
+
+
+def test_a_label_that_no_control_offers_for_the_task_stays_with_the_first() -> None:
+    """It is still looked for, so that it takes what would else be found under another label."""
+    brush = replace(BRUSH, labels=(), labels_key="things")
+    (searched,) = searched_images([reference("Coin", brush)], [brush], "")
+
+    assert [each.controls for each in searched.of({})] == [{"Coin": brush}]
+
+
 def test_of_several_references_of_a_label_the_first_says_the_control() -> None:
     assert on_photo([reference("Coin", RECTANGLE), reference("Coin")], "") == {"Coin": RECTANGLE}
 
@@ -117,6 +138,16 @@ def test_beyond_it_labels_with_polygons_get_them_and_the_others_one_mask() -> No
         "6 painted regions are more than ONESHOT_MAX_REGIONS allows (5), "
         "they became polygons of 'Coin' and one mask of all 'Nut'"
     )
+
+
+def test_polygons_whose_labels_come_from_the_task_serve_too_where_it_offers_the_label() -> None:
+    brush, outline = (replace(each, labels=(), labels_key="things") for each in (BRUSH, POLYGON))
+    many = {"Coin": 200}, {"Coin": brush}, (brush, outline), OutputOptions()
+
+    offered, other = (region_plan(*many, task_data={"things": [label]}) for label in LABELS)
+
+    assert (offered.controls, set(offered.merged)) == ({"Coin": outline}, set())
+    assert (other.controls, set(other.merged)) == ({"Coin": brush}, {"Coin"})
 
 
 def test_merged_as_set_leaves_the_polygons_alone() -> None:

@@ -1,6 +1,8 @@
 """A generation's name changes exactly when its predictions could come out differently."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -33,10 +35,11 @@ def version(
     checkpoint: str = "mobilesam",
     semantics: str = "efficientnet-lite0",
     output: OutputOptions = OutputOptions(),  # noqa: B008 - frozen
+    controls: Sequence[Control] = (CONTROL, POLYGONS),
 ) -> str:
     picked = {reference.label: reference}
     return generation_version(
-        *(picked, (CONTROL, POLYGONS)),
+        *(picked, controls),
         checkpoint=checkpoint,
         semantics=semantics,
         search=search,
@@ -75,6 +78,40 @@ def test_the_same_reference_and_settings_give_the_same_version() -> None:
 )
 def test_whatever_changes_masks_changes_the_version(other: str) -> None:
     assert other != version()
+
+
+def version_with(*controls: Control, beyond: Literal["polygons", "merged"] = "polygons") -> str:
+    """The version where the label config has these controls, and the reference was drawn with the first."""
+    reference = replace(REFERENCE, control=controls[0])
+    return version(reference, output=OutputOptions(beyond=beyond), controls=controls)
+
+
+def test_polygons_that_painted_regions_may_become_change_the_version() -> None:
+    """They are what happens beyond the bound, unless that merges or the label has none."""
+    assert version_with(CONTROL, POLYGONS) != version_with(CONTROL)
+    assert version_with(CONTROL, POLYGONS) != version_with(CONTROL, replace(POLYGONS, from_name="other"))
+    assert version_with(CONTROL, POLYGONS, beyond="merged") == version_with(CONTROL, beyond="merged")
+    assert version_with(CONTROL, replace(POLYGONS, labels=("Nut",))) == version_with(CONTROL)
+    assert version_with(POLYGONS, replace(POLYGONS, from_name="other")) == version_with(POLYGONS)
+
+
+def test_the_key_that_a_label_comes_from_changes_the_version() -> None:
+    """That of more labels than the reference's does not."""
+    things = replace(CONTROL, labels=(), labels_key="things")
+    offered = replace(CONTROL, labels_key="things")
+
+    assert len({version_with(things), version_with(replace(things, labels_key="other")), version()}) == 3
+    assert version_with(offered) == version_with(CONTROL)
+
+
+def test_a_control_that_stands_in_where_the_task_does_not_offer_the_label_changes_the_version() -> None:
+    """Behind a control that always offers it, none does."""
+    things = replace(CONTROL, labels=(), labels_key="things")
+    box, other = (Control(name, "image", "image", ("Coin",), "rectangle") for name in ("box", "other"))
+
+    assert len({version_with(things), version_with(things, box), version_with(things, other)}) == 3
+    assert version_with(things, box, other) == version_with(things, box)
+    assert version_with(CONTROL, box) == version_with(CONTROL)
 
 
 def test_a_label_that_nobody_has_painted_changes_nothing() -> None:

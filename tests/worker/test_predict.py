@@ -114,13 +114,16 @@ def test_an_image_without_anything_gives_an_empty_prediction(full_context: Worke
     assert pushed.seconds == pytest.approx(sum(pushed.stages.values()), abs=1e-3)
 
 
-def _finds(count: int, context: WorkerContext) -> WorkerContext:
-    """A context whose core finds so many squares of 2 x 2 pixels."""
+def _finds(count: int, context: WorkerContext, *, specks: int = 0) -> WorkerContext:
+    """A context whose core finds so many squares of 2 x 2 pixels, and specks of 3."""
     masks = [np.zeros(disc().shape[:2], bool) for _ in range(count)]
     for index, mask in enumerate(masks):
         mask[1:3, 3 * index : 3 * index + 2] = True
-    found = tuple(Instance("Coin", mask_window(mask), 0.5, 0.5) for mask in masks)
-    segmentation = Segmentation(found, StageSeconds(0, 0, 0))
+    speck = np.zeros(disc().shape[:2], bool)
+    speck[5, :3] = True
+    found = [Instance("Coin", mask_window(mask), 0.5, 0.5) for mask in masks]
+    found += [Instance("Coin", mask_window(speck), 0.25, 0.5)] * specks
+    segmentation = Segmentation(tuple(found), StageSeconds(0, 0, 0))
     return replace(context, find=lambda *_, **__: segmentation, output=OutputOptions(max_regions=3))
 
 
@@ -147,6 +150,66 @@ def test_more_regions_than_the_editor_bears_become_one_and_the_page_and_the_regi
         assert limit.startswith("4 painted regions are more than ONESHOT_MAX_REGIONS allows (3)")
         assert limit.endswith("they became one mask of all 'Coin'")
         assert result[0]["meta"] == {"text": [limit]}
+
+
+@pytest.mark.parametrize(
+    ("count", "told", "score"),
+    [(0, ("empty", 0, None), 1), (3, ("done", 3, 0.5), 0.5)],
+    ids=["alone", "at the bound"],
+)
+def test_specks_are_no_instances(
+    full_context: WorkerContext, count: int, told: tuple[str, int, float | None], score: float
+) -> None:
+    """What has 3 pixels neither counts, scores nor shows; the bound is three regions."""
+    context = _finds(count, full_context, specks=2)
+    generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
+    assert generation is not None
+
+    images = [loading(Loaded(DecodedImage.whole(disc()), seconds=0))]
+    computed = compute(context, generation, Task(2, {}), images)
+
+    progress = computed.progress
+    assert (progress.state, progress.instances, progress.confidence) == told
+    assert (len(computed.item["result"]), progress.limits, computed.item["score"]) == (count, (), score)
+
+
+def test_what_the_chosen_control_does_not_offer_for_a_task_goes_through_the_references(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    """The polygons' labels come from the task's data, and this task has none."""
+    outline = '<PolygonLabels name="outline" toName="image" value="$things"/></View>'
+    fake.label_config = fake.label_config.replace("</View>", outline)
+    context = replace(_finds(2, full_context), output=OutputOptions(control="PolygonLabels"))
+    generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
+    assert generation is not None
+
+    def drawn_with(data: dict[str, Any]) -> tuple[str, set[str]]:
+        images = [loading(Loaded(DecodedImage.whole(disc()), seconds=0))]
+        computed = compute(context, generation, Task(2, data), images)
+        return computed.progress.state, {each["from_name"] for each in computed.item["result"]}
+
+    assert drawn_with({}) == ("done", {"label"})
+    assert drawn_with({"things": ["Coin"]}) == ("done", {"outline"})
+
+
+def test_beyond_the_bound_labels_from_the_task_become_polygons(
+    full_context: WorkerContext, fake: FakeLabelStudio
+) -> None:
+    fake.label_config = """<View>
+      <Image name="image" value="$image"/>
+      <BrushLabels name="label" toName="image" value="$things"/>
+      <PolygonLabels name="outline" toName="image" value="$things"/>
+    </View>"""
+    for data in fake.tasks.values():
+        data["things"] = ["Coin"]
+    context = _finds(4, full_context)
+    generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
+    assert generation is not None
+
+    images = [loading(Loaded(DecodedImage.whole(disc()), seconds=0))]
+    computed = compute(context, generation, Task(2, fake.tasks[2]), images)
+
+    assert [each["from_name"] for each in computed.item["result"]] == ["outline"] * 4
 
 
 @pytest.fixture
