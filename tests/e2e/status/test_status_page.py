@@ -137,9 +137,8 @@ def test_pictures_are_drawn_and_link_to_their_tasks(open_page: Callable[..., Pag
 
     assert pictures.count() == 1 + 8
     pictures.last.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "[...document.querySelectorAll('#project-2 img')].every(each => each.naturalWidth > 0)"
-    )
+    for picture in pictures.all():
+        expect(picture).not_to_have_js_property("naturalWidth", 0)
     link = page.locator("#project-2 .thumbs a:has(img)").first
     assert link.get_attribute("href") == f"{LABEL_STUDIO}/projects/2/data?task=8"
 
