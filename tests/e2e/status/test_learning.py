@@ -76,6 +76,26 @@ def test_learning_is_readable_everywhere(
     assert no_wider_than_the_screen(page)
 
 
+def test_corrections_that_taught_nothing_are_told_and_not_offered_again(
+    scene: Scene, open_page: Callable[..., Page], artefacts: Path
+) -> None:
+    """Six of them; a seventh would bring the button back."""
+    scene.progress.set_generation(2, VERSIONS[0], [ReferenceNote("Coin", 1, 7, 1)])
+    Generations(scene.queue).keep(2, VERSIONS[0], references=[("Coin", 7)], reviewed=6, in_vain=6)
+    counted = Agreements(scene.connection)
+    kept = GenerationAgreement(VERSIONS[0], 1, 6, {"Coin": Agreement(6, 40, 1, 0, 0, 1, 40.0)})
+    counted.put(2, [TaskAgreement(1, (kept,))], Cursor())
+    counted.add_up(2)
+
+    page = open_page()
+    page.screenshot(path=artefacts / "learning-in-vain.png", full_page=True)
+
+    expect(page.locator(".generations li")).to_contain_text(
+        "from the first masks; what 6 corrections taught would have saved no work"
+    )
+    expect(page.get_by_role("button", name="Learn now")).to_have_count(0)
+
+
 def test_an_old_generation_is_made_current_again(learned: Scene, open_page: Callable[..., Page]) -> None:
     page = open_page()
 
