@@ -70,12 +70,18 @@ class Pointing:
         return self.image_name, self.item
 
 
-def pointing(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -> Pointing:
+def pointing(
+    result: Sequence[Mapping[str, Any]],
+    controls: Sequence[Control],
+    *,
+    task_data: Mapping[str, Any] | None = None,
+) -> Pointing:
     """Read the regions of an interactive request.
 
     Args:
         result: the context's ``result``.
         controls: of the label config.
+        task_data: the task's, where labels may come from there.
 
     Raises:
         RegionError: they do not show a thing, or on a turned image, or have no label that is known.
@@ -91,7 +97,7 @@ def pointing(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -
         raise RegionError(f"expected regions on one image, got them on {sorted(names)} of {sorted(sizes)}")
     (size_hw,), (image_name,) = sizes, names
     return Pointing(
-        label=_label(result, [each for each in controls if each.to_name == image_name]),
+        label=_label(result, [each for each in controls if each.to_name == image_name], task_data or {}),
         image_name=image_name,
         size_hw=size_hw,
         from_name=str(drawn[0].get("from_name")),
@@ -100,7 +106,13 @@ def pointing(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -
     )
 
 
-def answer_control(pointed: Pointing, controls: Sequence[Control], wanted: str) -> Control:
+def answer_control(
+    pointed: Pointing,
+    controls: Sequence[Control],
+    wanted: str,
+    *,
+    task_data: Mapping[str, Any] | None = None,
+) -> Control:
     """The control that an answer goes through.
 
     The wanted one if it has the label; else the one that was drawn with, if it holds outlines; else the first
@@ -110,6 +122,7 @@ def answer_control(pointed: Pointing, controls: Sequence[Control], wanted: str) 
         pointed: what was asked for.
         controls: of the label config.
         wanted: name of a control, or a tag such as ``PolygonLabels``; empty: none.
+        task_data: the task's, where labels may come from there.
 
     Raises:
         RegionError: no control on the image has the label.
@@ -117,7 +130,7 @@ def answer_control(pointed: Pointing, controls: Sequence[Control], wanted: str) 
     fitting = [
         each
         for each in controls
-        if each.to_name == pointed.image_name and (pointed.label in each.labels or each.labels_key)
+        if each.to_name == pointed.image_name and pointed.label in each.labels_of(task_data or {})
     ]
     if not fitting:
         raise RegionError(
@@ -174,7 +187,9 @@ def _kind(region: Mapping[str, Any]) -> str:
     return kind if kind in (_KEY_POINT, *_SHAPES) and isinstance(region.get("value"), Mapping) else ""
 
 
-def _label(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -> str:
+def _label(
+    result: Sequence[Mapping[str, Any]], controls: Sequence[Control], task_data: Mapping[str, Any]
+) -> str:
     """The first label that stands in a region, or the only one that there is."""
     for region in result:
         value = region.get("value")
@@ -184,7 +199,7 @@ def _label(result: Sequence[Mapping[str, Any]], controls: Sequence[Control]) -> 
             labels = value.get(key)
             if isinstance(labels, list) and labels and isinstance(labels[0], str):
                 return labels[0]
-    known = all_labels(controls)
+    known = all_labels(controls, task_data)
     if len(known) != 1:
         raise RegionError(f"expected a region with one of the labels {known}, got none: choose a label first")
     return known[0]

@@ -115,15 +115,16 @@ def answer_regions(context: WorkerContext, question: Question) -> list[dict[str,
 
 def _asked(context: WorkerContext, question: Question) -> _Asked:
     controls = image_controls(context.label_studio.project(question.project_id).label_config)
-    pointed = pointing(question.regions, controls)
     contents = context.label_studio.task_contents(question.project_id, [question.task_id])
     if not contents:
         raise NotFoundError(f"expected task {question.task_id} in project {question.project_id}, it is gone")
+    data = contents[0].get("data") or {}
+    pointed = pointing(question.regions, controls, task_data=data)
     return _Asked(
         pointed=pointed,
         controls=controls,
-        control=answer_control(pointed, controls, context.output.control),
-        task=Task(question.task_id, contents[0].get("data") or {}),
+        control=answer_control(pointed, controls, context.output.control, task_data=data),
+        task=Task(question.task_id, data),
         known=question.known or _regions_of(contents[0]),
         region_ids=frozenset(str(each.get("id")) for each in question.regions),
     )

@@ -157,6 +157,21 @@ def test_what_is_painted_with_a_smart_brush_stays_with_that_brush() -> None:
     assert answer_control(pointing([stroke(mask)], two), two, "").from_name == "brush"
 
 
+def test_labels_from_the_task_go_through_the_control_that_has_them_there() -> None:
+    """The brush takes what the task's data list; without a choice it is the only label that there is."""
+    controls = image_controls(
+        '<View><Image name="image" value="$image"/>'
+        '<BrushLabels name="brush" toName="image" value="$things"/>'
+        '<PolygonLabels name="outline" toName="image" value="$others"/></View>'
+    )
+    data = {"others": [{"value": "Coin"}]}
+
+    pointed = pointing([{**key_point(1, 1), "value": {"x": 1, "y": 1}}], controls, task_data=data)
+
+    assert pointed.label == "Coin"
+    assert answer_control(pointed, controls, "brush", task_data=data).from_name == "outline"
+
+
 def test_a_label_that_no_control_has_is_named() -> None:
     with pytest.raises(RegionError, match=r"'Button'.*label config"):
         answer_control(pointing([key_point(1, 1, label="Button")], CONTROLS), CONTROLS, "")
