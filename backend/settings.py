@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         "`uncertainty`: the least sure predictions first; `sequential`",
     )
     oneshot_stale_s: int = Field(
-        default=900,
+        default=14_400,
         ge=0,
         le=7 * 24 * 3600,
         description="seconds after a run until older predictions of its tasks are removed: Label Studio "
