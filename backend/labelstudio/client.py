@@ -60,6 +60,7 @@ class Project:
         model_version: of the predictions that annotators are shown, or the title of an ML backend.
         ground_truths: how many of its annotations have a star.
         sampling: the order in which tasks are handed out, in Label Studio's words.
+        prelabels: whether annotators are to begin with predictions.
     """
 
     id: int
@@ -68,6 +69,7 @@ class Project:
     model_version: str
     ground_truths: int = 0
     sampling: str = ""
+    prelabels: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class LabelStudio:
             model_version=found.model_version or "",
             ground_truths=found.ground_truth_number or 0,
             sampling=str(getattr(found.sampling, "value", found.sampling) or ""),
+            prelabels=bool(found.show_collab_predictions),
         )
 
     def change_project(self, project_id: int, **fields: str) -> None:

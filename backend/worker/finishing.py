@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 def show_generation(project_id: int, model_version: str) -> dict[str, Any]:
     """Have the label stream show a generation where it shows another one of ours, and set its order.
 
-    A project that shows somebody else's predictions, or none, is left as it is.
+    A project that shows somebody else's predictions, or is not to show any, is left as it is.
     """
     job, payload = current_job.get(), ShowGeneration(project_id, model_version)
     if job.worker.progress.model_version(project_id) != payload.model_version:
@@ -55,11 +55,15 @@ def _show(context: WorkerContext, project: Project, version: str) -> dict[str, s
 
 
 def _shows_ours(context: WorkerContext, project: Project) -> bool:
-    """Whether annotators are shown predictions of ours: by their version, or by the title of our backend."""
+    """Whether annotators are shown predictions of ours: by their version, or by the title of our backend.
+
+    Where they are to begin with predictions, and nobody has chosen which, they would be shown none.
+    """
+    if not project.model_version:
+        return project.prelabels
     return project.model_version.startswith(OUR_VERSIONS) or any(
         backend.title == project.model_version and backend.model_version.startswith(OUR_VERSIONS)
         for backend in context.label_studio.ml_backends(project.id)
-        if project.model_version
     )
 
 

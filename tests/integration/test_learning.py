@@ -379,6 +379,20 @@ def test_the_order_is_set_though_nothing_new_is_predicted(loop: Loop) -> None:
     assert loop.version == version
 
 
+@pytest.mark.parametrize("prelabels", [True, False])
+def test_where_nobody_has_chosen_which_predictions_annotators_begin_with_it_is_ours(
+    loop: Loop, prelabels: bool
+) -> None:
+    """With prelabelling turned on later, Label Studio knows of none and would show none."""
+    settings = {"model_version": "", "show_collab_predictions": prelabels}
+    loop.annotator.request("PATCH", f"/api/projects/{loop.id}/", json=settings)
+
+    loop.correct(2)
+    loop.run()
+
+    assert loop.shown()["model_version"] == (loop.version if prelabels else "")
+
+
 def test_predictions_of_somebody_else_stay_shown_and_stored(loop: Loop) -> None:
     """The owner of the project has chosen another model's predictions."""
     item = {"task": loop.tasks[3], "model_version": "theirs", "score": 0.5, "result": [brush_region(WRONG)]}
