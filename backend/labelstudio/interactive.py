@@ -137,11 +137,10 @@ def answer_control(
             f"expected a control that holds masks, such as BrushLabels, with the label {pointed.label!r}: "
             "add that label to one in the label config"
         )
-    names = {wanted, wanted.lower()} - {""}
     return max(
         fitting,  # of equals the first
         key=lambda each: (
-            bool(names & {each.from_name, each.type}),
+            each.is_named(wanted),
             each.geometry in _OUTLINED,
             each.from_name == pointed.from_name,
         ),

@@ -198,9 +198,8 @@ def _outputs(
     reference: PickedReference, to_name: str, on_it: Sequence[Control], wanted: str
 ) -> list[Control]:
     """The controls of the reference's label on one image, in order; none after one with it in every task."""
-    names = {wanted, wanted.lower()} - {""}
     taking = [each for each in on_it if reference.label in each.labels or each.labels_key]
-    named = [each for each in taking if names & {each.from_name, each.type}]
+    named = [each for each in taking if each.is_named(wanted)]
     own = [reference.control] if reference.control.to_name == to_name else []
     alike = [each for each in taking if each.geometry == reference.control.geometry]
     return _up_to_certain(reference.label, dict.fromkeys([*named, *own, *alike, *taking]))

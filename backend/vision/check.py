@@ -194,13 +194,13 @@ def look(
     def sight(chosen: list[int]) -> Sight | None:
         new = [i for i in chosen if i not in known]
         if new:
-            known.update(
-                zip(new, encoder.vectors(image, logits[new], embedding, masked=True).cpu(), strict=True)
-            )
+            vectors = encoder.vectors(image, logits[new], embedding, masked=True).cpu()
+            known.update(zip(new, vectors, strict=True))
         if not chosen:
             return None
-        vectors = torch.stack([known[i] for i in chosen])
-        seen = Appearance(vectors, colours[chosen], edges.of(chosen), layouts[chosen])
+        seen = Appearance(
+            *(torch.stack([known[i] for i in chosen]), colours[chosen], edges.of(chosen), layouts[chosen])
+        )
         some = [plausible[i] for i in chosen]
         return measured(*(encoder, exemplars, maps, some, seen, shared[chosen][:, chosen]), without=without)
 

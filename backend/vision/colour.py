@@ -27,12 +27,17 @@ def colour_histograms(image: NDArray[np.uint8], masks: Tensor, embedding: ImageE
         1 for the same colours; (n, bins) float.
     """
     height, width = embedding.shown_hw(masks.shape[-1])
-    pixels = torch.from_numpy(np.require(image, requirements=("C", "W"))).permute(2, 0, 1)[None]
-    small = interpolate(pixels, (height, width), mode="bilinear", antialias=True)[0]
-    bins = colour_bins(lab(small.float() / 255)).flatten()
+    bins = colour_bins(small_lab(image, height, width)).flatten()
     inside = masks[:, :height, :width].flatten(1).float().cpu()
     counts = inside.new_zeros(len(masks), LIGHTNESS_BINS * HUE_BINS**2).index_add_(1, bins, inside)
     return (counts / counts.sum(dim=1, keepdim=True).clamp_min(1)).sqrt()
+
+
+def small_lab(image: NDArray[np.uint8], height: int, width: int) -> Tensor:
+    """CIE L*a*b* of an image, RGB, (H, W, 3) uint8, at another size, (3, height, width) float."""
+    pixels = torch.from_numpy(np.require(image, requirements=("C", "W"))).permute(2, 0, 1)[None]
+    small = interpolate(pixels, (height, width), mode="bilinear", antialias=True)[0]
+    return lab(small.float() / 255)
 
 
 def colour_bins(colours: Tensor) -> Tensor:

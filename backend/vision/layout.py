@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, grid_sample, interpolate, pad
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample, pad
 
-from backend.vision.colour import lab
+from backend.vision.colour import small_lab
 from backend.vision.sam import ImageEmbedding
 
 CELLS = 16  # along each side of a thing
@@ -40,12 +40,11 @@ def layouts_of(image: NDArray[np.uint8], masks: Tensor, embedding: ImageEmbeddin
     """
     height, width = embedding.shown_hw(masks.shape[-1])
     inside = masks[:, None, :height, :width].float().cpu()
-    pixels = torch.from_numpy(np.require(image, requirements=("C", "W"))).permute(2, 0, 1)[None]
-    small = interpolate(pixels, (height, width), mode="bilinear", antialias=True)[0]
     side = CELLS * SAMPLES
     straight = [laid_straight(one[0]) for one in inside]
     places = torch.stack([torch.zeros(side, side, 2), *straight])[1:]
-    shown = torch.cat([lab(small.float() / 255).expand(len(inside), -1, -1, -1), inside], dim=1)
+    colours = small_lab(image, height, width).expand(len(inside), -1, -1, -1)
+    shown = torch.cat([colours, inside], dim=1)
     read = grid_sample(shown, places, align_corners=False)
     colours, covered = read[:, :3], read[:, 3:]
     share = avg_pool2d(covered, SAMPLES)
