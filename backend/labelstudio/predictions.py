@@ -6,6 +6,7 @@ from typing import Any
 from label_studio_sdk.label_interface.interface import LabelInterface
 
 from backend.labelstudio.errors import PredictionRefusedError
+from backend.labelstudio.origin import objects
 
 _SHORTEST_ID = 8
 _MOST_TOLD = 300
@@ -42,7 +43,7 @@ def _wrong_fields(item: Mapping[str, Any], model_version: str) -> list[str]:
 
 def _wrong_ids(item: Mapping[str, Any]) -> list[str]:
     result = item.get("result")
-    regions = [each for each in result if isinstance(each, Mapping)] if isinstance(result, list) else []
+    regions = objects(result)
     ids = [region.get("id") for region in regions]
     pairs = [(str(region.get("id")), region.get("type") == "labels") for region in regions]
     if len(set(pairs)) < len(pairs):  # one with its labels in a Labels control is two results with one id
