@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.authority import secure
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Loopback:
     """The running server: ``answers`` by path, and what was ``asked``."""
 
     port: int
+    scheme: str = "http"
     answers: dict[str, Answer | Callable[[Asked], Answer]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -69,7 +73,7 @@ class Loopback:
     @property
     def url(self) -> str:
         """Its address, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def paths(self) -> list[str]:
@@ -84,12 +88,14 @@ class Loopback:
 
 
 @contextmanager
-def loopback() -> Iterator[Loopback]:
-    """A server on a free port, until the end of the context."""
+def loopback(secured: ssl.SSLContext | None = None) -> Iterator[Loopback]:
+    """A server on a free port, until the end of the context; *secured*, it speaks https."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.daemon_threads = True
         server.block_on_close = False
-        served = Loopback(server.server_address[1])
+        if secured is not None:
+            secure(server, secured)
+        served = Loopback(server.server_address[1], "https" if secured else "http")
         server.served = served  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
