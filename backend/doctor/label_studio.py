@@ -5,9 +5,15 @@ from collections.abc import Sequence
 import httpx
 
 from backend.doctor.examination import NotCheckedError, Notes, Trouble
+from backend.labelstudio.certificates import TRUST_IT
 from backend.labelstudio.client import LabelStudio, Project
 from backend.labelstudio.connections import Connection, MlBackend, Webhook
-from backend.labelstudio.errors import LabelStudioError, NotFoundError, TokenRefusedError
+from backend.labelstudio.errors import (
+    LabelStudioError,
+    NotFoundError,
+    TokenRefusedError,
+    UntrustedCertificateError,
+)
 from backend.labelstudio.webhooks import EVENTS, webhook_settings
 from backend.settings import Settings
 
@@ -36,6 +42,8 @@ def reach_label_studio(notes: Notes, settings: Settings) -> LabelStudio:
         raise Trouble(
             str(exc), "set LABEL_STUDIO_API_KEY to a personal access token (Account & Settings) that is valid"
         ) from exc
+    except UntrustedCertificateError as exc:
+        raise Trouble(str(exc), TRUST_IT) from exc
     except LabelStudioError as exc:
         raise Trouble(
             str(exc), "set LABEL_STUDIO_URL to the address that Label Studio has here, and see that it runs"

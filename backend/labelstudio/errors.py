@@ -3,7 +3,8 @@
 LabelStudioError
 ├── TransientError                 trying again later may help
 │   ├── LabelStudioUnavailableError
-│   │   └── NoAnswerError
+│   │   ├── NoAnswerError
+│   │   └── UntrustedCertificateError
 │   └── ImageUnavailableError
 │       └── StorageFailedError
 └── PermanentError                 trying again will not help
@@ -42,6 +43,10 @@ class LabelStudioUnavailableError(TransientError):
 
 class NoAnswerError(LabelStudioUnavailableError):
     """Label Studio does not answer in time, or hangs up: what it was asked for may still happen."""
+
+
+class UntrustedCertificateError(LabelStudioUnavailableError):
+    """Label Studio's certificate is of an authority that is not known here, or no longer valid."""
 
 
 class ImageUnavailableError(TransientError):

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 import httpcore
 import httpx
 
+from backend.labelstudio.certificates import TRUST_IT, is_untrusted
 from backend.labelstudio.errors import (
     FetchRefusedError,
     ImageUnavailableError,
@@ -267,6 +268,9 @@ def _translated(url: httpx.URL, *, own: bool) -> Iterator[None]:
     except httpcore.TimeoutException as exc:
         raise _unavailable(f"{_shown(url)} takes too long: {exc or type(exc).__name__}", own=own) from exc
     except (httpcore.NetworkError, httpcore.ProtocolError) as exc:
+        if is_untrusted(exc):
+            message = f"{_shown(url)} has a certificate that is not trusted ({exc}); {TRUST_IT}"
+            raise _unavailable(message, own=own) from exc
         raise _unavailable(f"{_shown(url)} cannot be read: {exc or type(exc).__name__}", own=own) from exc
 
 

@@ -7,6 +7,7 @@ import httpx
 from label_studio_sdk.core.api_error import ApiError
 from label_studio_sdk.core.parse_error import ParsingError
 
+from backend.labelstudio.certificates import TRUST_IT, is_untrusted
 from backend.labelstudio.errors import (
     LabelStudioError,
     LabelStudioUnavailableError,
@@ -14,6 +15,7 @@ from backend.labelstudio.errors import (
     NotFoundError,
     RequestRefusedError,
     TokenRefusedError,
+    UntrustedCertificateError,
 )
 from backend.labelstudio.retry_after import retry_after_s
 
@@ -30,7 +32,7 @@ def label_studio_errors(url: str, doing: str) -> Iterator[None]:
         doing: what was attempted, for the message: "read project 5".
 
     Raises:
-        TransientError: unreachable, too slow, overloaded, failing.
+        TransientError: unreachable, too slow, overloaded, failing, of a certificate that is not trusted.
         TokenRefusedError: the API key is not accepted, or not for this.
         NotFoundError: no such thing.
         RequestRefusedError: any other answer that is not what was expected.
@@ -47,6 +49,10 @@ def label_studio_errors(url: str, doing: str) -> Iterator[None]:
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as exc:
         raise RequestRefusedError(f"{where} cannot be asked: {exc}; check LABEL_STUDIO_URL") from exc
     except httpx.TransportError as exc:
+        if is_untrusted(exc):
+            raise UntrustedCertificateError(
+                f"{where} has a certificate that is not trusted ({exc}); {TRUST_IT}"
+            ) from exc
         raise NoAnswerError(
             f"{where} is unreachable ({exc or type(exc).__name__}); check LABEL_STUDIO_URL, and that it runs"
         ) from exc

@@ -13,7 +13,9 @@ from backend.demo.label_studio import LabelStudioServer, copy_data_dir, migrated
 from backend.demo.processes import Processes, free_port
 from backend.demo.valkey import start_valkey
 from tests.annotator import Annotator, annotator_at, brush_region
+from tests.authority import private_authority
 from tests.conftest import LABEL_STUDIO_ENVIRONMENT
+from tests.proof.proxy import Proxy, serve
 from tests.stack import ONESHOT, Stack, stack_environment, start_stack
 from tests.worker.conftest import disc, disc_mask
 from tests.worker.fake_label_studio import png
@@ -149,6 +151,19 @@ def test_a_label_studio_that_keeps_its_protections(
     told = {each["check"]: each["to_do"] for each in findings["warning"]}
     assert "ML_BLOCK_LOCAL_IP=false" in told["backend address"]
     assert "SSRF_PROTECTION_ENABLED=false" in told["events' address"]
+
+
+def test_a_label_studio_with_a_certificate_of_a_private_authority(patient: Patient, tmp_path: Path) -> None:
+    """What the doctor says to do is done, and all is well."""
+    trusted, tls = private_authority(tmp_path)
+    with serve(Proxy(patient.annotator.url, seed=0, tls=tls)) as proxy:
+        _, before = patient.examine(LABEL_STUDIO_URL=proxy.url)
+        status, after = patient.examine(LABEL_STUDIO_URL=proxy.url, SSL_CERT_FILE=str(trusted))
+
+    (told,) = [each for each in before["wrong"] if each["check"] == "Label Studio"]
+    assert "certificate" in told["what"]
+    assert "SSL_CERT_FILE" in told["to_do"]
+    assert (status, after["wrong"]) == (0, [])
 
 
 def test_a_web_process_that_has_ended(patient: Patient) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -11,6 +12,8 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.authority import secure
 
 FAULTS = ("500", "429", "hang", "half", "lost answer")
 HANG_S = 4.0
@@ -24,6 +27,7 @@ class Proxy(ThreadingHTTPServer):
     Args:
         url: Label Studio's.
         seed: of what goes wrong when.
+        tls: with it, the proxy speaks https.
 
     Attributes:
         share: of the requests that go wrong, in [0, 1].
@@ -33,8 +37,11 @@ class Proxy(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, url: str, *, seed: int) -> None:
+    def __init__(self, url: str, *, seed: int, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            secure(self, tls)
         self.target = urlsplit(url).netloc
         self.share = 0.0
         self.happened: Counter[str] = Counter()
@@ -44,7 +51,7 @@ class Proxy(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
     def next_fault(self) -> str | None:
         """What goes wrong with the next request; None: nothing."""
