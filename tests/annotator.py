@@ -73,7 +73,11 @@ class Annotator:
 
     def import_addresses(self, project: int, addresses: Sequence[str]) -> list[int]:
         """The ids of the tasks made for images that lie elsewhere."""
-        tasks = [{"data": {"image": address}} for address in addresses]
+        return self.import_tasks(project, [{"image": address} for address in addresses])
+
+    def import_tasks(self, project: int, data: Sequence[Mapping[str, Any]]) -> list[int]:
+        """The ids of the tasks made from their data."""
+        tasks = [{"data": each} for each in data]
         answer = self.request("POST", f"/api/projects/{project}/import?return_task_ids=true", json=tasks)
         return [int(task) for task in answer["task_ids"]]
 

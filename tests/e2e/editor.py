@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+from numpy.typing import NDArray
 from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
+from scipy.ndimage import binary_erosion
 
 from backend.demo.label_studio import LabelStudioServer
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 VIEW = ViewportSize(width=1400, height=900)
 REGION_ROW = ".lsf-tree__node"
+STROKE_SPACING = 6  # on the screen; the brush is wider
 
 
 @contextmanager
@@ -36,3 +40,16 @@ def open_task(page: Page, label_studio: LabelStudioServer, project: int, task: i
     box = overlay.bounding_box()
     assert box is not None
     return box
+
+
+def paint(page: Page, box: FloatRect, mask: NDArray[np.bool_]) -> None:
+    """Brush over *mask* line by line with the mouse, keeping half the brush's width from its edge."""
+    mask = binary_erosion(mask, iterations=2)
+    scale = box["height"] / mask.shape[0]
+    for y in range(int(box["y"]), int(box["y"] + box["height"]), STROKE_SPACING):
+        columns = np.flatnonzero(mask[int((y - box["y"]) / scale)])
+        if len(columns):
+            page.mouse.move(box["x"] + columns[0] * scale, y)
+            page.mouse.down()
+            page.mouse.move(box["x"] + columns[-1] * scale, y, steps=4)
+            page.mouse.up()

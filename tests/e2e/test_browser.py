@@ -9,19 +9,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import FloatRect, Page, expect
-from scipy.ndimage import binary_erosion
 
 from backend.demo.coins import DemoImage
 from backend.demo.label_studio import LabelStudioServer
 from tests.annotator import Annotator, region_mask
 from tests.e2e.conftest import CoinProject
-from tests.e2e.editor import REGION_ROW, logged_in, open_task
+from tests.e2e.editor import REGION_ROW, logged_in, open_task, paint
 from tests.mask_matching import matched_ious
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.browser]
 
-STROKE_SPACING = 6  # on the screen; the brush is wider
 COLOURED = 25  # how far the channels of a pixel of the grey photographs differ under a mask
 
 
@@ -38,19 +36,6 @@ def coloured(screenshot: bytes, image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     shown = Image.open(BytesIO(screenshot)).convert("RGB").resize((width, height), Image.Resampling.BOX)
     channels = np.asarray(shown, dtype=np.int16)
     return np.asarray(channels.max(axis=-1) - channels.min(axis=-1) > COLOURED)
-
-
-def paint(page: Page, box: FloatRect, mask: NDArray[np.bool_]) -> None:
-    """Brush over *mask* line by line with the mouse, keeping half the brush's width from its edge."""
-    mask = binary_erosion(mask, iterations=2)
-    scale = box["height"] / mask.shape[0]
-    for y in range(int(box["y"]), int(box["y"] + box["height"]), STROKE_SPACING):
-        columns = np.flatnonzero(mask[int((y - box["y"]) / scale)])
-        if len(columns):
-            page.mouse.move(box["x"] + columns[0] * scale, y)
-            page.mouse.down()
-            page.mouse.move(box["x"] + columns[-1] * scale, y, steps=4)
-            page.mouse.up()
 
 
 def rub_through(page: Page, box: FloatRect, mask: NDArray[np.bool_]) -> None:
