@@ -41,7 +41,7 @@ from backend.labelstudio.task_query import (
     without_draft,
     without_prediction_of,
 )
-from backend.labelstudio.tokens import ApiKey
+from backend.labelstudio.tokens import ApiKey, Authorised
 from backend.labelstudio.webhooks import has_settings, webhook_settings, with_own_headers
 
 _PAGE = 100
@@ -115,13 +115,14 @@ class LabelStudio:
 
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 30) -> None:
         self._url = _address(url)
-        self._http = httpx.Client(timeout=timeout_s, follow_redirects=False, auth=self._authorised)
+        self._http = httpx.Client(timeout=timeout_s, follow_redirects=False)
         self._import_timeout = httpx.Timeout(timeout_s, read=_IMPORT_PATIENCE * timeout_s)
         self._annotations: dict[int, ProjectAnnotations] = {}
         self._webhook_urls: dict[
             int, tuple[float, frozenset[str]]
         ] = {}  # when they were asked for, and which
         self._key = ApiKey(self._url, api_key, self._http)
+        self._http.auth = Authorised(self._key)
         sdk: Any = label_studio_sdk.LabelStudio  # hardly typed: what it returns is checked here
         self._sdk = sdk(
             base_url=self._url,
@@ -414,10 +415,6 @@ class LabelStudio:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _authorised(self, request: httpx.Request) -> httpx.Request:
-        request.headers["Authorization"] = self.authorisation()
-        return request
 
     def _errors(self, doing: str) -> AbstractContextManager[None]:
         return label_studio_errors(self._url, doing)

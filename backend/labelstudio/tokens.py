@@ -6,6 +6,7 @@ import json
 import math
 import threading
 import time
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -63,6 +64,17 @@ class ApiKey:
                 self._fresh_until = tuple(reads + fresh_s for reads in now)
             return f"Bearer {self._access}"
 
+    def renew(self, refused: str) -> bool:
+        """Give up an access token that Label Studio has *refused*; whether there may be another one.
+
+        Args:
+            refused: the ``Authorization`` header's value.
+        """
+        with self._lock:
+            if refused == f"Bearer {self._access}":  # else it was exchanged in the meantime
+                self._fresh_until = (-math.inf, -math.inf)
+        return self._is_personal
+
     def _exchanged(self) -> str:
         with label_studio_errors(self._url, "exchange the personal access token"):
             reply = self._http.post(
@@ -73,6 +85,21 @@ class ApiKey:
         if not isinstance(access, str) or not access.isascii():
             raise TokenRefusedError(f"expected an access token from Label Studio at {self._url}, got none")
         return access
+
+
+class Authorised(httpx.Auth):
+    """Gives each request the key; once more with a new access token where one was refused."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """As httpx wants it."""
+        request.headers["Authorization"] = sent = self._key.authorisation()
+        response = yield request
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._key.renew(sent):
+            request.headers["Authorization"] = self._key.authorisation()
+            yield request
 
 
 def _clocks() -> tuple[float, float]:

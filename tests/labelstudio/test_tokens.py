@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import LabelStudioUnavailableError, RequestRefusedError, TokenRefusedError
 from backend.labelstudio.tokens import ApiKey
 from tests.labelstudio.loopback import Answer, Asked, Loopback, json_answer
 
-REFRESH = "/api/token/refresh/"
+REFRESH, WHOAMI = "/api/token/refresh/", "/api/current-user/whoami"
 
 
 @pytest.fixture
@@ -117,3 +118,36 @@ def test_what_cannot_be_a_key_is_refused_without_repeating_it(http: httpx.Client
         ApiKey("http://127.0.0.1:1", key, http)
 
     assert not key or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("helps", [True, False], ids=["a new one is taken", "a new one is refused, too"])
+def test_an_access_token_that_is_refused_is_exchanged_once_more(
+    label_studio_double: Loopback, *, helps: bool
+) -> None:
+    """Label Studio knows when it ends; how long it lives as counted here may be wrong."""
+    issued = [_token(exp=int(time.time()) + 300, jti=each) for each in (1, 2)]
+    left = iter(issued)
+    label_studio_double.answers[REFRESH] = lambda _: json_answer({"access": next(left)})
+
+    def whoami(asked: Asked) -> Answer:
+        known = helps and asked.headers["authorization"] == f"Bearer {issued[1]}"
+        return json_answer({"id": 1, "email": "ann@example.com"} if known else {}, 200 if known else 401)
+
+    label_studio_double.answers[WHOAMI] = whoami
+    with LabelStudio(label_studio_double.url, _token(exp=4_102_444_800)) as client:
+        if helps:
+            assert client.user() == "ann@example.com"
+        else:
+            with pytest.raises(TokenRefusedError):
+                client.user()
+
+    assert label_studio_double.paths == [REFRESH, WHOAMI, REFRESH, WHOAMI]
+
+
+def test_a_refused_legacy_token_is_not_sent_again(label_studio_double: Loopback) -> None:
+    label_studio_double.answers[WHOAMI] = json_answer({}, 401)
+
+    with LabelStudio(label_studio_double.url, "0" * 40) as client, pytest.raises(TokenRefusedError):
+        client.user()
+
+    assert label_studio_double.paths == [WHOAMI]
