@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 from flask import Response, after_this_request, has_request_context, request
+from label_studio_ml import api
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend.jobs.connection import connect
@@ -19,8 +20,13 @@ from backend.jobs.queue import JobQueue
 from backend.jobs.version import checkpoint_slug
 from backend.settings import Settings
 from backend.web.interactive import interactive_request
-from backend.web.protocol import PredictRequest, SetupRequest, WebhookEvent
+from backend.web.protocol import SYNC_ACTIONS, PredictRequest, SetupRequest, WebhookEvent
 from backend.web.service import Service
+
+if hasattr(
+    api, "TRAIN_EVENTS"
+):  # 2.x drops events that are not in its list, deletions among them
+    api.TRAIN_EVENTS = (*api.TRAIN_EVENTS, *sorted(SYNC_ACTIONS))
 
 
 class OneshotModel(LabelStudioMLBase):  # type: ignore[misc] # the package lives in an environment of its own

@@ -23,6 +23,7 @@ from backend.jobs.queue import INTERACTIVE_QUEUE, OPENED_QUEUE, SYNC_QUEUE, JobQ
 
 VERSION = "oneshot-mobilesam-0a1b"
 CONFIG = '<View><Image name="image" value="$image"/></View>'
+EVENTS_OF_2 = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED", "START_TRAINING")
 POINT = {"type": "keypointlabels", "value": {"x": 1, "y": 2}, "id": "a"}
 STROKE = {"type": "brushlabels", "value": {"rle": [1, 2]}, "id": "b"}
 
@@ -49,10 +50,12 @@ def _queue(shared_valkey: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobQ
 def _model_class(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The class, made from the stand-in, without a service of another test."""
     assert queue
-    package, module = ModuleType("label_studio_ml"), ModuleType("label_studio_ml.model")
-    module.LabelStudioMLBase = Base2  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "label_studio_ml", package)
-    monkeypatch.setitem(sys.modules, "label_studio_ml.model", module)
+    package, model, api = (ModuleType(f"label_studio_ml{name}") for name in ("", ".model", ".api"))
+    model.LabelStudioMLBase = Base2  # type: ignore[attr-defined]
+    api.TRAIN_EVENTS = EVENTS_OF_2  # type: ignore[attr-defined]
+    package.api = api  # type: ignore[attr-defined]
+    for module in (package, model, api):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.delitem(sys.modules, "backend.label_studio_ml.model", raising=False)
     return importlib.import_module("backend.label_studio_ml.model").OneshotModel
 
@@ -93,6 +96,14 @@ def test_setup_names_our_generation_and_looks_for_a_reference(model_class: Any, 
     synced(queue)
     assert client.post("/setup", json=body).json == {"model_version": VERSION}
     assert client.post("/broken", json=body).json == {"error": "no"}
+
+
+@pytest.mark.usefixtures("model_class")
+def test_the_server_of_2_passes_on_events_that_it_does_not_know() -> None:
+    """Deletions stand in its list by a name that Label Studio does not use; new tasks do not at all."""
+    passed_on = sys.modules["label_studio_ml.api"].TRAIN_EVENTS
+
+    assert {"ANNOTATIONS_DELETED", "TASKS_CREATED", *EVENTS_OF_2} <= set(passed_on)
 
 
 def test_predict_queues_tasks_and_says_not_yet(model_class: Any, queue: JobQueue) -> None:
