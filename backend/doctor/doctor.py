@@ -64,7 +64,7 @@ def examine(
         if project_id is not None:
             controls = look("label config", look_at_config, project, given)
             images = Found(
-                client.check, tuple(images_of(settings, each.authorisation) for each in client.values)
+                client.check, tuple(images_of(settings, each.authorisation, redis) for each in client.values)
             )
             look("images", look_at_images, client, project, controls, images)
             found = look("corrections", find_corrections, given, client, project, redis)

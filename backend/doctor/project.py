@@ -7,7 +7,8 @@ from typing import Any
 
 from redis import Redis
 
-from backend.doctor.examination import Notes, Trouble
+from backend.doctor.examination import Found, Notes, Trouble
+from backend.jobs.addresses import Addresses
 from backend.jobs.generations import Generations
 from backend.jobs.queue import JobQueue
 from backend.labelstudio.client import LabelStudio, Project
@@ -43,11 +44,14 @@ class Images:
         return self.fetcher.image(uri, task_id=task_id).size_hw
 
 
-def images_of(settings: Settings, authorise: Callable[[], str]) -> Images:
-    """Build it from the settings that the workers have."""
+def images_of(settings: Settings, authorise: Callable[[], str], redis: Found[Redis]) -> Images:
+    """Build it from the settings that the workers have, and from what Label Studio told our web process."""
     from backend.worker.images import image_fetcher
 
-    return Images(image_fetcher(settings, authorise))
+    def told() -> str | None:
+        return next((Addresses(each).label_studio() for each in redis.values), None)
+
+    return Images(image_fetcher(settings, authorise, told))
 
 
 def look_at_config(notes: Notes, project: Project, settings: Settings) -> tuple[Control, ...]:

@@ -23,9 +23,7 @@ from backend.web.interactive import interactive_request
 from backend.web.protocol import SYNC_ACTIONS, PredictRequest, SetupRequest, WebhookEvent
 from backend.web.service import Service
 
-if hasattr(
-    api, "TRAIN_EVENTS"
-):  # 2.x drops events that are not in its list, deletions among them
+if hasattr(api, "TRAIN_EVENTS"):  # 2.x drops events that are not in its list, deletions among them
     api.TRAIN_EVENTS = (*api.TRAIN_EVENTS, *sorted(SYNC_ACTIONS))
 
 

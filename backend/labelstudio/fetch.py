@@ -52,6 +52,8 @@ class ImageFetcher:
             take four times as long.
         private_hosts: others that may be private, too.
         is_public: whether a numeric address may be connected to that is not Label Studio's.
+        known_as: asks for Label Studio's address as browsers reach it, for it writes that into tasks with
+            local files; what begins so is asked of *label_studio_url*. Empty: nobody knows it.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ImageFetcher:
         timeout_s: float,
         private_hosts: PrivateHosts = NO_PRIVATE_HOSTS,
         is_public: Callable[[str], bool] = is_public,
+        known_as: Callable[[], str] = lambda: "",
     ) -> None:
         self._label_studio = httpx.URL(label_studio_url)
         self._authorise = authorise
@@ -70,6 +73,7 @@ class ImageFetcher:
         self._timeout_s = timeout_s
         self._private_hosts = private_hosts
         self._is_public = is_public
+        self._known_as = known_as
 
     def image(self, uri: str, *, task_id: int | None = None) -> DecodedImage:
         """The image at *uri*, within the limits; a large JPEG perhaps at reduced size.
@@ -115,7 +119,7 @@ class ImageFetcher:
         if uri.startswith("/") and not uri.startswith("//"):
             return self._on_label_studio(uri)
         if separator and scheme.lower() in ("http", "https"):
-            return _parsed(uri)
+            return self._as_own(_parsed(uri))
         raise FetchRefusedError(f"{_EXPECTED}, got {scheme[:20] + '://…' if separator else uri[:80]!r}")
 
     def _presign_address(self, uri: str, task_id: int | None) -> httpx.URL:
@@ -126,6 +130,14 @@ class ImageFetcher:
             )
         encoded = base64.urlsafe_b64encode(uri.encode()).decode()
         return self._on_label_studio(f"/tasks/{task_id}/presign/?fileuri={encoded}")
+
+    def _as_own(self, url: httpx.URL) -> httpx.URL:
+        """*url*, or where we find it if browsers find Label Studio there."""
+        known_as = self._known_as()
+        if not known_as or _origin(url) != _origin(shown := _parsed(known_as)):
+            return url
+        prefix, path = shown.path.rstrip("/"), url.raw_path.decode("ascii")
+        return self._on_label_studio(path.removeprefix(prefix)) if path.startswith(prefix + "/") else url
 
     def _on_label_studio(self, path: str) -> httpx.URL:
         """*path* on Label Studio; below its own path if it has one and *path* does not have it yet."""

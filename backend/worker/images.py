@@ -23,12 +23,15 @@ def image_limits(settings: Settings) -> ImageLimits:
     )
 
 
-def image_fetcher(settings: Settings, authorise: Callable[[], str]) -> ImageFetcher:
+def image_fetcher(
+    settings: Settings, authorise: Callable[[], str], told: Callable[[], str | None] = lambda: None
+) -> ImageFetcher:
     """Make the fetcher of the images of tasks.
 
     Args:
         settings: of this process.
         authorise: the ``Authorization`` header's value for Label Studio.
+        told: asks where browsers find Label Studio by what it told us, if no setting says so.
 
     Raises:
         WorkerStartError: ONESHOT_PRIVATE_HOSTS cannot be understood.
@@ -43,4 +46,5 @@ def image_fetcher(settings: Settings, authorise: Callable[[], str]) -> ImageFetc
         limits=image_limits(settings),
         timeout_s=settings.oneshot_fetch_timeout_s,
         private_hosts=private_hosts,
+        known_as=lambda: settings.label_studio_public_url or told() or "",
     )

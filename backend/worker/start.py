@@ -6,6 +6,7 @@ import time
 
 from redis import Redis
 
+from backend.jobs.addresses import Addresses
 from backend.jobs.connection import connect
 from backend.jobs.progress import Progress
 from backend.jobs.queue import JobQueue
@@ -85,7 +86,7 @@ def worker_context(
     """Put together what the jobs work with."""
     return WorkerContext(
         label_studio=label_studio,
-        fetcher=image_fetcher(settings, label_studio.authorisation),
+        fetcher=image_fetcher(settings, label_studio.authorisation, Addresses(connection).label_studio),
         limits=image_limits(settings),
         models=models,
         checkpoint=checkpoint_slug(settings.oneshot_sam),

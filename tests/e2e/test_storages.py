@@ -1,7 +1,7 @@
 """From one mask to predictions where the images lie in a storage: each of Label Studio's, and the web."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -15,7 +15,7 @@ from backend.demo.label_studio import (
     migrated_data_dir,
     start_label_studio,
 )
-from backend.demo.processes import Processes
+from backend.demo.processes import Processes, free_port
 from backend.demo.valkey import start_valkey
 from backend.labelstudio.client import LabelStudio
 from backend.labelstudio.errors import FetchRefusedError
@@ -48,11 +48,12 @@ class Setup:
     """A Label Studio, our processes, and servers in the place of the internet's.
 
     Attributes:
-        label_studio: knows where Google's storage is.
+        label_studio: knows where Google's storage is; calls itself by another name than our worker does.
         stack: its worker may ask 127.0.0.1, and trusts who signed for *https*.
         http: S3, Google's, Azure's storage, and a plain web server.
         https: the same with TLS; presigned addresses of Azure lead here.
         buckets: by the kind of storage.
+        files: a folder that Label Studio may serve.
     """
 
     label_studio: LabelStudioServer
@@ -60,6 +61,7 @@ class Setup:
     http: Loopback
     https: Loopback
     buckets: dict[str, Bucket]
+    files: Path
 
     def asked_for(self, key: str) -> list[Asked]:
         """The requests for the bytes of an image, in order."""
@@ -87,6 +89,10 @@ def setup(
     copy_data_dir(template, data_dir)
     trusted, tls = private_authority(tmp_path_factory.mktemp("authority"))
     images = {FIRST: coins[REFERENCE].png(), SECOND: coins[TEST].png()}
+    files = tmp_path_factory.mktemp("local-files") / "set"
+    files.mkdir()
+    for key, data in images.items():
+        (files.parent / key).write_bytes(data)
     with loopback() as http, loopback(tls) as https, Processes(ARTEFACTS / "logs-storages") as processes:
         buckets = {
             "S3": s3_bucket(http, images),
@@ -98,11 +104,14 @@ def setup(
                 server.answers[f"/{key.replace(' ', '%20')}"] = Answer(
                     data, headers={"Content-Type": "image/png", "Access-Control-Allow-Origin": "*"}
                 )
+        port = free_port()
         label_studio = start_label_studio(
             processes,
             environment=LABEL_STUDIO_ENVIRONMENT,
             data_dir=data_dir,
-            variables=google_environment(http),
+            port=port,
+            local_files_root=files.parent,
+            variables={**google_environment(http), "LABEL_STUDIO_HOST": f"http://localhost:{port}"},
         )
         settings = environment(
             redis_url=start_valkey(processes),
@@ -110,7 +119,8 @@ def setup(
             oneshot_private_hosts="127.0.0.1",
             ssl_cert_file=str(trusted),
         )
-        yield Setup(label_studio, start_stack(processes, settings, name="storages"), http, https, buckets)
+        stack = start_stack(processes, settings, name="storages")
+        yield Setup(label_studio, stack, http, https, buckets, files)
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +168,24 @@ def test_images_in_cloud_storage_are_predicted(
     assert storage != "Google" or presign or own_leave == f"Bearer {GOOGLE_TOKEN}"
 
 
+def test_local_files_are_predicted_though_their_address_is_the_one_for_browsers(
+    setup: Setup, annotator: Annotator, coins: dict[str, DemoImage]
+) -> None:
+    """Label Studio writes its own name before them, by which our worker does not know it."""
+    project = annotator.create_project("Local files")
+    folder = {"project": project, "path": str(setup.files), "use_blob_urls": True}
+    storage = annotator.request("POST", "/api/storages/localfiles", json=folder)
+    annotator.request("POST", f"/api/storages/localfiles/{storage['id']}/sync")
+    tasks = annotator.request("GET", f"/api/tasks?project={project}&resolve_uri=false")["tasks"]
+    first, second = (
+        next(task["id"] for task in tasks if task["data"]["image"].endswith(name))
+        for name in ("first%20one.png", "second.png")
+    )
+    assert all(task["data"]["image"].startswith("http://localhost:") for task in tasks), tasks
+
+    assert predicted_things(setup, annotator, coins, project, first, second) == len(coins[TEST].masks)
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_images_on_a_web_server_are_predicted(
     setup: Setup, annotator: Annotator, coins: dict[str, DemoImage], scheme: str
@@ -181,8 +209,9 @@ def test_the_editor_shows_the_masks_on_an_image_of_a_bucket(
     second = tasks[bucket.uri(SECOND)]
     predicted_things(setup, annotator, coins, project, tasks[bucket.uri(FIRST)], second)
 
-    with logged_in(chromium, setup.label_studio) as page:
-        open_task(page, setup.label_studio, project, second)
+    seen = replace(setup.label_studio, url=setup.label_studio.url.replace("127.0.0.1", "localhost"))
+    with logged_in(chromium, seen) as page:
+        open_task(page, seen, project, second)
         page.screenshot(path=artefacts / "storage-S3.png")
         expect(page.locator(REGION_ROW)).to_have_count(len(coins[TEST].masks))
 

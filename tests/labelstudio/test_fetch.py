@@ -30,6 +30,7 @@ def _fetcher(
     timeout_s: float = 5,
     max_bytes: int = 1000,
     private_hosts: str = "",
+    known_as: str = "",
 ) -> ImageFetcher:
     return ImageFetcher(
         url,
@@ -38,6 +39,7 @@ def _fetcher(
         timeout_s=timeout_s,
         private_hosts=PrivateHosts.parse(private_hosts),
         is_public=public,
+        known_as=lambda: known_as,
     )
 
 
@@ -73,6 +75,30 @@ def test_an_address_on_label_studio_itself_is_fetched_with_the_token(label_studi
 
     assert _fetcher(label_studio_double.url).fetch(f"{label_studio_double.url}/x.png") == IMAGE
     assert label_studio_double.asked[0].headers["authorization"] == TOKEN
+
+
+@pytest.mark.parametrize("path", ["", "/studio"])
+def test_an_address_by_which_browsers_know_label_studio_is_asked_of_label_studio(
+    label_studio_double: Loopback, path: str
+) -> None:
+    """It writes local files so into tasks. The name itself, which only browsers can resolve, is not asked."""
+    label_studio_double.answers["/data/local-files/"] = Answer(IMAGE)
+    fetcher = _fetcher(label_studio_double.url, known_as=f"https://studio.invalid{path}/")
+
+    assert fetcher.fetch(f"https://STUDIO.invalid:443{path}/data/local-files/?d=ds/b%20c.png") == IMAGE
+    assert label_studio_double.asked[0].query == "d=ds/b%20c.png"
+    assert label_studio_double.asked[0].headers["authorization"] == TOKEN
+
+
+@pytest.mark.parametrize("known_as", ["http://127.0.0.1:1", "https://127.0.0.1:{port}", "{url}/studio"])
+def test_what_only_looks_like_that_address_is_another_server(elsewhere: Loopback, known_as: str) -> None:
+    elsewhere.answers["/studios/x.png"] = Answer(IMAGE)
+    known = known_as.format(url=elsewhere.url, port=elsewhere.port)
+
+    fetcher = _fetcher("http://127.0.0.1:1", public=_anywhere, known_as=known)
+
+    assert fetcher.fetch(f"{elsewhere.url}/studios/x.png") == IMAGE
+    assert "authorization" not in elsewhere.asked[0].headers
 
 
 def test_another_server_is_not_given_the_token(label_studio_double: Loopback, elsewhere: Loopback) -> None:

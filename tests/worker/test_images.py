@@ -20,6 +20,22 @@ def test_a_private_server_is_fetched_from_when_the_setting_names_it() -> None:
             not_named.fetch(f"{server.url}/a.png")
 
 
+def test_label_studios_name_for_browsers_is_what_a_setting_says_or_else_what_it_told() -> None:
+    with loopback() as server:
+        server.answers["/a.png"] = Answer(b"an image")
+        url, told = server.url, "http://told.invalid"
+        by_setting = Settings(label_studio_url=url, label_studio_public_url="http://set.invalid")
+        fetchers = [
+            image_fetcher(by_setting, lambda: "Token t", lambda: told),
+            image_fetcher(Settings(label_studio_url=url), lambda: "Token t", lambda: told),
+        ]
+
+        assert fetchers[0].fetch("http://set.invalid/a.png") == b"an image"
+        assert fetchers[1].fetch("http://told.invalid/a.png") == b"an image"
+        with pytest.raises(FetchRefusedError, match="there is no host"):
+            fetchers[0].fetch("http://told.invalid/a.png")
+
+
 def test_private_hosts_that_cannot_be_understood_are_told_at_the_start() -> None:
     with pytest.raises(
         WorkerStartError, match=r"ONESHOT_PRIVATE_HOSTS: expected names .* got 'http://minio'"
