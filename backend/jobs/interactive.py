@@ -63,6 +63,21 @@ class Question:
         return {**vars(self), "regions": list(self.regions), "known": list(self.known)}
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A question that was taken off the queue.
+
+    Attributes:
+        job_id: of its job, which is gone.
+        question: what is asked.
+        request_id: of the request that asks, if it is known.
+    """
+
+    job_id: str
+    question: Question
+    request_id: str | None
+
+
 class Questions:
     """Asks workers, and gives their answers.
 
@@ -108,12 +123,8 @@ class Questions:
             self._redis.delete(_ASKED.format(job_id))
         return None
 
-    def take(self) -> tuple[str, Question] | None:
-        """Take the next question off the queue, for a worker amid another job; None if there is none.
-
-        Returns:
-            The id of its job, which is gone then, and the question.
-        """
+    def take(self) -> "Taken | None":
+        """Take the next question off the queue, for a worker amid another job; None if there is none."""
         queue = self._queue.queue(INTERACTIVE_QUEUE)
         with redis_errors():
             for job_id in queue.get_job_ids():
@@ -122,7 +133,7 @@ class Questions:
                 with suppress(NoSuchJobError):  # nobody waits for it any more
                     job = queue.job_class.fetch(job_id, self._redis, serializer=queue.serializer)
                     job.delete(remove_from_queue=False)
-                    return job_id, Question(**job.kwargs)
+                    return Taken(job_id, Question(**job.kwargs), job.meta.get("request_id"))
         return None
 
     def is_awaited(self, job_id: str) -> bool:

@@ -1,5 +1,6 @@
 """Answers to a person who points at something: a worker on a real Valkey, a Label Studio behind HTTP."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from rq.job import Job
 
 from backend.jobs.interactive import Question, Questions
 from backend.jobs.queue import INTERACTIVE_QUEUE, JobQueue
+from backend.jobs.request_id import current_request_id
 from backend.labelstudio.brush_rle import decode_rle
 from backend.labelstudio.outputs import OutputOptions
 from backend.vision.learned import Learned
@@ -84,14 +86,15 @@ def _someone_points(valkey: str) -> Iterator[Callable[..., list[Any]]]:
     """Asks beside the test, and comes back once the question is on the queue; gives the answers to come."""
     people: list[threading.Thread] = []
 
-    def ask(found: list[Any], task: int, region: dict[str, Any]) -> None:
+    def ask(found: list[Any], task: int, region: dict[str, Any], request_id: str | None) -> None:
+        current_request_id.set(request_id)
         with Redis.from_url(valkey) as connection:
             question = Question(PROJECT, task, (region,))
             found.append(Questions(JobQueue(connection)).ask(question, wait_s=60))
 
-    def point(region: dict[str, Any] = ON_SECOND, task: int = 4) -> list[Any]:
+    def point(region: dict[str, Any] = ON_SECOND, task: int = 4, request_id: str | None = None) -> list[Any]:
         found: list[Any] = []
-        people.append(threading.Thread(target=ask, args=[found, task, region]))
+        people.append(threading.Thread(target=ask, args=[found, task, region, request_id]))
         people[-1].start()
         with Redis.from_url(valkey) as connection:
             queue = JobQueue(connection).queue(INTERACTIVE_QUEUE)
@@ -428,6 +431,30 @@ def test_what_else_is_urgent_waits_for_its_turn(
     answered(found)
     assert len(found[0]) == 1
     assert seeing.queue.queue(INTERACTIVE_QUEUE).job_ids == [opened]
+
+
+def test_log_lines_of_an_answer_amid_another_job_name_the_request_that_asks(
+    seeing: WorkerContext, someone_points: Callable[..., list[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    named: list[str | None] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        if record.name == "backend.worker.interactive":
+            named.append(current_request_id.get())
+        return True
+
+    found = someone_points(request_id="4f1c")
+    token = current_request_id.set("of the sync")
+    try:
+        with caplog.at_level(logging.INFO, "backend.worker.interactive"):
+            caplog.handler.addFilter(note)
+            answer_waiting(seeing)
+        assert current_request_id.get() == "of the sync"
+    finally:
+        current_request_id.reset(token)
+
+    answered(found)
+    assert named == ["4f1c"]
 
 
 def test_a_question_that_has_run_out_of_time_is_passed_over(seeing: WorkerContext) -> None:
