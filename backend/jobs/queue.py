@@ -47,7 +47,7 @@ Priority = Literal["interactive", "opened", "bulk"]
 
 _SYNC_PROJECT = "backend.worker.sync.sync_project"
 _LIST_TASKS = "backend.worker.listing.list_tasks"
-_PREDICT_TASKS = "backend.worker.tasks.predict_tasks"
+PREDICT_TASKS = "backend.worker.tasks.predict_tasks"
 _WARM_UP = "backend.worker.warmup.warm_up"
 _RECONCILE = "backend.worker.reconciliation.reconcile"
 _SYNC_TIMEOUT_S = 60 * 60  # prompts may be tuned in it
@@ -375,7 +375,7 @@ class JobQueue:
         self, project_id: int, model_version: str, task_ids: Sequence[int], job_id: str
     ) -> EnqueueData:
         payload = PredictTasks(project_id, model_version, tuple(task_ids))
-        return _job(_PREDICT_TASKS, payload.as_kwargs(), job_id, self.task_timeout_s * len(task_ids))
+        return _job(PREDICT_TASKS, payload.as_kwargs(), job_id, self.task_timeout_s * len(task_ids))
 
     def _put(self, queue_name: str, jobs: Sequence[EnqueueData]) -> None:
         if jobs:

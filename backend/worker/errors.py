@@ -4,6 +4,7 @@ WorkerError
 ├── WorkerStartError        the worker cannot start; the message says what to do
 ├── PushBusyError           another worker pushes the same task's prediction; try again later
 ├── TasksLeftError          some tasks of a job must wait; try again later
+├── GivenBackError          a job stops amid its work, to be begun anew
 ├── UntaughtError           what reviews taught is lost, and a sync is to learn it anew; try again later
 └── StaleGenerationError    the project has other references by now; the work is moot
 """
@@ -31,6 +32,10 @@ class TasksLeftError(WorkerError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class GivenBackError(WorkerError):
+    """A job stops amid its work because its process is to end; another one begins it anew."""
 
 
 class UntaughtError(WorkerError):

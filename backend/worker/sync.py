@@ -7,12 +7,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from redis.lock import Lock
+from rq import Retry
 
-from backend.jobs.connection import redis_errors
 from backend.jobs.generations import Wishes
 from backend.jobs.payloads import SyncProject
 from backend.jobs.progress import ReferenceNote
@@ -25,12 +23,14 @@ from backend.labelstudio.errors import (
     TokenRefusedError,
 )
 from backend.worker.agreement import note_agreement
+from backend.worker.amid_sync import AmidSync
 from backend.worker.choice import wanted
 from backend.worker.context import JobContext, WorkerContext, current_job
+from backend.worker.errors import GivenBackError
 from backend.worker.evidence import next_due
 from backend.worker.generation import Generation
-from backend.worker.interactive import answer_waiting
 from backend.worker.references import Lesson
+from backend.worker.retries import GIVE_BACK
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +44,16 @@ class SyncOutcome:
     reason: str = ""
 
 
-def sync_project(project_id: int) -> dict[str, Any]:
-    """Find the project's references, and have its unfinished tasks predicted."""
+def sync_project(project_id: int) -> dict[str, Any] | Retry:
+    """Find the project's references, and have its unfinished tasks predicted; give it back to stop."""
     job, payload, started = current_job.get(), SyncProject(project_id), time.monotonic()
     logger.debug("job %s: sync of project %d starts", job.job_id, payload.project_id)
-    outcome = _sync_or_explain(job, payload)
+    try:
+        outcome = _sync_or_explain(job, payload)
+    except GivenBackError as exc:
+        logger.info("job %s: sync of project %d is given back: %s", job.job_id, payload.project_id, exc)
+        again = job.worker.queue.sync_deferred(payload.project_id, job.job_id)
+        return GIVE_BACK if again else {"model_version": None}
     logger.info(
         "job %s: sync of project %d: %s, %d labels in %.1f s",
         *(job.job_id, payload.project_id, outcome.model_version or outcome.reason),
@@ -59,7 +64,7 @@ def sync_project(project_id: int) -> dict[str, Any]:
 
 def _sync_or_explain(job: JobContext, payload: SyncProject) -> SyncOutcome:
     try:
-        return sync(job.worker, payload.project_id, job_id=job.job_id)
+        return sync(job.worker, payload.project_id, job=job)
     except NotFoundError as exc:
         job.worker.progress.forget_project(payload.project_id)
         return SyncOutcome(None, reason=str(exc))
@@ -69,26 +74,28 @@ def _sync_or_explain(job: JobContext, payload: SyncProject) -> SyncOutcome:
         return SyncOutcome(None, reason=str(exc))
 
 
-def sync(context: WorkerContext, project_id: int, *, job_id: str = "") -> SyncOutcome:
+def sync(context: WorkerContext, project_id: int, *, job: JobContext | None = None) -> SyncOutcome:
     """Find the project's references, note them, and begin the run over the tasks that lack their predictions.
 
     Args:
         context: of the worker.
         project_id: the project.
-        job_id: of the job that this is an attempt of.
+        job: what this is an attempt of; None: of none, and nothing stops it.
 
     Raises:
+        GivenBackError: the process is to end before this is done.
         SyncBusyError: another sync of the project runs.
         TransientError: Label Studio or an image's server does not answer now.
         PermanentError: Label Studio refuses.
     """
+    job = job or JobContext(context, "", attempts_left=0, stopping=lambda: False)
     context.queue.sync_started(project_id)
-    with context.queue.sync_lock(project_id, job_id=job_id) as lock:
+    with context.queue.sync_lock(project_id, job_id=job.job_id) as lock:
         project = context.label_studio.project(project_id)
         context.progress.set_title(project_id, project.title)
         _look_after_webhook(context, project_id)
         wishes = context.known.wishes(project_id)
-        step = partial(_go_on, context, lock)
+        step = AmidSync(job, lock)
         lesson = _learn(context, project, wishes, step)
         context.known.note_missing(project_id, next_due(lesson.reviewed, context.learning))
         if lesson.generation is None:
@@ -120,16 +127,6 @@ def _look_after_webhook(context: WorkerContext, project_id: int) -> None:
         if auth is not None:
             raise
         logger.warning("project %d: %s", project_id, exc)
-
-
-def _go_on(context: WorkerContext, lock: Lock) -> None:
-    """Answer who points at something meanwhile, and keep the sync's lock.
-
-    Another process takes it over from one that is silent for too long.
-    """
-    answer_waiting(context)
-    with redis_errors():
-        lock.reacquire()
 
 
 def _learn(context: WorkerContext, project: Project, wishes: Wishes, step: Callable[[], object]) -> Lesson:
