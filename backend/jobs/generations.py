@@ -220,10 +220,13 @@ class Generations:
             self._drop_if(keys=[ProjectKeys(project_id).wishes], args=[_PIN, version])
 
     def note_learned(self, project_id: int, wishes: Wishes, count: int) -> None:
-        """Note that *count* reviewed annotations were learned from because *wishes* asked for it."""
+        """Note that *count* reviewed annotations were learned from because *wishes* asked for it.
+
+        No fewer than before: where learning is off none are, and later those shall be again.
+        """
         key = ProjectKeys(project_id).wishes
         with redis_errors():
-            self._connection.hset(key, _COUNT, count)
+            self._connection.hset(key, _COUNT, max(count, wishes.count))
             self._drop_if(keys=[key], args=[_ASKED, wishes.asked or ""])
 
     def keep(

@@ -137,6 +137,14 @@ def test_who_asks_again_while_it_is_learned_is_not_forgotten(generations: Genera
     assert generations.wishes(7).asked is not None
 
 
+def test_what_was_learned_from_is_no_fewer_later(generations: Generations) -> None:
+    """Where learning is off, a sync learns from none."""
+    generations.note_learned(7, generations.wishes(7), 6)
+    generations.note_learned(7, generations.wishes(7), 0)
+
+    assert generations.wishes(7).count == 6
+
+
 def test_reviews_are_counted_until_there_is_something_to_learn(generations: Generations) -> None:
     """Nothing is known of an empty Redis: better a look too many."""
     assert generations.note_review(7)
