@@ -21,8 +21,8 @@ from backend.labelstudio.shapes import (
     polygon_mask,
     rectangle_mask,
 )
+from backend.labelstudio.specks import SPECK_PIXELS
 
-SPECK_PIXELS = 4
 _FURTHEST = 1000.0  # percent: what lies further outside was not drawn by a person
 _MOST_POINTS = 100_000
 _DIGITS = 4  # of a percent: below 0.02 pixels on the largest images

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from backend.labelstudio.errors import RegionError
 from backend.labelstudio.label_config import Control, Place
-from backend.labelstudio.region_values import SPECK_PIXELS, mask_values, value_mask
+from backend.labelstudio.region_values import mask_values, value_mask
+from backend.labelstudio.specks import SPECK_PIXELS
 
 ONE_MASK = "one mask of all"  # in the note of a region that holds many things
 _MOST_PIXELS = 100_000_000

@@ -15,6 +15,7 @@ from backend.labelstudio.interactive import PointedThing, Pointing, answer_contr
 from backend.labelstudio.label_config import Control, image_controls
 from backend.labelstudio.origin import objects
 from backend.labelstudio.regions import ScoredMask, drawn_regions, prediction
+from backend.labelstudio.specks import without_specks
 from backend.labelstudio.task_data import image_address
 from backend.vision.errors import VisionError
 from backend.vision.instance import Instance, MaskWindow, mask_window
@@ -109,11 +110,11 @@ def answer_regions(context: WorkerContext, question: Question) -> list[dict[str,
     ]
     shown = [each for each in shown if each.mask.any()]
     label = asked.pointed.label
-    masks = [ScoredMask(label, each.mask, each.confidence) for each in shown]
+    masks = [ScoredMask(label, without_specks(each.mask), each.confidence) for each in shown]
     found = _regions(context, asked, masks, origin="manual")
     if question.similar and masks:
         alike = _similar(context, asked, opened, masks)[: max(0, context.output.max_regions - len(masks))]
-        scored = [ScoredMask(label, each.mask, each.confidence) for each in alike]
+        scored = [ScoredMask(label, without_specks(each.mask), each.confidence) for each in alike]
         found += _regions(context, asked, scored, origin="prediction")
     return found
 

@@ -16,8 +16,8 @@ from backend.labelstudio.client import Task
 from backend.labelstudio.errors import ImageRefusedError, PermanentError
 from backend.labelstudio.images import decode_reduced
 from backend.labelstudio.outputs import SearchedImage, painted_regions, region_plan
-from backend.labelstudio.region_values import SPECK_PIXELS
 from backend.labelstudio.regions import ScoredMask, prediction
+from backend.labelstudio.specks import SPECK_PIXELS, without_specks
 from backend.labelstudio.task_data import image_address
 from backend.vision.errors import VisionError
 from backend.vision.instance import Instance
@@ -216,7 +216,9 @@ def _regions(
             task_data=task.data,
             elsewhere=sum(painted) - own,
         )
-        masks = plan.instances(ScoredMask(one.label, one.mask, one.confidence) for one in each.instances)
+        masks = plan.instances(
+            ScoredMask(one.label, without_specks(one.mask), one.confidence) for one in each.instances
+        )
         item = prediction(
             *(task.id, generation.model_version, plan.controls, each.size_hw, masks),
             item=each.image.item,

@@ -24,7 +24,7 @@ from backend.worker.predict import Computed, compute
 from backend.worker.prefetch import Loaded
 from backend.worker.sync import sync
 from tests.worker.cached_models import cached_models
-from tests.worker.conftest import SIZE_HW, disc
+from tests.worker.conftest import SIZE_HW, disc, disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
 from tests.worker.two_images import SIZES_HW, Core, annotate, make_two_images, painted
 
@@ -171,6 +171,26 @@ def test_specks_are_no_instances(
     progress = computed.progress
     assert (progress.state, progress.instances, progress.confidence) == told
     assert (len(computed.item["result"]), progress.limits, computed.item["score"]) == (count, (), score)
+
+
+def test_a_things_own_specks_are_left_out(full_context: WorkerContext) -> None:
+    """Also where many things become one mask: a small thing is none of a large one."""
+    context = _finds(4, full_context)
+    large = disc_mask()
+    noisy = large.copy()
+    noisy[40, 70:73] = True
+    found = context.find(None, [], disc(), options=None, learned=None, size_hw=None)  # type: ignore[arg-type]
+    found = replace(found, instances=(*found.instances, Instance("Coin", mask_window(noisy), 0.5, 0.5)))
+    context = replace(context, find=lambda *_, **__: found)
+    generation = context.generations.get(PROJECT, str(sync(context, PROJECT).model_version))
+    assert generation is not None
+
+    images = [loading(Loaded(DecodedImage.whole(disc()), seconds=0))]
+    (merged,) = compute(context, generation, Task(2, {}), images).item["result"]
+
+    painted = decode_rle(merged["value"]["rle"], SIZE_HW)
+    assert not painted[40, 70:73].any()
+    assert painted.sum() == large.sum() + 4 * 4
 
 
 def test_what_the_chosen_control_does_not_offer_for_a_task_goes_through_the_references(
