@@ -19,6 +19,7 @@ from backend.jobs.queue import JobQueue
 
 MOST_KEPT = 30  # generations of a project; the oldest go first
 _COUNT, _ASKED, _PIN, _PINNED_OVER, _MISSING = "count", "asked", "pin", "pinned_over", "missing"
+_PIN_BEFORE = "pin_before"
 _NEVER = 10**9
 _UNTAUGHT_S = 60
 
@@ -107,9 +108,12 @@ class Generations:
         with redis_errors():
             if not self._connection.hexists(keys.generations, version):
                 return False
+            before = cast("bytes | None", self._connection.hget(keys.wishes, _PIN))
             with self._connection.pipeline() as pipe:
                 pipe.hset(keys.wishes, _PIN, version)
-                pipe.hdel(keys.wishes, _PINNED_OVER)
+                pipe.hdel(keys.wishes, _PINNED_OVER, _PIN_BEFORE)
+                if before is not None and before != version.encode():
+                    pipe.hset(keys.wishes, _PIN_BEFORE, before)
                 pipe.expire(keys.wishes, SECONDS_TO_LIVE)
                 pipe.execute()
         self._queue.enqueue_sync(project_id)
@@ -156,7 +160,7 @@ class Generations:
         with redis_errors(), self._connection.pipeline() as pipe:
             pipe.hget(key, _ASKED)
             pipe.hset(key, _ASKED, uuid4().hex)
-            pipe.hdel(key, _PIN, _PINNED_OVER)
+            pipe.hdel(key, _PIN, _PINNED_OVER, _PIN_BEFORE)
             pipe.expire(key, SECONDS_TO_LIVE)
             before, *_ = pipe.execute()
         self._queue.enqueue_sync(project_id)
@@ -206,13 +210,27 @@ class Generations:
             pipe.expire(key, SECONDS_TO_LIVE)
             pipe.execute()
 
-    def note_lost(self, project_id: int, version: str) -> None:
-        """Note that a generation cannot be made again."""
-        key = ProjectKeys(project_id).generations
+    def note_lost(self, project_id: int, version: str) -> str | None:
+        """Note that a generation cannot be made again: the choice of it never was.
+
+        Returns:
+            The version that a person had made current before, and that is to be current now; None: there is
+            none, or a person has asked for another one since.
+        """
+        keys = ProjectKeys(project_id)
         with redis_errors():
-            entry = cast("bytes | None", self._connection.hget(key, version))
+            entry = cast("bytes | None", self._connection.hget(keys.generations, version))
             if entry is not None:
-                self._connection.hset(key, version, json.dumps({**json.loads(entry), "lost": True}))
+                lost = json.dumps({**json.loads(entry), "lost": True})
+                self._connection.hset(keys.generations, version, lost)
+            before = cast("bytes | None", self._connection.hget(keys.wishes, _PIN_BEFORE))
+            if not self._drop_if(keys=[keys.wishes], args=[_PIN, version]) or before is None:
+                return None
+            with self._connection.pipeline() as pipe:
+                pipe.hset(keys.wishes, _PIN, before)
+                pipe.hdel(keys.wishes, _PINNED_OVER, _PIN_BEFORE)
+                pipe.execute()
+        return before.decode()
 
     def unpin(self, project_id: int, version: str) -> None:
         """Undo ``make_current`` of *version*, unless a person has asked for another one since."""

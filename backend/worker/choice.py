@@ -48,7 +48,6 @@ def wanted(context: WorkerContext, project: Project, wishes: Wishes, *, step: Ca
         pinned = _pinned(context, project, wishes, wishes.pin, sources, step)
         if pinned is not None:
             return pinned
-        context.known.unpin(project.id, wishes.pin)
     return learn(context, project, sources, step=step)
 
 
@@ -88,14 +87,17 @@ def _pinned(
     sources: Sources,
     step: Callable[[], object],
 ) -> Lesson | None:
-    """Learn the generation that a person made current; None if that is over."""
+    """Learn the generation that a person made current; the one before if it is lost; None if that is over."""
     over = unbuilt_version(context, project, sources)
     note = context.known.note(project.id, version)
     if note is None or wishes.pinned_over not in (None, over):
+        context.known.unpin(project.id, version)
         return None
     lesson = learn(context, project, _of_note(context, project.id, note), step=step)
     if lesson.generation is None or lesson.generation.model_version != version:
-        context.known.note_lost(project.id, version)
-        return None
+        before = context.known.note_lost(project.id, version)
+        if before is None:
+            return None
+        return _pinned(context, project, replace(wishes, pinned_over=None), before, sources, step)
     context.known.note_pinned_over(project.id, over)
     return replace(lesson, reviewed=sources.evidence.reviewed)

@@ -99,6 +99,26 @@ def test_a_generation_is_lost_until_it_is_made_again(generations: Generations) -
     assert [note.lost for note in generations.list(7)] == [False]
 
 
+def test_the_choice_of_a_lost_generation_gives_way_to_the_one_before(generations: Generations) -> None:
+    for version in ("v1", "v2"):
+        keep(generations, version)
+        generations.make_current(7, version)
+
+    assert generations.note_lost(7, "v2") == "v1"
+    assert generations.wishes(7) == Wishes(pin="v1")
+    assert generations.note_lost(7, "v1") is None
+    assert generations.wishes(7) == Wishes()
+
+
+def test_a_later_choice_than_that_of_a_lost_generation_holds(generations: Generations) -> None:
+    for version in ("v1", "v2", "v3"):
+        keep(generations, version)
+        generations.make_current(7, version)
+
+    assert generations.note_lost(7, "v2") is None
+    assert generations.wishes(7).pin == "v3"
+
+
 def test_an_unknown_generation_cannot_be_made_current(generations: Generations, queue: JobQueue) -> None:
     assert not generations.make_current(7, "v1")
     assert not queue.sync_waits(7)

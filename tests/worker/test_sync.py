@@ -75,6 +75,32 @@ def test_a_generation_that_cannot_be_made_again_says_so_when_it_is_wanted(
     assert {each["version"]: each["lost"] for each in found_again["learning"]["generations"]} == told
 
 
+def test_wanting_a_lost_generation_does_not_undo_the_choice_before(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs
+) -> None:
+    """The first is chosen, the second is lost with its annotation, the third would follow by itself."""
+
+    def version_now() -> str:
+        full_context.queue.enqueue_sync(PROJECT)
+        return str(run_jobs()["model_version"])
+
+    first = version_now()
+    fake.ground_truths = 1
+    fake.annotate(2, disc_mask(), ground_truth=True)
+    second = version_now()
+    fake.annotations[2].clear()
+    fake.annotate(3, ~disc_mask(), ground_truth=True)
+    third = version_now()
+    full_context.known.make_current(PROJECT, first)
+    chosen = run_jobs()["model_version"]
+
+    full_context.known.make_current(PROJECT, second)
+    after = run_jobs()["model_version"]
+
+    assert len({first, second, third}) == 3
+    assert (chosen, after, version_now()) == (first, first, first)
+
+
 def test_what_was_found_is_drawn(full_context: WorkerContext, run_jobs: RunJobs) -> None:
     """At least the first one: a fast run draws a few a second."""
     full_context.queue.enqueue_sync(PROJECT)
