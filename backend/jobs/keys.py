@@ -13,6 +13,7 @@ PROBE_LOCK = "oneshot:probe-lock"  # string: one worker at a time asks whether L
 COUNTERS = "oneshot:counters"  # hash: name -> sum since Redis was empty
 OTHERS = "oneshot:others"  # set: projects that have no ML backend of ours, looked at lately
 OTHERS_SECONDS_TO_LIVE = 24 * 3600
+LATE_SYNCS = "oneshot:late-syncs"  # sorted set: project id -> when a sync of it is due
 RECONCILED = "oneshot:reconciled"  # string: exists until the next reconciliation is due
 WORKER = "oneshot:worker:{}"  # hash of one worker: host, pid, rss_bytes, max_rss_bytes, project_id, since
 WORKER_SECONDS_TO_LIVE = 60

@@ -133,7 +133,8 @@ class Service:
         """Look into the project of an event that may change its reference or its tasks."""
         if event.project_id is None:
             return
-        if event.is_review and not self._has_to_learn(event.project_id):
+        if event.is_review and not self._generations.note_review(event.project_id):
+            self._look_soon(event.project_id)
             return
         self._progress.remove_tasks(event.project_id, event.deleted_task_ids)
         if event.action == "START_TRAINING":
@@ -141,11 +142,15 @@ class Service:
         else:
             self._enqueue_sync(event.project_id, event.action)
 
-    def _has_to_learn(self, project_id: int) -> bool:
-        """Whether a review calls for a sync: there is something to learn now, or none was for a while."""
-        due = self._generations.note_review(project_id)
+    def _look_soon(self, project_id: int) -> None:
+        """Have a review counted that is not learned from yet: many come, so one sync a minute counts all."""
         synced_s_ago = self._progress.project(project_id).synced_s_ago
-        return due or synced_s_ago is None or synced_s_ago > _REVIEWED_SYNC_S
+        if synced_s_ago is None or synced_s_ago > _REVIEWED_SYNC_S:
+            self._enqueue_sync(project_id, "review")
+            return
+        in_s = _REVIEWED_SYNC_S - synced_s_ago
+        if self._queue.sync_later(project_id, in_s=in_s):
+            logger.info("review: project %d: sync in %.0f s", project_id, in_s)
 
     def _enqueue_sync(self, project_id: int, cause: str) -> None:
         queued = self._queue.enqueue_sync(project_id)
