@@ -85,7 +85,7 @@ class LearningView:
 
     Attributes:
         bars: of the chart, the oldest generation first; fewer than two say nothing of learning.
-        rows: the generations, the newest first.
+        rows: the generations: the current one, then the newest first.
         reviewed: reviews of all generations.
         evidence: annotations that the current generation learned from.
         excluded: annotations that must not teach.
@@ -147,13 +147,14 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
 
 
 def _rows(learning: Mapping[str, Any], now_s: float) -> list[GenerationRow]:
-    """Those that are known, the newest first; then those that only their reviewed predictions tell of."""
+    """The current one; those that are known, the newest first; those that only their reviews tell of."""
     agreement = {each["model_version"]: each for each in learning["agreement"]}
     known = [
         _row(each["version"], agreement.pop(each["version"], None), each, now_s)
         for each in learning["generations"]
     ]
-    return known + [_row(version, found, None, now_s) for version, found in reversed(agreement.items())]
+    forgotten = [_row(version, found, None, now_s) for version, found in reversed(agreement.items())]
+    return sorted(known + forgotten, key=lambda row: not row.current)
 
 
 def _row(

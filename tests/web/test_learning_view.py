@@ -111,6 +111,15 @@ def test_generations_come_the_newest_first_and_those_that_are_not_kept_any_more_
     assert [row.overall is None for row in rows] == [True, False, False, False]
 
 
+def test_the_current_generation_comes_first_however_old_it_is() -> None:
+    """It was made first of twenty, and is current again: of these the page lists only some."""
+    newer = [generation(f"v-{number}") for number in range(20, 1, -1)]
+
+    rows = view(generations=[*newer, generation("v-1", current=True)]).rows
+
+    assert [row.name for row in rows[:3]] == ["1", "20", "19"]
+
+
 def test_a_generation_that_could_not_be_made_again_is_told() -> None:
     """It may be tried again: perhaps a setting has been put back."""
     newest, lost = view(generations=[generation("v2", current=True), generation("v1", lost=True)]).rows
