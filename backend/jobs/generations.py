@@ -19,6 +19,7 @@ from backend.jobs.queue import JobQueue
 
 MOST_KEPT = 30  # generations of a project; the oldest go first
 _COUNT, _ASKED, _PIN, _PINNED_OVER, _MISSING = "count", "asked", "pin", "pinned_over", "missing"
+_UNCOUNTED = "uncounted"
 _NEVER = 10**9
 _UNTAUGHT_S = 60
 
@@ -39,6 +40,7 @@ class GenerationNote:
         references: label and annotation of each reference.
         evidence: the reviewed annotations that it learned from, in the order of their creation.
         reviewed: how many reviewed annotations there were.
+        seen: how many of them were looked at, also where a bound left the older ones out.
         in_vain: reviewed annotations that were looked at, and taught nothing that saves work.
         current: whether it is the project's current one.
         pinned: whether a person has made it current.
@@ -50,6 +52,7 @@ class GenerationNote:
     references: tuple[tuple[str, int], ...]
     evidence: tuple[int, ...] = ()
     reviewed: int = 0
+    seen: int = 0
     in_vain: int = 0
     current: bool = False
     pinned: bool = False
@@ -194,15 +197,25 @@ class Generations:
         key = ProjectKeys(project_id).wishes
         with redis_errors(), self._connection.pipeline() as pipe:
             pipe.hincrby(key, _MISSING, -1)
+            pipe.hincrby(key, _UNCOUNTED, 1)
             pipe.expire(key, SECONDS_TO_LIVE)
-            missing, _ = pipe.execute()
+            missing, *_ = pipe.execute()
         return int(missing) <= 0
 
+    def uncounted(self, project_id: int) -> int:
+        """Give how many reviews came since the last sync that are not learned from of themselves."""
+        key = ProjectKeys(project_id).wishes
+        with redis_errors():
+            found = cast("list[bytes | None]", self._connection.hmget(key, [_MISSING, _UNCOUNTED]))
+        missing, uncounted = (int(each or 0) for each in found)
+        return uncounted if missing > 0 else 0
+
     def note_missing(self, project_id: int, reviews: int | None) -> None:
-        """Note how many more reviews make something to learn; None: no number does."""
+        """Note, as all were counted, how many more reviews make something to learn; None: no number does."""
         key = ProjectKeys(project_id).wishes
         with redis_errors(), self._connection.pipeline() as pipe:
             pipe.hset(key, _MISSING, _NEVER if reviews is None else reviews)
+            pipe.hdel(key, _UNCOUNTED)
             pipe.expire(key, SECONDS_TO_LIVE)
             pipe.execute()
 
@@ -234,6 +247,7 @@ class Generations:
         references: Iterable[tuple[str, int]],
         evidence: Sequence[int] = (),
         reviewed: int = 0,
+        seen: int = 0,
         in_vain: int = 0,
     ) -> None:
         """Keep a generation that a sync made; one that is known keeps the time when it was first made.
@@ -244,6 +258,7 @@ class Generations:
             references: label and annotation of each reference.
             evidence: the reviewed annotations it learned from.
             reviewed: how many there were.
+            seen: how many of them were looked at, also where a bound left the older ones out.
             in_vain: how many were looked at, and taught nothing that saves work.
         """
         keys = ProjectKeys(project_id)
@@ -256,6 +271,7 @@ class Generations:
                 "references": [list(each) for each in references],
                 "evidence": [*evidence],
                 "reviewed": reviewed,
+                "seen": seen,
                 "in_vain": in_vain,
             }
             with self._connection.pipeline() as pipe:
@@ -305,13 +321,16 @@ class Generations:
 
 
 def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -> GenerationNote:
+    """Read an entry; what an earlier version of this program kept lacks some of it."""
+    in_vain = int(entry.get("in_vain", 0))
     return GenerationNote(
         version,
         made_at=float(entry["made_at"]),
         references=tuple((str(label), int(annotation)) for label, annotation in entry["references"]),
         evidence=tuple(int(each) for each in entry["evidence"]),
         reviewed=int(entry["reviewed"]),
-        in_vain=int(entry.get("in_vain", 0)),  # what an earlier version kept has none
+        seen=int(entry.get("seen", 0)) or max(len(entry["evidence"]), in_vain),
+        in_vain=in_vain,
         current=current,
         pinned=pinned,
         lost=bool(entry.get("lost")),

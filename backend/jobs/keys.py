@@ -95,7 +95,7 @@ class ProjectKeys:
 
     @property
     def wishes(self) -> str:
-        """Hash: count, asked, pin, pinned_over, missing: what people asked for of the generations."""
+        """Hash: count, asked, pin, pinned_over, missing, uncounted: what people want of the generations."""
         return f"oneshot:wishes:{self.project_id}"
 
     @property

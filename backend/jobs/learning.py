@@ -14,15 +14,17 @@ def learning_snapshot(connection: Redis, project_id: int) -> dict[str, Any]:
 
     Returns:
         ``generations``, each with its ``version``, when it was ``made_at`` (seconds since 1970), the
-        annotations it has its ``references`` and ``evidence`` from, how many it has looked at ``in_vain``,
-        whether it is ``current``, and whether a person has ``pinned`` it, or has wanted it again without
-        success, so that it is ``lost``; ``excluded`` annotations; ``agreement`` of the last generations, the
-        oldest first; ``problems``: why some reviews were not counted.
+        annotations it has its ``references`` and ``evidence`` from, how many ``reviewed`` there were, how
+        many of them it has ``seen``, and how many ``in_vain``, whether it is ``current``, and whether a
+        person has ``pinned`` it, or has wanted it again without success, so that it is ``lost``;
+        ``uncounted``: reviews since the last sync; ``excluded`` annotations; ``agreement`` of the last
+        generations, the oldest first; ``problems``: why some reviews were not counted.
     """
     generations = Generations(JobQueue(connection))
     found = agreement_figures(Agreements(connection).of_project(project_id))
     return {
         "generations": [_generation(note) for note in generations.list(project_id)],
+        "uncounted": generations.uncounted(project_id),
         "excluded": sorted(generations.excluded(project_id)),
         "agreement": found["generations"][-MOST_KEPT:],
         "problems": found["problems"],
@@ -35,6 +37,8 @@ def _generation(note: GenerationNote) -> dict[str, Any]:
         "made_at": note.made_at,
         "references": [annotation for _, annotation in note.references],
         "evidence": list(note.evidence),
+        "reviewed": note.reviewed,
+        "seen": note.seen,
         "in_vain": note.in_vain,
         "current": note.current,
         "pinned": note.pinned,

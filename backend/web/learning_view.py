@@ -134,7 +134,6 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
     current = next((each for each in learning["generations"] if each["current"]), None)
     evidence = tuple(current["evidence"]) if current else ()
     reviewed = sum(each["overall"]["reviewed"] for each in learning["agreement"])
-    seen = max(len(evidence), current["in_vain"]) if current else 0
     return LearningView(
         bars=_bars(learning, rows),
         rows=tuple(rows[:_MOST_ROWS]),
@@ -142,8 +141,17 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
         evidence=evidence,
         excluded=tuple(learning["excluded"]),
         problems=tuple(learning["problems"]),
-        can_learn=learns and current is not None and reviewed > seen,
+        can_learn=learns and current is not None and _unseen(current, learning) > 0,
     )
+
+
+def _unseen(current: Mapping[str, Any], learning: Mapping[str, Any]) -> int:
+    """Count the reviews that the current generation has not looked at.
+
+    Of what it knows of, some may be no reviews, which is found out by looking; excluded ones it leaves out.
+    """
+    counted = sum(each["overall"]["reviewed"] for each in learning["agreement"]) + len(learning["problems"])
+    return int(min(current["reviewed"], counted) + learning["uncounted"] - current["seen"])
 
 
 def _rows(learning: Mapping[str, Any], now_s: float) -> list[GenerationRow]:

@@ -66,6 +66,7 @@ class Lesson:
         passed_over: why an annotation is no reference, a sentence for each.
         unlearned: why a review teaches no corrections, a sentence for each.
         reviewed: reviewed annotations that there are.
+        seen: those that are due, also where a bound leaves the older ones out.
         in_vain: those that were looked at, and taught nothing that saves work.
     """
 
@@ -74,6 +75,7 @@ class Lesson:
     passed_over: tuple[str, ...] = ()
     unlearned: tuple[str, ...] = ()
     reviewed: int = 0
+    seen: int = 0
     in_vain: int = 0
 
 
@@ -352,6 +354,7 @@ def _lesson(generation: Generation | None, reason: str, picked: PickedReferences
         passed_over=(*making.attempt.unusable.values(), *picked.refusals),
         unlearned=tuple(making.attempt.refusals),
         reviewed=making.sources.evidence.reviewed,
+        seen=making.sources.evidence.seen,
         in_vain=0 if generation is None or generation.evidence else len(making.sources.evidence.annotations),
     )
 

@@ -159,6 +159,7 @@ def _note(context: WorkerContext, generation: Generation, lesson: Lesson) -> Non
         references=[(each.label, each.annotation_id) for each in generation.picked],
         evidence=generation.evidence,
         reviewed=lesson.reviewed,
+        seen=lesson.seen,
         in_vain=lesson.in_vain,
     )
     context.pictures.put_references(generation.project_id, generation.pictures)

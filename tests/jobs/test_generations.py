@@ -146,6 +146,17 @@ def test_reviews_are_counted_until_there_is_something_to_learn(generations: Gene
     assert not generations.note_review(7)
 
 
+def test_reviews_that_no_sync_has_counted_are_told_while_none_is_on_its_way(generations: Generations) -> None:
+    """Where the third of three makes something to learn, a sync comes at once."""
+    generations.note_missing(7, 3)
+    found = [generations.note_review(7) or generations.uncounted(7) for _ in range(2)]
+    generations.note_review(7)
+    due = generations.uncounted(7)
+    generations.note_missing(7, 4)
+
+    assert (found, due, generations.uncounted(7)) == ([1, 2], 0, 0)
+
+
 def test_an_annotation_is_excluded_and_included_again(generations: Generations) -> None:
     assert generations.exclude(7, 12)
     assert not generations.exclude(7, 12)

@@ -28,6 +28,8 @@ def agreement(version: str, overall: dict[str, Any] | None = None, *labels: str)
 def generation(
     version: str,
     *evidence: int,
+    reviewed: int = 0,
+    seen: int | None = None,
     in_vain: int = 0,
     current: bool = False,
     pinned: bool = False,
@@ -35,6 +37,7 @@ def generation(
 ) -> dict[str, Any]:
     """As it is kept."""
     about = {"version": version, "made_at": NOW_S - 60, "references": [7], "evidence": list(evidence)}
+    about |= {"reviewed": reviewed, "seen": max(len(evidence), in_vain) if seen is None else seen}
     return {**about, "in_vain": in_vain, "current": current, "pinned": pinned, "lost": lost}
 
 
@@ -43,12 +46,14 @@ def view(
     generations: list[dict[str, Any]] | None = None,
     reviews: list[dict[str, Any]] | None = None,
     excluded: tuple[int, ...] = (),
+    uncounted: int = 0,
     learns: bool = True,
 ) -> LearningView:
     """The view of what is known."""
     learning = {
         "generations": generations or [],
         "agreement": reviews or [],
+        "uncounted": uncounted,
         "excluded": list(excluded),
         "problems": [],
     }
@@ -141,7 +146,7 @@ def test_learning_is_offered_where_it_helps(
     evidence: tuple[int, ...], reviewed: int, learns: bool, can_learn: bool
 ) -> None:
     found = view(
-        generations=[generation("v", *evidence, current=True)],
+        generations=[generation("v", *evidence, reviewed=reviewed, current=True)],
         reviews=[agreement("v", figures(reviewed))],
         learns=learns,
     )
@@ -153,10 +158,28 @@ def test_learning_is_offered_where_it_helps(
 def test_what_was_looked_at_in_vain_is_told_and_not_offered_again(reviewed: int, can_learn: bool) -> None:
     """Six corrections, of which nothing saved work; then there is a seventh."""
     found = view(
-        generations=[generation("v", in_vain=6, current=True)], reviews=[agreement("v", figures(reviewed))]
+        generations=[generation("v", reviewed=reviewed, in_vain=6, current=True)],
+        reviews=[agreement("v", figures(reviewed))],
     )
 
     assert (found.rows[0].in_vain, found.can_learn) == (6, can_learn)
+
+
+@pytest.mark.parametrize(
+    ("counted", "current"),
+    [
+        (7, generation("v", *range(6), reviewed=6, current=True)),
+        (40, generation("v", *range(32), reviewed=40, seen=40, current=True)),
+        (3, generation("v", 1, 2, 3, reviewed=8, current=True)),
+    ],
+    ids=["one is excluded", "eight are beyond the bound", "five are no reviews"],
+)
+def test_what_can_teach_nothing_more_is_not_offered(counted: int, current: dict[str, Any]) -> None:
+    """The button would stay for ever, and do nothing; with one more review it comes."""
+    reviews = [agreement("v", figures(counted))]
+
+    assert not view(generations=[current], reviews=reviews).can_learn
+    assert view(generations=[current], reviews=reviews, uncounted=1).can_learn
 
 
 def test_a_project_without_a_generation_has_nothing_to_learn_with() -> None:
