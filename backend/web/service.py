@@ -10,7 +10,8 @@ from backend.jobs.pictures import Pictures
 from backend.jobs.progress import Progress
 from backend.jobs.queue import OPENED_AT_MOST, JobQueue
 from backend.jobs.version import model_version
-from backend.web.actions import Actions, Done
+from backend.web.actions import LEARN_NOW, Actions, Done
+from backend.web.errors import SwitchedOffError
 from backend.web.interactive import Help, Interactive, InteractiveRequest
 from backend.web.protocol import PredictRequest, SetupRequest, WebhookEvent
 
@@ -82,7 +83,15 @@ class Service:
         return url.rstrip("/")
 
     def act(self, action: str, project_id: int) -> Done:
-        """Take an action that a person asks for on the status page."""
+        """Take an action that a person asks for on the status page.
+
+        Raises:
+            SwitchedOffError: a setting says that it never happens.
+        """
+        if action == LEARN_NOW and not self.learns:
+            raise SwitchedOffError(
+                "expected ONESHOT_LEARNING to be auto or manual, got never: nothing is learned from reviews"
+            )
         return _told(self._actions.take(action, project_id))
 
     def let_teach(self, action: str, project_id: int, annotation_id: int) -> Done:
@@ -137,8 +146,8 @@ class Service:
             self._look_soon(event.project_id)
             return
         self._progress.remove_tasks(event.project_id, event.deleted_task_ids)
-        if event.action == "START_TRAINING":
-            _told(self._actions.take("learn-now", event.project_id))
+        if event.action == "START_TRAINING" and self.learns:
+            _told(self._actions.take(LEARN_NOW, event.project_id))
         else:
             self._enqueue_sync(event.project_id, event.action)
 
