@@ -6,7 +6,8 @@ again, what was learned, so that no other worker learns it once more, and what p
 
 import builtins
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import uuid4
@@ -22,6 +23,7 @@ _COUNT, _ASKED, _PIN, _PINNED_OVER, _MISSING = "count", "asked", "pin", "pinned_
 _UNCOUNTED = "uncounted"
 _NEVER = 10**9
 _UNTAUGHT_S = 60
+_LEARNS_S = 60 * 60  # at most, as a sync
 
 # KEYS: what people asked for. ARGV: a field, its value that was seen. Deletes it unless it changed since.
 _DROP_IF = """
@@ -76,6 +78,19 @@ class Wishes:
     pin: str | None = None
     pinned_over: str | None = None
     excluded: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Who learns at this moment.
+
+    Attributes:
+        job: the sync.
+        corrections: that it learns from.
+    """
+
+    job: str
+    corrections: int
 
 
 class Generations:
@@ -308,6 +323,28 @@ class Generations:
             pipe.set(keys.learned(name), learned, ex=SECONDS_TO_LIVE)
             pipe.delete(keys.untaught)
             pipe.execute()
+
+    @contextmanager
+    def learning(self, project_id: int, corrections: int) -> Iterator[None]:
+        """Tell people, as long as this lasts, that the sync which holds the lock learns from corrections."""
+        key = ProjectKeys(project_id).learns_from
+        with redis_errors():
+            self._connection.set(key, corrections, ex=_LEARNS_S)
+        try:
+            yield
+        finally:
+            with redis_errors():
+                self._connection.delete(key)
+
+    def learner(self, project_id: int) -> Learner | None:
+        """Give who learns; None if nobody does, or the worker that did is gone, and its lock with it."""
+        keys = ProjectKeys(project_id)
+        with redis_errors():
+            found = self._connection.mget(keys.learns_from, keys.sync_lock)
+        corrections, held = cast("list[bytes | None]", found)
+        if corrections is None or held is None:
+            return None
+        return Learner(held.decode().partition(" ")[0], int(corrections))
 
     def note_untaught(self, project_id: int, version: str) -> None:
         """Note for a minute that what a generation has learned is not kept: nobody else need look for it."""

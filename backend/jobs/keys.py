@@ -89,6 +89,11 @@ class ProjectKeys:
         return f"oneshot:learned:{self.project_id}:{name}"
 
     @property
+    def learns_from(self) -> str:
+        """String: from how many corrections the sync that holds the lock learns."""
+        return f"oneshot:learns-from:{self.project_id}"
+
+    @property
     def untaught(self) -> str:
         """String: the model version whose lessons a job has missed a moment ago."""
         return f"oneshot:untaught:{self.project_id}"

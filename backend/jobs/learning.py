@@ -1,5 +1,6 @@
 """What a project has learned from reviews, as plain values for people and programs."""
 
+from dataclasses import asdict
 from typing import Any
 
 from redis import Redis
@@ -17,13 +18,16 @@ def learning_snapshot(connection: Redis, project_id: int) -> dict[str, Any]:
         annotations it has its ``references`` and ``evidence`` from, how many ``reviewed`` there were, how
         many of them it has ``seen``, and how many ``in_vain``, whether it is ``current``, and whether a
         person has ``pinned`` it, or has wanted it again without success, so that it is ``lost``;
+        ``learner``: the ``job`` that learns at this moment, and from how many ``corrections``;
         ``uncounted``: reviews since the last sync; ``excluded`` annotations; ``agreement`` of the last
         generations, the oldest first; ``problems``: why some reviews were not counted.
     """
     generations = Generations(JobQueue(connection))
+    learner = generations.learner(project_id)
     found = agreement_figures(Agreements(connection).of_project(project_id))
     return {
         "generations": [_generation(note) for note in generations.list(project_id)],
+        "learner": asdict(learner) if learner else None,
         "uncounted": generations.uncounted(project_id),
         "excluded": sorted(generations.excluded(project_id)),
         "agreement": found["generations"][-MOST_KEPT:],

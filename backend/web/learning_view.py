@@ -91,6 +91,8 @@ class LearningView:
         excluded: annotations that must not teach.
         problems: why some reviews were not counted.
         can_learn: whether it helps to ask for learning: there is more than the current generation has seen.
+        learns_from: corrections that a worker learns from at this moment; 0 if none does.
+        learner: the job that does.
     """
 
     bars: tuple[Bar, ...]
@@ -100,11 +102,14 @@ class LearningView:
     excluded: tuple[int, ...]
     problems: tuple[str, ...]
     can_learn: bool
+    learns_from: int = 0
+    learner: str | None = None
 
     @property
     def is_shown(self) -> bool:
         """Whether there is something to see: not while there is only what the first masks taught."""
-        return len(self.rows) > 1 or bool(self.reviewed or self.evidence or self.excluded or self.problems)
+        told = self.reviewed or self.evidence or self.excluded or self.problems
+        return len(self.rows) > 1 or bool(told) or self.can_learn or bool(self.learns_from)
 
     @property
     def width(self) -> float:
@@ -134,6 +139,7 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
     current = next((each for each in learning["generations"] if each["current"]), None)
     evidence = tuple(current["evidence"]) if current else ()
     reviewed = sum(each["overall"]["reviewed"] for each in learning["agreement"])
+    learner = learning["learner"]
     return LearningView(
         bars=_bars(learning, rows),
         rows=tuple(rows[:_MOST_ROWS]),
@@ -141,7 +147,9 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
         evidence=evidence,
         excluded=tuple(learning["excluded"]),
         problems=tuple(learning["problems"]),
-        can_learn=learns and current is not None and _unseen(current, learning) > 0,
+        can_learn=learns and current is not None and learner is None and _unseen(current, learning) > 0,
+        learns_from=learner["corrections"] if learner else 0,
+        learner=learner["job"] if learner else None,
     )
 
 

@@ -247,6 +247,11 @@ class _Making:
             raise UntaughtError(
                 f"expected the lessons of project {self.project.id} to be kept, got none; a sync learns them"
             )
+        with self.context.known.learning(self.project.id, len(self.sources.evidence.annotations)):
+            return self._learned(picked)
+
+    def _learned(self, picked: PickedReferences) -> Taught:
+        """Learn, which may take minutes."""
         evidence, limit = self.sources.evidence, self.context.learning.max_references
         one_shots = tuple(picked.by_label.values())
         more = more_references(*(one_shots, evidence, self.controls, self._built, limit), starred=picked.more)

@@ -14,7 +14,7 @@ from backend.jobs.snapshot import project_snapshot
 
 def test_nothing_is_known_of_a_new_project(connection: Redis) -> None:
     assert learning_snapshot(connection, 2) == {
-        "generations": [], "uncounted": 0, "excluded": [], "agreement": [], "problems": [],
+        "generations": [], "learner": None, "uncounted": 0, "excluded": [], "agreement": [], "problems": [],
     }  # fmt: skip
 
 

@@ -47,12 +47,14 @@ def view(
     reviews: list[dict[str, Any]] | None = None,
     excluded: tuple[int, ...] = (),
     uncounted: int = 0,
+    learner: dict[str, Any] | None = None,
     learns: bool = True,
 ) -> LearningView:
     """The view of what is known."""
     learning = {
         "generations": generations or [],
         "agreement": reviews or [],
+        "learner": learner,
         "uncounted": uncounted,
         "excluded": list(excluded),
         "problems": [],
@@ -180,6 +182,18 @@ def test_what_can_teach_nothing_more_is_not_offered(counted: int, current: dict[
 
     assert not view(generations=[current], reviews=reviews).can_learn
     assert view(generations=[current], reviews=reviews, uncounted=1).can_learn
+
+
+def test_while_a_worker_learns_that_is_told_and_not_offered() -> None:
+    """Also where nothing else is to be seen yet."""
+    generations = [generation("v", reviewed=1, current=True)]
+
+    before = view(generations=generations, uncounted=1)
+    found = view(generations=generations, uncounted=1, learner={"job": "sync-2-a", "corrections": 1})
+
+    assert (before.can_learn, before.is_shown) == (True, True)
+    assert (found.can_learn, found.is_shown) == (False, True)
+    assert (found.learns_from, found.learner) == (1, "sync-2-a")
 
 
 def test_a_project_without_a_generation_has_nothing_to_learn_with() -> None:

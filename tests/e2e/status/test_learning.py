@@ -11,6 +11,7 @@ from backend.jobs.agreement import Agreement, Agreements, Cursor, GenerationAgre
 from backend.jobs.generations import Generations
 from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import ReferenceNote
+from backend.jobs.queue import SYNC_QUEUE
 from tests.e2e.status.conftest import LOOKS, Scene, no_wider_than_the_screen
 
 pytestmark = pytest.mark.browser
@@ -72,6 +73,28 @@ def test_learning_is_readable_everywhere(
     )
     expect(page.get_by_role("row").filter(has_text="90d2aa6c18")).to_contain_text("Coin")
     assert no_wider_than_the_screen(page)
+
+
+def test_the_page_says_that_a_worker_learns(
+    learned: Scene, open_page: Callable[..., Page], artefacts: Path
+) -> None:
+    """Which may take minutes, in which nothing else is to be seen."""
+    learned.queue.enqueue_sync(2)
+    (job,) = learned.queue.queue(SYNC_QUEUE).get_jobs()
+    learned.worker("worker-1", job=job)
+    learned.worker("worker-2")
+
+    with learned.queue.sync_lock(2, job_id=job.id), Generations(learned.queue).learning(2, 8):
+        page = open_page()
+        page.screenshot(path=artefacts / "learning-goes-on.png", full_page=True)
+
+        expect(page.locator("h2 .chip")).to_have_text("Learning from review")
+        expect(page.get_by_text("A worker learns from 8 corrections")).to_be_visible()
+        expect(page.get_by_role("row").filter(has_text="worker-1")).to_contain_text(
+            "learns from review in Coins of Pompeii"
+        )
+        expect(page.get_by_role("button", name="Learn now")).to_have_count(0)
+    expect(page.get_by_role("button", name="Learn now")).to_have_count(1)
 
 
 def test_corrections_that_taught_nothing_are_told_and_not_offered_again(
