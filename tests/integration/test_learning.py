@@ -471,7 +471,9 @@ def test_people_see_what_was_kept_of_each_generation_and_go_back_from_the_page(
     measured = [(each["model_version"], each["overall"]["effort"]) for each in told["agreement"]]
     assert measured == [(first, 1), (second, 0)]
     assert [each["overall"]["kept"] for each in told["agreement"]] == [1, 2]
-    assert "1 reviewed: 1 kept, 0 redrawn, 1 deleted, 1 added; 100 % of the work left" in page
-    assert "1 reviewed: 2 kept, 0 redrawn, 0 deleted, 0 added; 0 % of the work left" in page
+    assert "50 % kept · mean IoU 1.00 · 100 % of the work left" in page
+    assert "1 reviewed: 1 kept, 0 redrawn, 1 deleted, 1 added" in page
+    assert "100 % kept · mean IoU 1.00 · 0 % of the work left" in page
+    assert "1 reviewed: 2 kept, 0 redrawn, 0 deleted, 0 added" in page
     assert pressed.json() == {"action": "make-current", "project": loop.id, "changed": True}
     assert loop.shown()["model_version"] == first

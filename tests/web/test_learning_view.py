@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from backend.web.learning_view import MOST_BARS, LearningView, learning_view
+from backend.web.formatting import NOTHING
+from backend.web.learning_view import MOST_COLUMNS, LearningView, learning_view
 
 NOW_S = 10_000.0
 
@@ -62,44 +63,37 @@ def view(
     return learning_view(learning, now_s=NOW_S, learns=learns)
 
 
-def test_the_bars_are_the_efforts_from_the_oldest_generation_to_the_newest() -> None:
-    """The highest one fills the chart; those who see no bars hear the same."""
+def learned_from(found: LearningView) -> list[str]:
+    """The corrections that each generation in the chart learned from."""
+    assert found.chart is not None
+    return [bar.text for bar in found.chart.bands[-1].bars]
+
+
+def test_the_chart_goes_from_the_oldest_generation_to_the_newest() -> None:
+    """One that nobody knows any more has learned from nobody knows how many."""
     found = view(
-        generations=[generation("oneshot-tiny-b", 21, current=True), generation("oneshot-tiny-a")],
-        reviews=[
-            agreement("oneshot-tiny-a", figures(6, 1.2)),
-            agreement("oneshot-tiny-b", figures(1, 0.3)),
-        ],
+        generations=[generation("oneshot-tiny-c", 21, current=True), generation("oneshot-tiny-b")],
+        reviews=[agreement(f"oneshot-tiny-{name}") for name in "abc"],
     )
 
-    old, new = found.bars
-    assert (old.text, old.tick, old.current, old.top, old.height) == ("120 %", "0", False, 0, found.height)
-    assert (new.text, new.tick, new.current, new.height) == ("30 %", "1", True, found.height / 4)
-    assert old.left + old.width < new.left
-    assert new.left + new.width < found.width
-    assert found.summary == (
-        "a: learned from 0 corrections, 120 % of the work left in 6 reviews; "
-        "b: learned from 1 correction, 30 % of the work left in 1 review"
-    )
-
-
-def test_little_effort_does_not_look_like_much() -> None:
-    found = view(reviews=[agreement("a", figures(effort=0.05)), agreement("b", figures(effort=0.0))])
-
-    assert [bar.height for bar in found.bars] == [pytest.approx(found.height / 5, abs=0.1), 1]
+    assert learned_from(found) == [NOTHING, "0", "1"]
+    assert found.chart is not None
+    assert [bar.current for bar in found.chart.bands[0].bars] == [False, False, True]
 
 
 def test_a_generation_in_whose_tasks_nothing_is_has_no_bar() -> None:
-    assert view(reviews=[agreement("a", figures(effort=None))]).bars == ()
+    assert view(reviews=[agreement("a", figures(effort=None))]).chart is None
 
 
-def test_the_last_bars_are_shown() -> None:
-    reviews = [agreement(f"v-{number}", figures(effort=number / 100)) for number in range(20)]
+def test_the_last_generations_are_charted_and_the_current_one() -> None:
+    """It was made first, and is current again."""
+    reviews = [agreement(f"v-{number}") for number in range(20)]
+    newest = [generation(f"v-{number}", *range(number)) for number in range(20)]
+    again = [{**each, "current": each["version"] == "v-3"} for each in newest]
 
-    bars = view(reviews=reviews).bars
-
-    assert len(bars) == MOST_BARS
-    assert bars[-1].text == "19 %"
+    last = [str(number) for number in range(20 - MOST_COLUMNS, 20)]
+    assert learned_from(view(generations=newest, reviews=reviews)) == last
+    assert learned_from(view(generations=again, reviews=reviews)) == ["3", *last[1:]]
 
 
 def test_generations_come_the_newest_first_and_those_that_are_not_kept_any_more_last() -> None:
@@ -134,10 +128,17 @@ def test_a_generation_that_could_not_be_made_again_is_told() -> None:
     assert (newest.lost, lost.lost, lost.can_be_current) == (False, True, True)
 
 
-def test_labels_are_told_apart_where_there_are_several() -> None:
-    rows = view(reviews=[agreement("v-1", None, "Coin", "Nut"), agreement("v-2")]).rows
+def test_the_figures_of_each_label_are_told_also_of_the_only_one() -> None:
+    """Each of several has a chart of its own; that of the only one is that of all."""
+    one = view(reviews=[agreement("v-1")])
+    two = view(reviews=[agreement("v-1", None, "Coin", "Nut"), agreement("v-2")])
 
-    assert [list(row.labels) for row in rows] == [[], ["Coin", "Nut"]]
+    assert [list(row.labels) for row in (*one.rows, *two.rows)] == [["Coin"], ["Coin"], ["Coin", "Nut"]]
+    assert one.chart is not None
+    assert two.chart is not None
+    assert (one.chart.title, one.label_charts) == ("Coin", ())
+    assert (two.chart.title, [each.title for each in two.label_charts]) == ("All labels", ["Coin", "Nut"])
+    assert one.rows[0].kept_share == 1 / 3
 
 
 @pytest.mark.parametrize(
