@@ -6,9 +6,9 @@ again, what was learned, so that no other worker learns it once more, and what p
 
 import builtins
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import uuid4
 
@@ -43,6 +43,7 @@ class GenerationNote:
         evidence: the reviewed annotations that it learned from, in the order of their creation.
         reviewed: how many reviewed annotations there were.
         seen: how many of them were looked at, also where a bound left the older ones out.
+        tasks: of these annotations.
         in_vain: reviewed annotations that were looked at, and taught nothing that saves work.
         current: whether it is the project's current one.
         pinned: whether a person has made it current.
@@ -55,6 +56,7 @@ class GenerationNote:
     evidence: tuple[int, ...] = ()
     reviewed: int = 0
     seen: int = 0
+    tasks: Mapping[int, int] = field(default_factory=dict)
     in_vain: int = 0
     current: bool = False
     pinned: bool = False
@@ -263,6 +265,7 @@ class Generations:
         evidence: Sequence[int] = (),
         reviewed: int = 0,
         seen: int = 0,
+        tasks: Mapping[int, int] | None = None,
         in_vain: int = 0,
     ) -> None:
         """Keep a generation that a sync made; one that is known keeps the time when it was first made.
@@ -274,6 +277,7 @@ class Generations:
             evidence: the reviewed annotations it learned from.
             reviewed: how many there were.
             seen: how many of them were looked at, also where a bound left the older ones out.
+            tasks: of these annotations.
             in_vain: how many were looked at, and taught nothing that saves work.
         """
         keys = ProjectKeys(project_id)
@@ -287,6 +291,7 @@ class Generations:
                 "evidence": [*evidence],
                 "reviewed": reviewed,
                 "seen": seen,
+                "tasks": dict(tasks or {}),
                 "in_vain": in_vain,
             }
             with self._connection.pipeline() as pipe:
@@ -367,6 +372,7 @@ def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -
         evidence=tuple(int(each) for each in entry["evidence"]),
         reviewed=int(entry["reviewed"]),
         seen=int(entry.get("seen", 0)) or max(len(entry["evidence"]), in_vain),
+        tasks={int(annotation): int(task) for annotation, task in entry.get("tasks", {}).items()},
         in_vain=in_vain,
         current=current,
         pinned=pinned,

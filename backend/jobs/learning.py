@@ -19,17 +19,19 @@ def learning_snapshot(connection: Redis, project_id: int) -> dict[str, Any]:
         many of them it has ``seen``, and how many ``in_vain``, whether it is ``current``, and whether a
         person has ``pinned`` it, or has wanted it again without success, so that it is ``lost``;
         ``learner``: the ``job`` that learns at this moment, and from how many ``corrections``;
-        ``uncounted``: reviews since the last sync; ``excluded`` annotations; ``agreement`` of the last
-        generations, the oldest first; ``problems``: why some reviews were not counted.
+        ``uncounted``: reviews since the last sync; ``excluded`` annotations; the ``tasks`` of all these
+        annotations; ``agreement`` of the last generations, the oldest first; ``problems``: why some reviews
+        were not counted.
     """
     generations = Generations(JobQueue(connection))
-    learner = generations.learner(project_id)
+    notes, learner = generations.list(project_id), generations.learner(project_id)
     found = agreement_figures(Agreements(connection).of_project(project_id))
     return {
-        "generations": [_generation(note) for note in generations.list(project_id)],
+        "generations": [_generation(note) for note in notes],
         "learner": asdict(learner) if learner else None,
         "uncounted": generations.uncounted(project_id),
         "excluded": sorted(generations.excluded(project_id)),
+        "tasks": {str(annotation): task for note in notes for annotation, task in note.tasks.items()},
         "agreement": found["generations"][-MOST_KEPT:],
         "problems": found["problems"],
     }

@@ -1,6 +1,6 @@
 """What a project has learned, as the status page shows it: small charts, and the list of generations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,19 @@ class GenerationRow:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """An annotation that teaches, or must not.
+
+    Attributes:
+        annotation: its id.
+        task: its task's; None if nobody knows it any more.
+    """
+
+    annotation: int
+    task: int | None
+
+
+@dataclass(frozen=True)
 class LearningView:
     """What the page shows of a project's learning.
 
@@ -59,7 +72,7 @@ class LearningView:
         label_charts: of each label, if there are several.
         rows: the generations: the current one, then the newest first.
         reviewed: reviews of all generations.
-        evidence: annotations that the current generation learned from.
+        teachers: annotations that the current generation learned from.
         excluded: annotations that must not teach.
         problems: why some reviews were not counted.
         can_learn: whether it helps to ask for learning: there is more than the current generation has seen.
@@ -71,8 +84,8 @@ class LearningView:
     label_charts: tuple[Chart, ...]
     rows: tuple[GenerationRow, ...]
     reviewed: int
-    evidence: tuple[int, ...]
-    excluded: tuple[int, ...]
+    teachers: tuple[Teacher, ...]
+    excluded: tuple[Teacher, ...]
     problems: tuple[str, ...]
     can_learn: bool
     learns_from: int = 0
@@ -84,9 +97,14 @@ class LearningView:
         return _MOST_CHARTS
 
     @property
+    def excluded_ids(self) -> frozenset[int]:
+        """Of the annotations that must not teach."""
+        return frozenset(each.annotation for each in self.excluded)
+
+    @property
     def is_shown(self) -> bool:
         """Whether there is something to see: not while there is only what the first masks taught."""
-        told = self.reviewed or self.evidence or self.excluded or self.problems
+        told = self.reviewed or self.teachers or self.excluded or self.problems
         return len(self.rows) > 1 or bool(told) or self.can_learn or bool(self.learns_from)
 
 
@@ -100,7 +118,6 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
     """
     rows = _rows(learning, now_s)
     current = next((each for each in learning["generations"] if each["current"]), None)
-    evidence = tuple(current["evidence"]) if current else ()
     reviewed = sum(each["overall"]["reviewed"] for each in learning["agreement"])
     learner, drawn = learning["learner"], charts(_columns(learning, rows))
     return LearningView(
@@ -108,13 +125,17 @@ def learning_view(learning: Mapping[str, Any], *, now_s: float, learns: bool = T
         label_charts=drawn[1] if drawn else (),
         rows=tuple(rows[:_MOST_ROWS]),
         reviewed=reviewed,
-        evidence=evidence,
-        excluded=tuple(learning["excluded"]),
+        teachers=_teachers(current["evidence"] if current else (), learning),
+        excluded=_teachers(learning["excluded"], learning),
         problems=tuple(learning["problems"]),
         can_learn=learns and current is not None and learner is None and _unseen(current, learning) > 0,
         learns_from=learner["corrections"] if learner else 0,
         learner=learner["job"] if learner else None,
     )
+
+
+def _teachers(annotations: Iterable[int], learning: Mapping[str, Any]) -> tuple[Teacher, ...]:
+    return tuple(Teacher(each, learning["tasks"].get(str(each))) for each in annotations)
 
 
 def _unseen(current: Mapping[str, Any], learning: Mapping[str, Any]) -> int:

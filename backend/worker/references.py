@@ -1,7 +1,7 @@
 """From the annotations of a project to a generation that can be used, or to the reason why there is none."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,6 +67,7 @@ class Lesson:
         unlearned: why a review teaches no corrections, a sentence for each.
         reviewed: reviewed annotations that there are.
         seen: those that are due, also where a bound leaves the older ones out.
+        tasks: of the annotations of the references and of the corrections.
         in_vain: those that were looked at, and taught nothing that saves work.
     """
 
@@ -76,6 +77,7 @@ class Lesson:
     unlearned: tuple[str, ...] = ()
     reviewed: int = 0
     seen: int = 0
+    tasks: Mapping[int, int] = field(default_factory=dict)
     in_vain: int = 0
 
 
@@ -353,14 +355,17 @@ def _pictures(picked: Iterable[PickedReference], attempt: _Attempt) -> dict[tupl
 
 
 def _lesson(generation: Generation | None, reason: str, picked: PickedReferences, making: _Making) -> Lesson:
+    evidence = making.sources.evidence
     return Lesson(
         generation,
         reason,
         passed_over=(*making.attempt.unusable.values(), *picked.refusals),
         unlearned=tuple(making.attempt.refusals),
-        reviewed=making.sources.evidence.reviewed,
-        seen=making.sources.evidence.seen,
-        in_vain=0 if generation is None or generation.evidence else len(making.sources.evidence.annotations),
+        reviewed=evidence.reviewed,
+        seen=evidence.seen,
+        tasks={each.annotation_id: each.task_id for each in picked.everything}
+        | {each.id: each.task_id for each in evidence.annotations},
+        in_vain=0 if generation is None or generation.evidence else len(evidence.annotations),
     )
 
 

@@ -160,6 +160,7 @@ def _note(context: WorkerContext, generation: Generation, lesson: Lesson) -> Non
         evidence=generation.evidence,
         reviewed=lesson.reviewed,
         seen=lesson.seen,
+        tasks=lesson.tasks,
         in_vain=lesson.in_vain,
     )
     context.pictures.put_references(generation.project_id, generation.pictures)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from backend.web.formatting import NOTHING
-from backend.web.learning_view import MOST_COLUMNS, LearningView, learning_view
+from backend.web.learning_view import MOST_COLUMNS, LearningView, Teacher, learning_view
 
 NOW_S = 10_000.0
 
@@ -58,6 +58,7 @@ def view(
         "learner": learner,
         "uncounted": uncounted,
         "excluded": list(excluded),
+        "tasks": {"21": 5},
         "problems": [],
     }
     return learning_view(learning, now_s=NOW_S, learns=learns)
@@ -154,7 +155,15 @@ def test_learning_is_offered_where_it_helps(
         learns=learns,
     )
 
-    assert (found.evidence, found.can_learn) == (evidence, can_learn)
+    assert (tuple(each.annotation for each in found.teachers), found.can_learn) == (evidence, can_learn)
+
+
+def test_the_tasks_of_what_teaches_and_of_what_must_not_are_told_as_far_as_they_are_known() -> None:
+    found = view(generations=[generation("v", 21, 24, current=True)], excluded=(21, 30))
+
+    assert found.teachers == (Teacher(21, 5), Teacher(24, None))
+    assert found.excluded == (Teacher(21, 5), Teacher(30, None))
+    assert found.excluded_ids == {21, 30}
 
 
 @pytest.mark.parametrize(("reviewed", "can_learn"), [(6, False), (7, True)])

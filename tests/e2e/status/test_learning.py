@@ -12,7 +12,7 @@ from backend.jobs.generations import Generations
 from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import ReferenceNote
 from backend.jobs.queue import SYNC_QUEUE
-from tests.e2e.status.conftest import LOOKS, Scene, no_wider_than_the_screen
+from tests.e2e.status.conftest import LABEL_STUDIO, LOOKS, Scene, no_wider_than_the_screen
 
 pytestmark = pytest.mark.browser
 VERSIONS = [
@@ -39,7 +39,9 @@ def let_learn(scene: Scene, project: int, title: str, *labels: str) -> None:
     scene.connection.hset(ProjectKeys(project).project, "title", title)
     generations, references = Generations(scene.queue), [(label, 7) for label in labels]
     for number, (version, evidence) in enumerate(zip(VERSIONS, EVIDENCE, strict=True)):
-        generations.keep(project, version, references=references, evidence=evidence, reviewed=24)
+        generations.keep(
+            *(project, version), references=references, evidence=evidence, reviewed=24, tasks={21: 5, 24: 6}
+        )
         made = scene.connection.hget(ProjectKeys(project).generations, version)
         entry = json.loads(made)  # type: ignore[arg-type]
         entry["made_at"] -= 7000 - 2000 * number
@@ -193,7 +195,9 @@ def test_references_and_corrections_are_excluded_and_used_again(
     page.locator(".reference").first.get_by_role("button", name="Exclude").click()
     expect(page.get_by_text("that annotation teaches nothing any more")).to_be_visible()
     page.get_by_text("Learned from 4 corrections", exact=True).click()
-    page.locator(".teachers li").filter(has_text="annotation 24").get_by_role("button").click()
+    correction = page.locator(".teachers li").filter(has_text="task 6, annotation 24")
+    expect(correction.get_by_role("link")).to_have_attribute("href", f"{LABEL_STUDIO}/projects/2/data?task=6")
+    correction.get_by_role("button").click()
     expect(page.locator(".teachers li").filter(has_text="Use again")).to_have_count(3)
     page.locator(".teachers li").filter(has_text="annotation 26").get_by_role(
         "button", name="Use again"
