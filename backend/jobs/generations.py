@@ -6,8 +6,9 @@ again, what was learned, so that no other worker learns it once more, and what p
 
 import builtins
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import uuid4
 
@@ -19,9 +20,10 @@ from backend.jobs.queue import JobQueue
 
 MOST_KEPT = 30  # generations of a project; the oldest go first
 _COUNT, _ASKED, _PIN, _PINNED_OVER, _MISSING = "count", "asked", "pin", "pinned_over", "missing"
-_PIN_BEFORE = "pin_before"
+_PIN_BEFORE, _UNCOUNTED = "pin_before", "uncounted"
 _NEVER = 10**9
 _UNTAUGHT_S = 60
+_LEARNS_S = 60 * 60  # at most, as a sync
 
 # KEYS: what people asked for. ARGV: a field, its value that was seen. Deletes it unless it changed since.
 _DROP_IF = """
@@ -40,6 +42,8 @@ class GenerationNote:
         references: label and annotation of each reference.
         evidence: the reviewed annotations that it learned from, in the order of their creation.
         reviewed: how many reviewed annotations there were.
+        seen: how many of them were looked at, also where a bound left the older ones out.
+        tasks: of these annotations.
         in_vain: reviewed annotations that were looked at, and taught nothing that saves work.
         current: whether it is the project's current one.
         pinned: whether a person has made it current.
@@ -51,6 +55,8 @@ class GenerationNote:
     references: tuple[tuple[str, int], ...]
     evidence: tuple[int, ...] = ()
     reviewed: int = 0
+    seen: int = 0
+    tasks: Mapping[int, int] = field(default_factory=dict)
     in_vain: int = 0
     current: bool = False
     pinned: bool = False
@@ -74,6 +80,19 @@ class Wishes:
     pin: str | None = None
     pinned_over: str | None = None
     excluded: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Who learns at this moment.
+
+    Attributes:
+        job: the sync.
+        corrections: that it learns from.
+    """
+
+    job: str
+    corrections: int
 
 
 class Generations:
@@ -198,15 +217,25 @@ class Generations:
         key = ProjectKeys(project_id).wishes
         with redis_errors(), self._connection.pipeline() as pipe:
             pipe.hincrby(key, _MISSING, -1)
+            pipe.hincrby(key, _UNCOUNTED, 1)
             pipe.expire(key, SECONDS_TO_LIVE)
-            missing, _ = pipe.execute()
+            missing, *_ = pipe.execute()
         return int(missing) <= 0
 
+    def uncounted(self, project_id: int) -> int:
+        """Give how many reviews came since the last sync that are not learned from of themselves."""
+        key = ProjectKeys(project_id).wishes
+        with redis_errors():
+            found = cast("list[bytes | None]", self._connection.hmget(key, [_MISSING, _UNCOUNTED]))
+        missing, uncounted = (int(each or 0) for each in found)
+        return uncounted if missing > 0 else 0
+
     def note_missing(self, project_id: int, reviews: int | None) -> None:
-        """Note how many more reviews make something to learn; None: no number does."""
+        """Note, as all were counted, how many more reviews make something to learn; None: no number does."""
         key = ProjectKeys(project_id).wishes
         with redis_errors(), self._connection.pipeline() as pipe:
             pipe.hset(key, _MISSING, _NEVER if reviews is None else reviews)
+            pipe.hdel(key, _UNCOUNTED)
             pipe.expire(key, SECONDS_TO_LIVE)
             pipe.execute()
 
@@ -255,6 +284,8 @@ class Generations:
         references: Iterable[tuple[str, int]],
         evidence: Sequence[int] = (),
         reviewed: int = 0,
+        seen: int = 0,
+        tasks: Mapping[int, int] | None = None,
         in_vain: int = 0,
     ) -> None:
         """Keep a generation that a sync made; one that is known keeps the time when it was first made.
@@ -265,6 +296,8 @@ class Generations:
             references: label and annotation of each reference.
             evidence: the reviewed annotations it learned from.
             reviewed: how many there were.
+            seen: how many of them were looked at, also where a bound left the older ones out.
+            tasks: of these annotations.
             in_vain: how many were looked at, and taught nothing that saves work.
         """
         keys = ProjectKeys(project_id)
@@ -277,6 +310,8 @@ class Generations:
                 "references": [list(each) for each in references],
                 "evidence": [*evidence],
                 "reviewed": reviewed,
+                "seen": seen,
+                "tasks": dict(tasks or {}),
                 "in_vain": in_vain,
             }
             with self._connection.pipeline() as pipe:
@@ -314,6 +349,28 @@ class Generations:
             pipe.delete(keys.untaught)
             pipe.execute()
 
+    @contextmanager
+    def learning(self, project_id: int, corrections: int) -> Iterator[None]:
+        """Tell people, as long as this lasts, that the sync which holds the lock learns from corrections."""
+        key = ProjectKeys(project_id).learns_from
+        with redis_errors():
+            self._connection.set(key, corrections, ex=_LEARNS_S)
+        try:
+            yield
+        finally:
+            with redis_errors():
+                self._connection.delete(key)
+
+    def learner(self, project_id: int) -> Learner | None:
+        """Give who learns; None if nobody does, or the worker that did is gone, and its lock with it."""
+        keys = ProjectKeys(project_id)
+        with redis_errors():
+            found = self._connection.mget(keys.learns_from, keys.sync_lock)
+        corrections, held = cast("list[bytes | None]", found)
+        if corrections is None or held is None:
+            return None
+        return Learner(held.decode().partition(" ")[0], int(corrections))
+
     def note_untaught(self, project_id: int, version: str) -> None:
         """Note for a minute that what a generation has learned is not kept: nobody else need look for it."""
         with redis_errors():
@@ -326,13 +383,17 @@ class Generations:
 
 
 def _note(version: str, entry: dict[str, Any], *, current: bool, pinned: bool) -> GenerationNote:
+    """Read an entry; what an earlier version of this program kept lacks some of it."""
+    in_vain = int(entry.get("in_vain", 0))
     return GenerationNote(
         version,
         made_at=float(entry["made_at"]),
         references=tuple((str(label), int(annotation)) for label, annotation in entry["references"]),
         evidence=tuple(int(each) for each in entry["evidence"]),
         reviewed=int(entry["reviewed"]),
-        in_vain=int(entry.get("in_vain", 0)),  # what an earlier version kept has none
+        seen=int(entry.get("seen", 0)) or max(len(entry["evidence"]), in_vain),
+        tasks={int(annotation): int(task) for annotation, task in entry.get("tasks", {}).items()},
+        in_vain=in_vain,
         current=current,
         pinned=pinned,
         lost=bool(entry.get("lost")),

@@ -13,6 +13,7 @@ PROBE_LOCK = "oneshot:probe-lock"  # string: one worker at a time asks whether L
 COUNTERS = "oneshot:counters"  # hash: name -> sum since Redis was empty
 OTHERS = "oneshot:others"  # set: projects that have no ML backend of ours, looked at lately
 OTHERS_SECONDS_TO_LIVE = 24 * 3600
+LATE_SYNCS = "oneshot:late-syncs"  # sorted set: project id -> when a sync of it is due
 RECONCILED = "oneshot:reconciled"  # string: exists until the next reconciliation is due
 WORKER = "oneshot:worker:{}"  # hash of one worker: host, pid, rss_bytes, max_rss_bytes, project_id, since
 WORKER_SECONDS_TO_LIVE = 60
@@ -88,13 +89,18 @@ class ProjectKeys:
         return f"oneshot:learned:{self.project_id}:{name}"
 
     @property
+    def learns_from(self) -> str:
+        """String: from how many corrections the sync that holds the lock learns."""
+        return f"oneshot:learns-from:{self.project_id}"
+
+    @property
     def untaught(self) -> str:
         """String: the model version whose lessons a job has missed a moment ago."""
         return f"oneshot:untaught:{self.project_id}"
 
     @property
     def wishes(self) -> str:
-        """Hash: count, asked, pin, pinned_over, missing: what people asked for of the generations."""
+        """Hash: count, asked, pin, pin_before, pinned_over, missing, uncounted: wishes for the generations."""
         return f"oneshot:wishes:{self.project_id}"
 
     @property

@@ -24,7 +24,7 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 from backend.jobs import scripts
 from backend.jobs.connection import redis_errors
 from backend.jobs.errors import SyncBusyError
-from backend.jobs.keys import PROJECTS, RECONCILED, SECONDS_TO_LIVE, ProjectKeys
+from backend.jobs.keys import LATE_SYNCS, PROJECTS, RECONCILED, SECONDS_TO_LIVE, ProjectKeys
 from backend.jobs.payloads import ListTasks, PredictTasks, SyncProject, WarmUp
 from backend.jobs.request_id import request_meta
 
@@ -117,6 +117,32 @@ class JobQueue:
                 return False
             self._put(SYNC_QUEUE, [_job(_SYNC_PROJECT, payload.as_kwargs(), job_id, _SYNC_TIMEOUT_S)])
         return True
+
+    def sync_later(self, project_id: int, *, in_s: float) -> bool:
+        """Have a sync of the project queued in *in_s* seconds, unless one begins before.
+
+        Returns:
+            False if that was wanted already; it is not put off.
+        """
+        with redis_errors():
+            seconds, microseconds = self.connection.time()
+            due_at = seconds + microseconds / 1e6 + in_s
+            with self.connection.pipeline() as pipe:
+                pipe.zadd(LATE_SYNCS, {str(project_id): due_at}, nx=True)
+                pipe.expire(LATE_SYNCS, SECONDS_TO_LIVE)
+                added, _ = pipe.execute()
+        return bool(added)
+
+    def enqueue_late_syncs(self) -> int:
+        """Queue the syncs that are due now; each stays noted until it begins, lest it be lost.
+
+        Returns:
+            How many jobs were queued.
+        """
+        with redis_errors():
+            now_s, _ = self.connection.time()
+            due = cast("list[bytes]", self.connection.zrangebyscore(LATE_SYNCS, "-inf", now_s))
+        return sum(self.enqueue_sync(int(project_id)) for project_id in due)
 
     def sync_waits(self, project_id: int) -> bool:
         """Whether a sync of the project waits for its turn, or to be tried again."""
@@ -285,8 +311,10 @@ class JobQueue:
 
     def sync_started(self, project_id: int) -> None:
         """Note that the waiting sync begins to read, as its first act: later events need another one."""
-        with redis_errors():
-            self.connection.delete(ProjectKeys(project_id).sync)
+        with redis_errors(), self.connection.pipeline() as pipe:
+            pipe.delete(ProjectKeys(project_id).sync)
+            pipe.zrem(LATE_SYNCS, str(project_id))
+            pipe.execute()
 
     def sync_deferred(self, project_id: int, job_id: str) -> bool:
         """Note that a sync failed and will be tried again, so that events meanwhile need no other.

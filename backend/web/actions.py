@@ -10,7 +10,8 @@ from backend.jobs.runs import Runs
 from backend.jobs.warm_ups import WarmUps
 from backend.web.formatting import plural
 
-NAMES = ("run", "cancel", "retry-failed", "warm-up", "learn-now")
+LEARN_NOW = "learn-now"
+NAMES = ("run", "cancel", "retry-failed", "warm-up", LEARN_NOW)
 OF_ANNOTATIONS = ("exclude", "include")
 MAKE_CURRENT = "make-current"
 _OF_TASKS = frozenset({"cancel", "retry-failed"})
@@ -18,7 +19,7 @@ _CHANGES = frozenset({*OF_ANNOTATIONS, MAKE_CURRENT})
 _TOLD = {  # when nothing changed, and when something did
     "run": ("a look for the reference waits already, the run follows", "the run starts"),
     "warm-up": ("its images are being prepared already", "its images are being prepared"),
-    "learn-now": ("that was asked for already", "everything that was reviewed is learned from now"),
+    LEARN_NOW: ("that was asked for already", "everything that was reviewed is learned from now"),
     "exclude": ("that annotation teaches nothing already", "that annotation teaches nothing any more"),
     "include": ("that annotation is not excluded", "that annotation teaches again"),
     MAKE_CURRENT: (
@@ -74,7 +75,7 @@ class Actions:
             "cancel": runs.cancel,
             "retry-failed": runs.retry_failed,
             "warm-up": WarmUps(queue).start,
-            "learn-now": self._generations.learn_now,
+            LEARN_NOW: self._generations.learn_now,
         }
 
     def take(self, action: str, project_id: int) -> Done:

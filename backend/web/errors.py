@@ -1,10 +1,11 @@
-"""What a request can get wrong, and how every error becomes an answer: a status and ``{"error": ...}``.
+"""What is wrong with a request, and how every error becomes an answer: a status and ``{"error": ...}``.
 
 ::
 
     RequestError
     ├── BodyError
-    └── FieldError
+    ├── FieldError
+    └── SwitchedOffError
 
 A browser gets the same sentence as a page. Nobody gets a traceback: those go to the log.
 """
@@ -18,7 +19,9 @@ from backend.jobs.errors import JobsError, QueueUnavailableError
 
 
 class RequestError(Exception):
-    """A request that is not what Label Studio sends."""
+    """A request that is not what Label Studio sends, or that cannot be granted."""
+
+    status = HTTPStatus.BAD_REQUEST
 
 
 class BodyError(RequestError):
@@ -29,15 +32,21 @@ class FieldError(RequestError):
     """A field of the body is missing, or is not what it should be."""
 
 
+class SwitchedOffError(RequestError):
+    """What is asked for is switched off by a setting."""
+
+    status = HTTPStatus.CONFLICT
+
+
 def register_error_handlers(app: Flask) -> None:
     """Let *app* answer all errors in our way."""
-    app.register_error_handler(RequestError, _bad_request)
+    app.register_error_handler(RequestError, _request_error)
     app.register_error_handler(JobsError, _jobs_error)
     app.register_error_handler(HTTPException, _http_error)
 
 
-def _bad_request(error: RequestError) -> Response:
-    return _answer(HTTPStatus.BAD_REQUEST, str(error))
+def _request_error(error: RequestError) -> Response:
+    return _answer(error.status, str(error))
 
 
 def _jobs_error(error: JobsError) -> Response:

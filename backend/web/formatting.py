@@ -1,5 +1,7 @@
 """Numbers as people read them."""
 
+NOTHING = "\u2013"  # where there is no number
+
 
 def duration(seconds: float) -> str:
     """Say a time span with one or two units: ``8 s``, ``12 min``, ``2 h 5 min``, ``3 d 4 h``."""
@@ -34,6 +36,16 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:.0f} MB" if size < 999.5e6 else f"{size / 1e9:.1f} GB"
 
 
+def percent(share: float | None) -> str:
+    """Say a share: ``78 %``; a dash where there is none."""
+    return NOTHING if share is None else f"{100 * share:.0f} %"
+
+
+def decimal(number: float | None) -> str:
+    """Write a number with two digits after the point; a dash where there is none."""
+    return NOTHING if number is None else f"{number:.2f}"
+
+
 def plural(count: int, noun: str) -> str:
     """Say how many there are: ``1 task``, ``12 tasks``."""
     return f"{thousands(count)} {noun}{'' if count == 1 else 's'}"
@@ -41,4 +53,5 @@ def plural(count: int, noun: str) -> str:
 
 FILTERS = {
     "duration": duration, "rate": rate, "thousands": thousands, "megabytes": megabytes, "plural": plural,
+    "percent": percent, "decimal": decimal,
 }  # fmt: skip

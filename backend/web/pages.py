@@ -17,6 +17,7 @@ from flask import (
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from backend.web.actions import MAKE_CURRENT, NAMES, OF_ANNOTATIONS, Done, done_of
+from backend.web.agreement_chart import kept_share
 from backend.web.errors import prefers_html
 from backend.web.formatting import FILTERS
 from backend.web.learning_view import learning_view
@@ -33,7 +34,7 @@ _PICTURE_S = 3600  # the address of a picture changes with what it shows
 
 def add_pages(app: Flask, service: Service) -> None:
     """Add the pages to *app*."""
-    app.jinja_env.filters |= FILTERS
+    app.jinja_env.filters |= {**FILTERS, "kept_share": kept_share}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.after_request(_protect)
     _add_status(app, service)

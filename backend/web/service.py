@@ -10,7 +10,8 @@ from backend.jobs.pictures import Pictures
 from backend.jobs.progress import Progress
 from backend.jobs.queue import OPENED_AT_MOST, JobQueue
 from backend.jobs.version import model_version
-from backend.web.actions import Actions, Done
+from backend.web.actions import LEARN_NOW, Actions, Done
+from backend.web.errors import SwitchedOffError
 from backend.web.interactive import Help, Interactive, InteractiveRequest
 from backend.web.protocol import PredictRequest, SetupRequest, WebhookEvent
 
@@ -82,7 +83,15 @@ class Service:
         return url.rstrip("/")
 
     def act(self, action: str, project_id: int) -> Done:
-        """Take an action that a person asks for on the status page."""
+        """Take an action that a person asks for on the status page.
+
+        Raises:
+            SwitchedOffError: a setting says that it never happens.
+        """
+        if action == LEARN_NOW and not self.learns:
+            raise SwitchedOffError(
+                "expected ONESHOT_LEARNING to be auto or manual, got never: nothing is learned from reviews"
+            )
         return _told(self._actions.take(action, project_id))
 
     def let_teach(self, action: str, project_id: int, annotation_id: int) -> Done:
@@ -133,19 +142,24 @@ class Service:
         """Look into the project of an event that may change its reference or its tasks."""
         if event.project_id is None:
             return
-        if event.is_review and not self._has_to_learn(event.project_id):
+        if event.is_review and not self._generations.note_review(event.project_id):
+            self._look_soon(event.project_id)
             return
         self._progress.remove_tasks(event.project_id, event.deleted_task_ids)
-        if event.action == "START_TRAINING":
-            _told(self._actions.take("learn-now", event.project_id))
+        if event.action == "START_TRAINING" and self.learns:
+            _told(self._actions.take(LEARN_NOW, event.project_id))
         else:
             self._enqueue_sync(event.project_id, event.action)
 
-    def _has_to_learn(self, project_id: int) -> bool:
-        """Whether a review calls for a sync: there is something to learn now, or none was for a while."""
-        due = self._generations.note_review(project_id)
+    def _look_soon(self, project_id: int) -> None:
+        """Have a review counted that is not learned from yet: many come, so one sync a minute counts all."""
         synced_s_ago = self._progress.project(project_id).synced_s_ago
-        return due or synced_s_ago is None or synced_s_ago > _REVIEWED_SYNC_S
+        if synced_s_ago is None or synced_s_ago > _REVIEWED_SYNC_S:
+            self._enqueue_sync(project_id, "review")
+            return
+        in_s = _REVIEWED_SYNC_S - synced_s_ago
+        if self._queue.sync_later(project_id, in_s=in_s):
+            logger.info("review: project %d: sync in %.0f s", project_id, in_s)
 
     def _enqueue_sync(self, project_id: int, cause: str) -> None:
         queued = self._queue.enqueue_sync(project_id)

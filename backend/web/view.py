@@ -84,6 +84,8 @@ def _headline(project: Mapping[str, Any], snapshot: Mapping[str, Any]) -> tuple[
     state = run["state"] if run else None
     if project["error"]:
         return "bad", "The last look into it failed"
+    if project["learning"]["learner"] and state not in ("listing", "running"):
+        return "busy", "Learning from review"
     if state == "waiting" and project["reason"]:
         return "idle", "Waits for a reference"
     if state in _OPEN:

@@ -45,10 +45,12 @@ class Evidence:
     Attributes:
         reviewed: how many there are in the project, as far as they were looked at; others may be no reviews.
         annotations: those that are used, in the order of their creation.
+        seen: how many are due, also where a bound leaves the older ones out.
     """
 
     reviewed: int = 0
     annotations: tuple[Annotation, ...] = ()
+    seen: int = 0
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -94,17 +96,18 @@ def gathered(annotations: ProjectAnnotations, wishes: Wishes, options: LearningO
     while True:
         reviews = annotations.after_predictions(OUR_VERSIONS)
         index = {each: task for each, task in reviews.items() if each not in wishes.excluded}
-        used = list(index)[: due(len(index), wishes, options)][-options.max_evidence :]
+        seen = due(len(index), wishes, options)
+        used = list(index)[:seen][-options.max_evidence :]
         found = annotations.named({each: index[each] for each in used})
         if all(each.is_review for each in found):
-            return Evidence(len(index), tuple(found))
+            return Evidence(len(index), tuple(found), seen)
         # Those that are none are known now: what is due is counted, and chosen, without them.
 
 
 def of_generation(annotations: ProjectAnnotations, note: GenerationNote) -> Evidence:
     """Find the reviewed annotations that a known generation learned from, as far as they still exist."""
     found = annotations.named(annotations.tasks_of(note.evidence)) if note.evidence else []
-    return Evidence(note.reviewed, tuple(each for each in found if each.is_review))
+    return Evidence(note.reviewed, tuple(each for each in found if each.is_review), note.seen)
 
 
 @dataclass(frozen=True)

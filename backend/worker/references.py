@@ -1,7 +1,7 @@
 """From the annotations of a project to a generation that can be used, or to the reason why there is none."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,6 +66,8 @@ class Lesson:
         passed_over: why an annotation is no reference, a sentence for each.
         unlearned: why a review teaches no corrections, a sentence for each.
         reviewed: reviewed annotations that there are.
+        seen: those that are due, also where a bound leaves the older ones out.
+        tasks: of the annotations of the references and of the corrections.
         in_vain: those that were looked at, and taught nothing that saves work.
     """
 
@@ -74,6 +76,8 @@ class Lesson:
     passed_over: tuple[str, ...] = ()
     unlearned: tuple[str, ...] = ()
     reviewed: int = 0
+    seen: int = 0
+    tasks: Mapping[int, int] = field(default_factory=dict)
     in_vain: int = 0
 
 
@@ -245,6 +249,11 @@ class _Making:
             raise UntaughtError(
                 f"expected the lessons of project {self.project.id} to be kept, got none; a sync learns them"
             )
+        with self.context.known.learning(self.project.id, len(self.sources.evidence.annotations)):
+            return self._learned(picked)
+
+    def _learned(self, picked: PickedReferences) -> Taught:
+        """Learn, which may take minutes."""
         evidence, limit = self.sources.evidence, self.context.learning.max_references
         one_shots = tuple(picked.by_label.values())
         more = more_references(*(one_shots, evidence, self.controls, self._built, limit), starred=picked.more)
@@ -346,13 +355,17 @@ def _pictures(picked: Iterable[PickedReference], attempt: _Attempt) -> dict[tupl
 
 
 def _lesson(generation: Generation | None, reason: str, picked: PickedReferences, making: _Making) -> Lesson:
+    evidence = making.sources.evidence
     return Lesson(
         generation,
         reason,
         passed_over=(*making.attempt.unusable.values(), *picked.refusals),
         unlearned=tuple(making.attempt.refusals),
-        reviewed=making.sources.evidence.reviewed,
-        in_vain=0 if generation is None or generation.evidence else len(making.sources.evidence.annotations),
+        reviewed=evidence.reviewed,
+        seen=evidence.seen,
+        tasks={each.annotation_id: each.task_id for each in picked.everything}
+        | {each.id: each.task_id for each in evidence.annotations},
+        in_vain=0 if generation is None or generation.evidence else len(evidence.annotations),
     )
 
 

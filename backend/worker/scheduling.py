@@ -22,7 +22,8 @@ class Scheduler:
     RQ forks one, and a fork of a process in which torch has started its threads may hang. Its single step
     only talks to Redis, so a thread of the worker calls it. Of all workers on a queue, the one that holds the
     queue's lock does the work; the lock of a worker that died is soon free. That worker also tops
-    up the jobs of each run, has done what follows a run, and has all projects looked at for what was missed.
+    up the jobs of each run, has done what follows a run, and queues the syncs that were to wait; now and then
+    it has all projects looked at for what was missed.
 
     Args:
         queue_names: whose jobs are put back.
@@ -73,6 +74,7 @@ class Scheduler:
     def _look_after(self, queue: JobQueue) -> None:
         if time.monotonic() - self._fed_at > FEED_S:
             queue.feed_all()
+            queue.enqueue_late_syncs()
             Finishing(queue, order=self._order).enqueue_due(stale_s=self._stale_s)
             self._fed_at = time.monotonic()
         if self._reconcile_s:

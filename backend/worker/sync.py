@@ -156,6 +156,8 @@ def _note(context: WorkerContext, generation: Generation, lesson: Lesson) -> Non
         references=[(each.label, each.annotation_id) for each in generation.picked],
         evidence=generation.evidence,
         reviewed=lesson.reviewed,
+        seen=lesson.seen,
+        tasks=lesson.tasks,
         in_vain=lesson.in_vain,
     )
     context.pictures.put_references(generation.project_id, generation.pictures)

@@ -1,9 +1,11 @@
 """What is kept of generations, and what people ask for: learned from now, made current again, excluded."""
 
+from contextlib import suppress
+
 import pytest
 from redis import Redis
 
-from backend.jobs.generations import MOST_KEPT, Generations, Wishes
+from backend.jobs.generations import MOST_KEPT, Generations, Learner, Wishes
 from backend.jobs.keys import ProjectKeys
 from backend.jobs.progress import Progress
 from backend.jobs.queue import JobQueue
@@ -46,6 +48,20 @@ def test_what_was_learned_is_kept_for_other_workers(generations: Generations) ->
     generations.keep_learned(7, "digest", "{}")
 
     assert (generations.learned(7, "digest"), generations.learned(8, "digest")) == ("{}", None)
+
+
+def test_it_is_told_who_learns_until_that_is_over(generations: Generations, queue: JobQueue) -> None:
+    """Or until the lock of a worker that was killed is gone."""
+    told = []
+    with queue.sync_lock(7, job_id="sync-7-a"):
+        with suppress(ZeroDivisionError), generations.learning(7, 4):
+            told.append(generations.learner(7))
+            raise ZeroDivisionError
+        told.append(generations.learner(7))
+    with generations.learning(7, 4):
+        told.append(generations.learner(7))
+
+    assert told == [Learner("sync-7-a", 4), None, None]
 
 
 def test_lessons_are_missed_until_they_are_kept_again(generations: Generations) -> None:
@@ -172,6 +188,17 @@ def test_reviews_are_counted_until_there_is_something_to_learn(generations: Gene
     assert [generations.note_review(7) for _ in range(3)] == [False, True, True]
     generations.note_missing(7, None)
     assert not generations.note_review(7)
+
+
+def test_reviews_that_no_sync_has_counted_are_told_while_none_is_on_its_way(generations: Generations) -> None:
+    """Where the third of three makes something to learn, a sync comes at once."""
+    generations.note_missing(7, 3)
+    found = [generations.note_review(7) or generations.uncounted(7) for _ in range(2)]
+    generations.note_review(7)
+    due = generations.uncounted(7)
+    generations.note_missing(7, 4)
+
+    assert (found, due, generations.uncounted(7)) == ([1, 2], 0, 0)
 
 
 def test_an_annotation_is_excluded_and_included_again(generations: Generations) -> None:

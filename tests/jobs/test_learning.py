@@ -14,7 +14,8 @@ from backend.jobs.snapshot import project_snapshot
 
 def test_nothing_is_known_of_a_new_project(connection: Redis) -> None:
     assert learning_snapshot(connection, 2) == {
-        "generations": [], "excluded": [], "agreement": [], "problems": [],
+        "generations": [], "learner": None, "uncounted": 0, "excluded": [], "tasks": {},
+        "agreement": [], "problems": [],
     }  # fmt: skip
 
 
@@ -23,8 +24,10 @@ def test_generations_and_what_people_kept_are_told_as_plain_values(
 ) -> None:
     progress.set_generation(2, "v2", [ReferenceNote("Coin", 1, 7, 1)])
     generations = Generations(queue)
-    generations.keep(2, "v1", references=[("Coin", 7)], in_vain=2)
-    generations.keep(2, "v2", references=[("Coin", 7)], evidence=(21, 24), reviewed=3)
+    generations.keep(2, "v1", references=[("Coin", 7)], in_vain=2, tasks={7: 1, 30: 6})
+    generations.keep(2, "v2", references=[("Coin", 7)], evidence=(21, 24), reviewed=4, seen=3)
+    generations.note_missing(2, None)
+    generations.note_review(2)
     generations.make_current(2, "v2")
     for annotation in (30, 9):
         generations.exclude(2, annotation)
@@ -42,6 +45,9 @@ def test_generations_and_what_people_kept_are_told_as_plain_values(
     assert (newest["version"], newest["references"], newest["evidence"]) == ("v2", [7], [21, 24])
     assert (newest["current"], newest["pinned"], oldest["current"]) == (True, True, False)
     assert (newest["in_vain"], oldest["in_vain"]) == (0, 2)
+    assert [(each["reviewed"], each["seen"]) for each in told["generations"]] == [(4, 3), (0, 2)]
+    assert told["uncounted"] == 1
+    assert told["tasks"] == {"7": 1, "30": 6}
     assert told["excluded"] == [9, 30]
     assert told["agreement"][0]["overall"]["kept"] == 2
     assert told["problems"] == ["annotation 8: no size"]

@@ -143,6 +143,24 @@ def test_a_failed_sync_need_not_be_tried_again_when_another_waits(queue: JobQueu
     assert not queue.sync_deferred(7, failed.id)
 
 
+def test_a_sync_that_may_wait_is_queued_once_when_it_is_due(queue: JobQueue) -> None:
+    """Whoever wants it later does not put it off; project 8 has time."""
+    wanted = [queue.sync_later(7, in_s=-1), queue.sync_later(7, in_s=50), queue.sync_later(8, in_s=50)]
+
+    assert wanted == [True, False, True]
+    assert not queue.sync_waits(7)
+    assert [queue.enqueue_late_syncs() for _ in range(2)] == [1, 0]
+    assert [job.kwargs["project_id"] for job in jobs(queue, SYNC_QUEUE)] == [7]
+
+
+def test_a_sync_that_begins_does_what_a_later_one_was_to_do(queue: JobQueue) -> None:
+    queue.sync_later(7, in_s=-1)
+    queue.sync_started(7)
+
+    assert queue.enqueue_late_syncs() == 0
+    assert queue.sync_later(7, in_s=50)
+
+
 def test_syncs_of_a_project_never_run_side_by_side(queue: JobQueue) -> None:
     with (
         queue.sync_lock(7),

@@ -66,10 +66,10 @@ def backend(connection: Redis) -> Backend:
     return backend_on(connection)
 
 
-def backend_on(connection: Redis, auth: tuple[str, str] | None = None) -> Backend:
+def backend_on(connection: Redis, auth: tuple[str, str] | None = None, *, learns: bool = True) -> Backend:
     """Build the application on a connection."""
     queue, progress = JobQueue(connection, tasks_per_job=2), Progress(connection)
-    app = create_app(queue, progress, checkpoint="mobilesam", auth=auth)
+    app = create_app(queue, progress, checkpoint="mobilesam", auth=auth, learns=learns)
     return Backend(connection, queue, progress, app)
 
 

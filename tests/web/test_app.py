@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 
 from backend.jobs.generations import Generations
+from backend.jobs.keys import LATE_SYNCS, ProjectKeys
 from backend.jobs.progress import ReferenceNote, TaskProgress
 from backend.jobs.queue import OPENED_AT_MOST, OPENED_QUEUE
 from tests.web.conftest import VERSION, Backend
@@ -17,6 +18,11 @@ SETUP = {
     "schema": CONFIG,
     "hostname": "http://localhost:8080",
     "access_token": "secret",
+}
+REVIEW = {
+    "action": "ANNOTATION_CREATED",
+    "annotation": {"id": 7, "task": 3, "parent_prediction": 5, "result": []},
+    "project": {"id": 2},
 }
 
 
@@ -177,23 +183,36 @@ def test_a_prediction_that_is_reviewed_leads_to_a_sync_when_there_is_something_t
     """Label Studio sends one event for each task that is reviewed: the third of three calls for a sync."""
     backend.synced(2)
     Generations(backend.queue).note_missing(2, 3)
-    annotation = {"id": 7, "task": 3, "parent_prediction": 5, "result": []}
-    body = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": {"id": 2}}
 
     waiting = []
     for _ in range(3):
-        assert backend.client.post("/webhook", json=body).status_code == 200
+        assert backend.client.post("/webhook", json=REVIEW).status_code == 200
         waiting.append(backend.queue.depths()["sync"])
 
     assert waiting == [0, 0, 1]
 
 
+@pytest.mark.parametrize(("synced_s_ago", "now", "soon"), [(20, 0, True), (61, 1, False)])
+def test_reviews_that_teach_nothing_yet_are_counted_by_one_sync_a_minute(
+    backend: Backend, synced_s_ago: float, now: int, soon: bool
+) -> None:
+    """The first sync was so long ago; of the reviews that follow none is learned from by itself."""
+    backend.synced(2)
+    seconds, _ = backend.connection.time()
+    backend.connection.hset(ProjectKeys(2).project, "synced_at", seconds - synced_s_ago)
+    Generations(backend.queue).note_missing(2, None)
+
+    for _ in range(3):
+        assert backend.client.post("/webhook", json=REVIEW).status_code == 200
+
+    due_at = backend.connection.zscore(LATE_SYNCS, "2")
+    assert backend.syncs() == [2] * now
+    assert due_at == (pytest.approx(seconds + 60 - synced_s_ago, abs=5) if soon else None)
+
+
 def test_a_review_of_a_project_that_nobody_knows_leads_to_a_sync(backend: Backend) -> None:
     """Redis may have come back empty."""
-    annotation = {"id": 7, "task": 3, "parent_prediction": 5, "result": []}
-    body = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": {"id": 2}}
-
-    assert backend.client.post("/webhook", json=body).status_code == 200
+    assert backend.client.post("/webhook", json=REVIEW).status_code == 200
     assert backend.queue.depths()["sync"] == 1
 
 

@@ -3,12 +3,13 @@
 import re
 
 import pytest
+from redis import Redis
 
 from backend.jobs.generations import Generations
 from backend.jobs.pictures import Pictures
 from backend.jobs.progress import ReferenceNote, TaskProgress
 from backend.jobs.runs import Runs
-from tests.web.conftest import VERSION, Backend
+from tests.web.conftest import VERSION, Backend, backend_on
 
 PAGE = {"Accept": "text/html"}
 PROGRAM = {"Accept": "application/json"}
@@ -97,6 +98,20 @@ def test_start_training_learns_from_everything_that_was_reviewed(backend: Backen
 
     assert Generations(backend.queue).wishes(2).asked
     assert backend.syncs() == [2]
+
+
+def test_where_nothing_is_ever_learned_who_asks_for_it_is_told(connection: Redis) -> None:
+    """Programs and browsers; *Start training* in Label Studio looks for the reference all the same."""
+    backend = backend_on(connection, learns=False)
+
+    answers = [backend.client.post("/projects/2/learn-now", headers=each) for each in (PROGRAM, PAGE)]
+    waiting = backend.syncs()
+    backend.client.post("/webhook", json={"action": "START_TRAINING", "project": {"id": 2}})
+
+    assert [each.status_code for each in answers] == [409, 409]
+    assert all("got never: nothing is learned from reviews" in each.text for each in answers)
+    assert (waiting, backend.syncs()) == ([], [2])
+    assert Generations(backend.queue).wishes(2).asked is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from backend.web.view import project_view
 
 UP = {"down": False}
+LEARNING = {"learner": {"job": "sync-2-a", "corrections": 4}}
 BUSY = {"workers": [{"name": "one"}], "label_studio": UP}
 
 
@@ -25,6 +26,7 @@ def project(state: str | None = None, **fields: Any) -> dict[str, Any]:
         "reason": None,
         "tasks": [],
         "warm_up": None,
+        "learning": {"learner": None},
     }
     return {**usual, "counts": counts, "run": run, **fields}
 
@@ -44,6 +46,9 @@ def project(state: str | None = None, **fields: Any) -> dict[str, Any]:
         (project("finished", counts={"failed": 1}), BUSY, "Finished, with failures"),
         (project("cancelled"), BUSY, "Cancelled"),
         (project("failed"), BUSY, "Could not start"),
+        (project("finished", learning=LEARNING), BUSY, "Learning from review"),
+        (project("waiting", learning=LEARNING), BUSY, "Learning from review"),
+        (project("running", learning=LEARNING), BUSY, "Running"),
         (project("running", error="refused"), BUSY, "The last look into it failed"),
     ],
 )

@@ -125,8 +125,9 @@ def test_thousands_that_nobody_looked_at_do_not_push_out_what_was_corrected() ->
     bulk = range(100, 600)
 
     reviews = Reviews(*range(1, 9), *bulk, none=bulk)
+    evidence = reviews.gathered(max_evidence=4)
 
-    assert reviews.gathered(max_evidence=4).ids == (5, 6, 7, 8)
+    assert (evidence.ids, evidence.seen) == ((5, 6, 7, 8), 8)
     assert len(set(reviews.downloaded)) == len(reviews.downloaded)
     reviews.downloaded.clear()
     assert reviews.gathered(max_evidence=4).ids == (5, 6, 7, 8)

@@ -8,6 +8,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from backend.jobs.queue import JobQueue
 from backend.worker.scheduling import LOCK_S, Scheduler
 
 NAME = "a-queue"
@@ -59,3 +60,12 @@ def test_the_lock_of_a_worker_that_died_is_free_soon(connection: Redis) -> None:
     Scheduler([NAME], connection).step()
 
     assert 0 < connection.ttl(f"rq:scheduler-lock:{NAME}") <= LOCK_S
+
+
+def test_a_sync_that_was_wanted_later_is_queued_when_it_is_due(connection: Redis) -> None:
+    queue = JobQueue(connection)
+    queue.sync_later(7, in_s=-1)
+
+    Scheduler([NAME], connection, queue=queue).step()
+
+    assert queue.sync_waits(7)

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from backend.jobs.learning import learning_snapshot
 from backend.jobs.pictures import Pictures
+from backend.jobs.queue import SYNC_QUEUE
+from backend.vision.learned import NOTHING, Learned
 from backend.worker.context import WorkerContext
 from tests.worker.conftest import SIZE_HW, Project, disc_mask
 from tests.worker.fake_label_studio import PROJECT, FakeLabelStudio
@@ -109,3 +112,23 @@ def test_what_was_found_is_drawn(full_context: WorkerContext, run_jobs: RunJobs)
     assert found["pictures"]
     first = found["pictures"][-1]
     assert Pictures(full_context.connection).task(PROJECT, first["id"])
+
+
+def test_people_see_that_a_worker_learns(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: Callable[..., Project]
+) -> None:
+    """It may take minutes. Afterwards nobody learns any more."""
+    fake.predictions.append({"id": 9, "task": 2, "model_version": "oneshot-tiny-0", "result": []})
+    fake.annotate(2, disc_mask(), parent_prediction=9)
+    told: list[Any] = []
+
+    def learn(*_: object, **__: object) -> Learned:
+        told.append(learning_snapshot(full_context.connection, PROJECT)["learner"])
+        return NOTHING
+
+    full_context.queue.enqueue_sync(PROJECT)
+    (job_id,) = full_context.queue.queue(SYNC_QUEUE).job_ids
+    after = run_jobs(jobs=1, learn=learn)["learning"]["learner"]
+
+    assert told == [{"job": job_id, "corrections": 1}]
+    assert after is None

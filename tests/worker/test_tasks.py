@@ -469,7 +469,8 @@ def test_it_is_noted_how_many_corrections_taught_nothing_that_saves_work(
 
     assert before == after
     (note,) = full_context.known.list(PROJECT)
-    assert (note.evidence, note.reviewed, note.in_vain) == ((), 2, 2)
+    assert (note.evidence, note.reviewed, note.seen, note.in_vain) == ((), 2, 2, 2)
+    assert note.tasks == {1: 1, 2: 2, 3: 3}
 
 
 def test_another_process_rebuilds_a_label_that_only_a_correction_teaches(

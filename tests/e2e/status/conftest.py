@@ -69,12 +69,14 @@ class Scene:
         assert self.progress.record_many(project, VERSION, tasks)
 
     def worker(self, name: str, *, job: Job | None = None) -> None:
-        """Let a worker be there, maybe at work on the last task of a job."""
+        """Let a worker be there, maybe at work on a sync, or on the last task of a job."""
         worker = Worker(self.queue.queues(), name=name, connection=self.connection)
         worker.register_birth()  # type: ignore[no-untyped-call]
         worker.set_state("busy" if job else "idle")
         if job:
             prepare_execution(worker, job)
+            self.connection.hset(WORKER.format(name), "project_id", job.kwargs["project_id"])
+        if job and "task_ids" in job.kwargs:
             project, task = job.kwargs["project_id"], job.kwargs["task_ids"][-1]
             assert self.progress.take(project, VERSION, task, job.id) == "taken"
         self.connection.hset(WORKER.format(name), "rss_bytes", "812000000")
