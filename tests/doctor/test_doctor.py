@@ -452,6 +452,16 @@ def test_a_backend_that_is_down(installation: Installation) -> None:
     assert "start `oneshot web` there" in only(installation.examine(), "wrong").to_do
 
 
+@pytest.mark.parametrize("name", [name for name, (check, *_) in BROKEN.items() if check == "webhook"])
+def test_whatever_is_wrong_with_the_webhook_a_sync_mends_it(installation: Installation, name: str) -> None:
+    """To open the project queues none within ten minutes of the last one: a run begins with one at once."""
+    BROKEN[name][-1](installation)
+
+    found = only(installation.examine(), "wrong")
+
+    assert found.to_do.startswith(f"run `oneshot prelabel --project {PROJECT}`: ")
+
+
 def test_misspelt_settings_are_told(installation: Installation) -> None:
     findings = installation.examine(environment=["ONESHOT_TREADS", "ONESHOT_SAM", "PATH"])
 
