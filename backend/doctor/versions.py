@@ -18,6 +18,8 @@ from backend.labelstudio.origin import OUR_VERSIONS
 from backend.labelstudio.references import PickedReferences
 from backend.settings import Settings
 
+_RUN_AGAIN = "do what it says, then press Run on the status page"
+
 
 def expected_version(settings: Settings, picked: PickedReferences, controls: Sequence[Control]) -> str:
     """The version that a worker with these settings computes of these annotations."""
@@ -119,7 +121,7 @@ def look_at_run(notes: Notes, connection: Redis, project: Project) -> None:
     run = Runs(JobQueue(connection)).run(project.id)
     found = project_snapshot(connection, project.id) or {}
     if found.get("error"):
-        notes.wrong(f"the last sync failed: {found['error']}", "do what it says, then submit anything")
+        notes.wrong(f"the last sync failed: {found['error']}", _RUN_AGAIN)
     for failure in found.get("failures", [])[:3]:
         notes.warn(
             f"{failure['count']} failed: {failure['reason']}",
@@ -133,6 +135,6 @@ def look_at_run(notes: Notes, connection: Redis, project: Project) -> None:
     if run.state == "cancelled":
         notes.warn(told, f"`oneshot prelabel --project {project.id}` goes on with it")
     elif run.state == "failed":
-        notes.wrong(f"{told}: {run.reason}", "do what it says, then start it again on the status page")
+        notes.wrong(f"{told}: {run.reason}", _RUN_AGAIN)
     else:
         notes.well(told)

@@ -395,6 +395,13 @@ def test_failed_tasks_are_told_by_reason(installation: Installation) -> None:
     assert any("1 failed: image gone" in finding.what for finding in installation.examine())
 
 
+def test_after_a_sync_that_failed_a_run_is_what_begins_another_one(installation: Installation) -> None:
+    """Not every annotation does: of reviews only those that are to be learned from."""
+    Progress(installation.connection).set_error(PROJECT, "no")
+
+    assert "press Run on the status page" in only(installation.examine(), "wrong").to_do
+
+
 def test_a_queue_that_nobody_serves(installation: Installation) -> None:
     installation.connection.flushall()
     installation.start_worker([name for name in QUEUE_NAMES if name != PREDICT_QUEUE])
