@@ -13,6 +13,7 @@ from backend.labelstudio.label_config import Control, all_labels
 from backend.labelstudio.regions import MaskRegion, drawn_regions, is_merged, mask_regions, same_regions
 from backend.labelstudio.task_data import image_address
 
+_MOST_OLD_LABELS = 3
 _LOOKED_ON = 200  # annotations without a new label, before labels from tasks' data are given up
 
 
@@ -147,7 +148,7 @@ def pick_references(
         search.complete_with(review, usable=review.id not in passed_over)
     in_order = [*all_labels(search.controls), *search.picked]
     picked = {label: search.picked[label] for label in in_order if label in search.picked}
-    refusals = (*search.refusals.values(), *search.told_of_second_labels())
+    refusals = (*search.refusals.values(), *search.told_of_labels())
     reason = "" if picked else _reason(refusals, search.controls)
     return PickedReferences(picked, refusals, reason, tuple(search.more))
 
@@ -165,6 +166,7 @@ class _Search:
     more: list[PickedReference] = field(default_factory=list)
     refusals: dict[int, str] = field(default_factory=dict)
     second_labels: dict[str, str] = field(default_factory=dict)  # the first example of each
+    old_labels: dict[str, str] = field(default_factory=dict)  # the same
 
     @property
     def is_over(self) -> bool:
@@ -181,7 +183,7 @@ class _Search:
         self.stars_left -= annotation.ground_truth
         self.without_news += 1
         if usable:
-            self._note_second_labels(annotation)
+            self._note_labels(annotation)
         for label in all_labels(self.controls, annotation.task_data) if usable else ():
             if self._is_settled(label, annotation.ground_truth):
                 continue
@@ -200,25 +202,35 @@ class _Search:
     def complete_with(self, review: Annotation, *, usable: bool) -> None:
         """Let a review teach the labels that nothing else teaches."""
         if usable:
-            self._note_second_labels(review)
+            self._note_labels(review)
         for label in all_labels(self.controls, review.task_data) if usable else ():
             reference = None if label in self.picked else self._reference(review, label, whole=False)
             if reference is not None:
                 self.picked[label] = reference
 
-    def told_of_second_labels(self) -> Iterable[str]:
-        """Why the second label of a region has no reference from it, where it has none else."""
-        return (told for label, told in self.second_labels.items() if label not in self.picked)
+    def told_of_labels(self) -> Iterable[str]:
+        """Why labels have no reference that somebody painted: they were second ones, or had another name."""
+        lacking = [label for label in all_labels(self.controls) if label not in self.picked]
+        yield from (told for label, told in self.second_labels.items() if label not in self.picked)
+        if self.old_labels and (lacking or not self.picked):
+            yield (
+                f"{', '.join(self.old_labels.values())}, which the label config no longer has (an alias "
+                "counts as the name): paint one object with a label of the config, or give the label its "
+                "old name back, as an alias"
+            )
 
-    def _note_second_labels(self, annotation: Annotation) -> None:
+    def _note_labels(self, annotation: Annotation) -> None:
+        where = f"annotation {annotation.id} of task {annotation.task_id}"
         known = all_labels(self.controls, annotation.task_data)
         for thing in same_regions(drawn_regions(annotation.result, self.controls)):
             labels = [label for label in known if any(label in each.labels for each in thing)]
             for label in labels[1:]:
-                where = f"annotation {annotation.id} of task {annotation.task_id} for {label!r}"
                 has = f"a region has the labels {' and '.join(map(repr, labels))}"
-                told = f"{where}: {has}; a prediction has one label, so it teaches {labels[0]!r} alone"
-                self.second_labels.setdefault(label, told)
+                told = f"for {label!r}: {has}; a prediction has one label, so it teaches {labels[0]!r} alone"
+                self.second_labels.setdefault(label, f"{where} {told}")
+            old = "" if labels else thing[0].labels[0]
+            if old and len(self.old_labels) < _MOST_OLD_LABELS:
+                self.old_labels.setdefault(old, f"{where} has the label {old!r}")
 
     def _reference(self, annotation: Annotation, label: str, *, whole: bool) -> PickedReference | None:
         """Give what the annotation shows of the label, on the first image on which that can serve.

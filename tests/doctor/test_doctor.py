@@ -111,6 +111,10 @@ BROKEN: dict[str, tuple[str, str, Break]] = {
         "reference", "nothing that can serve",
         lambda it: it.fake.annotations[1][0]["result"][0].update(image_rotation=90),
     ),
+    "the reference's label renamed": (
+        "reference", "annotation 1 of task 1 has the label 'Coin', which the label config no longer has",
+        lambda it: setattr(it.fake, "label_config", LABEL_CONFIG.replace("Coin", "Penny")),
+    ),
     "no worker": ("workers", "no worker is running", lambda it: it.end_workers()),
     "workers suspended": ("workers", "suspended", lambda it: suspend(it.connection)),
     "Label Studio down for the workers": (

@@ -195,6 +195,43 @@ def test_without_annotations_the_reason_says_what_to_paint() -> None:
     )
 
 
+def test_labels_that_the_label_config_no_longer_has_are_told_with_an_example_of_each() -> None:
+    """They were renamed, or given an alias: people see masks, and wonder. Of thousands a few will do."""
+    annotations = [
+        _annotation(number, _region(label))
+        for number, label in enumerate(["Penny", "Penny", "Bolt", "Penny", "Screw", "Cog", "Gear"], start=1)
+    ]
+
+    reason = pick_references(Stored(annotations), [CONTROL]).reason
+
+    assert reason == (
+        "annotation 1 of task 101 has the label 'Penny', annotation 3 of task 103 has the label 'Bolt', "
+        "annotation 5 of task 105 has the label 'Screw', which the label config no longer has (an alias "
+        "counts as the name): paint one object with a label of the config, or give the label its old name "
+        "back, as an alias"
+    )
+
+
+@pytest.mark.parametrize(("later", "told"), [("Coin", True), ("Nut", False)])
+def test_a_label_of_old_is_told_as_long_as_one_of_the_config_has_no_reference(
+    later: str, *, told: bool
+) -> None:
+    """Then that may be its new name; else it was given up."""
+    stored = Stored([_annotation(1, _region("Penny"), _region("Coin")), _annotation(2, _region(later))])
+
+    refusals = pick_references(stored, [CONTROL]).refusals
+
+    assert [each.startswith("annotation 1 of task 101 has the label 'Penny'") for each in refusals] == (
+        [True] if told else []
+    )
+
+
+def test_a_label_of_old_beside_one_of_now_is_no_matter() -> None:
+    found = pick_references(Stored([_annotation(1, _two_labels("Penny", "Coin"))]), [CONTROL])
+
+    assert (list(found.by_label), found.refusals) == (["Coin"], ())
+
+
 def test_annotations_that_turned_out_useless_are_passed_over() -> None:
     stored = Stored([_annotation(1, _region()), _annotation(2, _region())])
 
