@@ -381,6 +381,30 @@ def test_a_project_that_shows_other_predictions_is_a_warning(installation: Insta
     assert any("shows the predictions of 'oneshot-tiny-old'" in each.what for each in installation.examine())
 
 
+def test_a_web_process_on_another_redis_is_the_cause_that_is_named(installation: Installation) -> None:
+    """To ask for the backends had Label Studio call it just now, and our Redis knows nothing of that."""
+    none = f"{installation.version().rpartition('-')[0]}-noref"
+    installation.connection.flushall()
+    installation.start_worker()
+    installation.connect(model_version=none)
+
+    findings = installation.examine()
+
+    found = only(findings, "wrong")
+    assert found.check == "shared queue"
+    assert "another Redis" in found.what
+    assert "REDIS_URL" in found.to_do
+    assert only(findings, "not checked").check == "versions"
+
+
+def test_of_a_doctor_on_another_redis_that_is_told_before_it_misses_the_workers(
+    installation: Installation,
+) -> None:
+    installation.connection.flushall()
+
+    assert checks(installation.examine(), "wrong")[:2] == ["shared queue", "workers"]
+
+
 def test_a_sync_that_waits_explains_versions_that_differ(installation: Installation) -> None:
     installation.change(oneshot_max_instances=7)
     JobQueue(installation.connection).enqueue_sync(PROJECT)

@@ -113,6 +113,13 @@ def test_a_webhook_that_is_switched_off_or_gone(
     assert (after, mended["wrong"]) == (0, [])
 
 
+def test_a_web_process_on_another_redis(processes: Processes, patient: Patient) -> None:
+    """Label Studio has called it just now, of which this Redis knows nothing."""
+    _, findings = patient.examine(REDIS_URL=start_valkey(processes))
+
+    assert [each["check"] for each in findings["wrong"]] == ["shared queue", "workers"]
+
+
 def test_a_token_that_is_not_valid(patient: Patient) -> None:
     status, findings = patient.examine(LABEL_STUDIO_API_KEY="0" * 40)
 
