@@ -78,8 +78,8 @@ def examine(
             look("images", look_at_images, client, project, controls, images)
             found = look("corrections", find_corrections, given, client, project, redis)
             corrections = Found(found.check, found.values or (Corrections(),))
-            picked = look("reference", find_references, client, project, controls, images, corrections, given)
-            look("versions", look_at_versions, given, project, controls, picked, backends, shared)
+            picks = look("reference", find_references, client, project, controls, images, corrections, given)
+            look("versions", look_at_versions, given, project, controls, picks, backends, shared)
             look("run", look_at_run, redis, project)
     return examination
 

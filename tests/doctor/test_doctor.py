@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rq.suspension import suspend
 
@@ -18,7 +19,7 @@ from backend.labelstudio.webhooks import webhook_settings
 from tests.doctor.installation import Installation, checks, only
 from tests.labelstudio.loopback import Answer, loopback
 from tests.worker.conftest import disc_mask
-from tests.worker.fake_label_studio import LABEL_CONFIG, PROJECT
+from tests.worker.fake_label_studio import LABEL_CONFIG, PROJECT, png
 
 OTHER_CONFIG = """<View><Text name="t" value="$t"/>
   <Choices name="c" toName="t"><Choice value="a"/></Choices></View>"""
@@ -324,6 +325,77 @@ def exclude(installation: Installation, annotation_id: int) -> None:
     installation.connection.sadd(ProjectKeys(PROJECT).excluded, annotation_id)
     installation.sync()
     installation.connect()
+
+
+def test_a_reference_that_cannot_serve_is_passed_over_for_the_next_as_the_workers_do(
+    installation: Installation,
+) -> None:
+    """What the doctor says to do, to paint a mask on another image, was done: all is well."""
+    installation.fake.annotate(2, disc_mask())
+    installation.fake.tasks[1]["image"] = "/data/upload/7/no.png"
+    exclude(installation, 1)  # as a worker has it that found its image gone
+    installation.connection.delete(ProjectKeys(PROJECT).excluded)
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    told = {each.state: each.what for each in findings if each.check == "reference"}
+    assert told["ok"].startswith("Coin: annotation 2 of task 2")
+    assert "annotation 1 of task 1: its image cannot be used" in told["warning"]
+
+
+def test_a_reference_whose_mask_does_not_fit_its_image_is_all_that_is_wrong(
+    installation: Installation,
+) -> None:
+    """Not what follows from it, that the project has no generation."""
+    installation.fake.files["/data/upload/7/1.png"] = png(np.zeros((20, 20, 3), np.uint8))
+    Progress(installation.connection).set_no_reference(PROJECT, "annotation 1 of task 1 cannot serve: no")
+    installation.connect(model_version="oneshot-tiny-noref")
+
+    found = only(installation.examine(), "wrong")
+
+    assert (found.check, "its image of (20, 20)" in found.what) == ("reference", True)
+
+
+def test_a_generation_that_was_made_before_its_image_was_gone_is_still_current(
+    installation: Installation,
+) -> None:
+    """A worker that has it goes on with it: to run again would change nothing."""
+    del installation.fake.files["/data/upload/7/1.png"]
+
+    assert only(installation.examine(), "wrong").check == "reference"
+
+
+def test_an_image_that_cannot_be_had_now_is_no_reason_to_pass_its_mask_over(
+    installation: Installation,
+) -> None:
+    installation.fake.broken = lambda path: 503 if path == "/data/upload/7/1.png" else None
+
+    findings = installation.examine()
+
+    found = only(findings, "wrong")
+    assert (found.check, "try again" in found.to_do) == ("reference", True)
+
+
+@pytest.mark.parametrize("state", ["wrong", "warning"])
+def test_what_the_workers_refuse_for_reasons_of_their_own_is_told(
+    installation: Installation, state: str
+) -> None:
+    """The doctor opens no network: to run again would change nothing."""
+    refusal = "annotation 1 of task 1 cannot serve: its mask covers no cell"
+    version, progress = installation.version(), Progress(installation.connection)
+    if state == "wrong":
+        progress.set_no_reference(PROJECT, refusal)
+        installation.connect(model_version=f"{version.rpartition('-')[0]}-noref")
+    else:
+        progress.set_generation(PROJECT, f"{version[:-3]}abc", [], refusals=[refusal])
+        installation.connect(model_version=f"{version[:-3]}abc")
+
+    findings = installation.examine()
+
+    (found,) = [each for each in findings if each.check == "versions" and each.state == state]
+    assert refusal in found.what
+    assert "prelabel" not in found.to_do
 
 
 def test_some_broken_images_are_a_warning(installation: Installation) -> None:
