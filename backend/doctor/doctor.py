@@ -21,7 +21,13 @@ from backend.doctor.project import (
     look_at_config,
     look_at_images,
 )
-from backend.doctor.queue import look_at_memory, look_at_persistence, look_at_workers, reach_redis
+from backend.doctor.queue import (
+    look_at_memory,
+    look_at_persistence,
+    look_at_sharing,
+    look_at_workers,
+    reach_redis,
+)
 from backend.doctor.versions import look_at_run, look_at_versions
 from backend.labelstudio.client import LabelStudio, Project
 from backend.labelstudio.connections import MlBackend
@@ -59,6 +65,9 @@ def examine(
             stack.callback(connection.close)
         look("Redis memory", look_at_memory, redis)
         look("Redis on disk", look_at_persistence, redis)
+        shared = redis
+        if project_id is not None:
+            shared = look("shared queue", look_at_sharing, redis, project, backends)
         look("workers", look_at_workers, redis)
         look("weights", open_weights, given)
         if project_id is not None:
@@ -69,8 +78,8 @@ def examine(
             look("images", look_at_images, client, project, controls, images)
             found = look("corrections", find_corrections, given, client, project, redis)
             corrections = Found(found.check, found.values or (Corrections(),))
-            picked = look("reference", find_references, client, project, controls, images, corrections, given)
-            look("versions", look_at_versions, given, project, controls, picked, backends, redis)
+            picks = look("reference", find_references, client, project, controls, images, corrections, given)
+            look("versions", look_at_versions, given, project, controls, picks, backends, shared)
             look("run", look_at_run, redis, project)
     return examination
 

@@ -14,7 +14,7 @@ from backend.labelstudio.errors import (
     TokenRefusedError,
     UntrustedCertificateError,
 )
-from backend.labelstudio.webhooks import EVENTS, webhook_settings
+from backend.labelstudio.webhooks import webhook_settings
 from backend.settings import Settings
 
 SOMEWHERE_PRIVATE = "http://127.0.0.1:9090"
@@ -142,41 +142,38 @@ def look_at_webhook(
     for backend in backends:
         wanted = f"{backend.url}/webhook"
         found = [webhook for webhook in webhooks if webhook.url == wanted]
+        run = f"run `oneshot prelabel --project {project.id}`: a worker then"
         if found:
-            _look_at(notes, found, settings)
+            _look_at(notes, found, settings, f"{run} corrects the webhook, by its own settings")
         else:
             elsewhere = ", ".join(each.url for each in webhooks) or "none at all"
             notes.wrong(
                 f"no webhook to {wanted}, so Submit starts nothing; there is {elsewhere}",
-                "in Settings, Model: delete the model and connect it again, which creates the webhook",
+                f"{run} creates the webhook",
             )
 
 
-def _look_at(notes: Notes, webhooks: Sequence[Webhook], settings: Settings) -> None:
+def _look_at(notes: Notes, webhooks: Sequence[Webhook], settings: Settings, to_do: str) -> None:
     """Say what is wrong with the webhooks of one address; one that is right is enough."""
     troubles = [_trouble(webhook, settings) for webhook in webhooks]
     if None in troubles:
         notes.well(f"{webhooks[0].url} is told of annotations")
         return
-    notes.wrong(*next(filter(None, troubles)))
+    notes.wrong(next(filter(None, troubles)), to_do)
 
 
-def _trouble(webhook: Webhook, settings: Settings) -> tuple[str, str] | None:
-    place = "in Settings, Webhooks of the project"
+def _trouble(webhook: Webhook, settings: Settings) -> str | None:
     if not webhook.is_active:
-        return f"the webhook {webhook.url} is switched off", f"switch it on {place}"
+        return f"the webhook {webhook.url} is switched off"
     if not webhook.sends_payload:
-        return f"the webhook {webhook.url} does not say what happened", f"tick `Send payload` {place}"
+        return f"the webhook {webhook.url} does not say what happened"
     missing = set() if webhook.actions is None else _ANNOTATION_EVENTS - webhook.actions
     if missing:
-        return (
-            f"the webhook {webhook.url} does not send {', '.join(sorted(missing))}",
-            f"tick {', '.join(sorted(EVENTS))} {place}",
-        )
+        return f"the webhook {webhook.url} does not send {', '.join(sorted(missing))}"
     return _trouble_with_login(webhook, settings)
 
 
-def _trouble_with_login(webhook: Webhook, settings: Settings) -> tuple[str, str] | None:
+def _trouble_with_login(webhook: Webhook, settings: Settings) -> str | None:
     user, password = settings.oneshot_basic_auth_user, settings.oneshot_basic_auth_password
     wanted: dict[str, str] = webhook_settings(user, password.get_secret_value())["headers"]
     given = {name.lower(): value for name, value in webhook.headers.items()}.get("authorization")
@@ -185,10 +182,7 @@ def _trouble_with_login(webhook: Webhook, settings: Settings) -> tuple[str, str]
     if not user:
         return None  # our web process asks for nothing, as far as is known here
     came = "another login than" if given else "no login, though this backend asks for"
-    return (
-        f"the webhook {webhook.url} sends {came} ONESHOT_BASIC_AUTH_USER and its password",
-        "start a worker with these two settings and open the project: its next sync corrects the webhook",
-    )
+    return f"the webhook {webhook.url} sends {came} ONESHOT_BASIC_AUTH_USER and its password"
 
 
 def _why_disconnected(client: LabelStudio, backend: MlBackend, settings: Settings) -> tuple[str, str]:

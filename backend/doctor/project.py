@@ -1,7 +1,7 @@
 """What a project gives the backend to work with: its label config, a reference, images."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -12,7 +12,13 @@ from backend.jobs.addresses import Addresses
 from backend.jobs.generations import Generations
 from backend.jobs.queue import JobQueue
 from backend.labelstudio.client import LabelStudio, Project
-from backend.labelstudio.errors import LabelConfigError, LabelStudioError
+from backend.labelstudio.errors import (
+    FetchRefusedError,
+    ImageRefusedError,
+    LabelConfigError,
+    LabelStudioError,
+    StorageFailedError,
+)
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.label_config import Control, all_labels, image_controls, image_keys
 from backend.labelstudio.references import Annotation, PickedReference, PickedReferences, pick_references
@@ -23,6 +29,7 @@ IMAGES = 4
 _MOST_OF_A_TASK = 16  # images
 _MOST_TOLD = 3
 _MOST_EXCLUDED = 10
+_MOST_UNUSABLE = 20  # as the workers
 
 
 @dataclass(frozen=True)
@@ -118,61 +125,126 @@ def find_references(
     images: Images,
     corrections: Corrections,
     settings: Settings,
-) -> PickedReferences:
-    """Find the references as the workers do, and see whether their images can be had and fit."""
-    picked = pick_references(
-        client.annotations(project.id),
-        controls,
-        passed_over=corrections.excluded,
-        reviews=corrections.reviews,
-        most_starred=settings.oneshot_max_references,
-    )
-    if not picked.by_label:
-        drawn_with = " or ".join(dict.fromkeys(repr(control.from_name) for control in controls))
-        nobody = not list(islice(client.iter_annotated_tasks(project.id), 1))
-        if corrections.excluded:
-            notes.wrong(
-                f"what could serve is excluded on the status page: {picked.reason}",
-                f"include it there again, or paint one object with {drawn_with}, and press Submit",
-            )
-        elif nobody:
-            notes.warn("nobody has annotated a task yet", f"paint one object with {drawn_with}, Submit")
-        else:
-            notes.wrong(
-                f"people annotated, but nothing that can serve: {picked.reason}",
-                f"paint one object with {drawn_with} on any image, and press Submit",
-            )
-        return picked
-    for reference in picked.everything:
-        _look_at_reference(notes, reference, images)
-    for refusal in picked.refusals[:_MOST_TOLD]:
+) -> list[PickedReferences]:
+    """Find the references as the workers do, and see whether their images can be had and fit.
+
+    Returns:
+        What is picked at first, then without what cannot serve, and so on. The last is what a worker makes a
+        generation of now; one that has made it before an image was lost goes on with an earlier one.
+    """
+    looked = _Looked(images)
+
+    def pick() -> PickedReferences:
+        return pick_references(
+            client.annotations(project.id),
+            controls,
+            passed_over=corrections.excluded | set(looked.unusable),
+            reviews=corrections.reviews,
+            most_starred=settings.oneshot_max_references,
+        )
+
+    picks = [pick()]
+    while len(looked.unusable) < _MOST_UNUSABLE and looked.has_unusable(picks[-1].everything):
+        picks.append(pick())
+    picked = picks[-1]
+    looked.tell(notes, picked)
+    for refusal in picked.refusals[:_MOST_TOLD] if picked.by_label else ():
         notes.warn(f"passed over: {refusal}", "paint it again, if it was meant as the reference")
     missing = [label for label in all_labels(controls) if label not in picked.by_label]
-    if missing:
+    if picked.by_label and missing:
         notes.warn(
             f"no reference of {', '.join(missing)}: nothing of that label is looked for",
             "paint one object of each label that is wanted",
         )
-    return picked
+    if not picked.by_label and not looked.unusable:
+        _tell_why_none(notes, client, project, controls, corrections, picked.reason)
+    return picks
 
 
-def _look_at_reference(notes: Notes, reference: PickedReference, images: Images) -> None:
-    where = f"{reference.label}: annotation {reference.annotation_id} of task {reference.task_id}"
-    try:
-        size_hw = images.size_hw(reference.image_uri, reference.task_id)
-    except LabelStudioError as exc:
+def _tell_why_none(
+    notes: Notes,
+    client: LabelStudio,
+    project: Project,
+    controls: Sequence[Control],
+    corrections: Corrections,
+    reason: str,
+) -> None:
+    """Say why no annotation can be a reference, or that there is none."""
+    drawn_with = " or ".join(dict.fromkeys(repr(control.from_name) for control in controls))
+    nobody = not list(islice(client.iter_annotated_tasks(project.id), 1))
+    if corrections.excluded:
         notes.wrong(
-            f"{where}: its image cannot be used: {exc}", "repair that image, or paint a mask on another one"
+            f"what could serve is excluded on the status page: {reason}",
+            f"include it there again, or paint one object with {drawn_with}, and press Submit",
         )
-        return
-    if size_hw != reference.size_hw:
+    elif nobody:
+        notes.warn("nobody has annotated a task yet", f"paint one object with {drawn_with}, Submit")
+    else:
         notes.wrong(
-            f"{where}: its mask is of (height, width) {reference.size_hw}, its image of {size_hw}",
-            "delete the annotation and paint it again: the image was changed since",
+            f"people annotated, but nothing that can serve: {reason}",
+            f"paint one object with {drawn_with} on any image, and press Submit",
         )
-        return
-    count = len(reference.masks)
-    notes.well(f"{where}, {count} region{'s' if count > 1 else ''}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """The references that were looked at.
+
+    Attributes:
+        images: fetches theirs.
+        well: what there is to say of each that can serve, by annotation and label.
+        unavailable: the same of those whose image cannot be had now; the workers wait for it.
+        unusable: by annotation its label, what is wrong, and what to do: the workers pass it over.
+    """
+
+    images: Images
+    well: dict[tuple[int, str], str] = field(default_factory=dict)
+    unavailable: dict[tuple[int, str], str] = field(default_factory=dict)
+    unusable: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+
+    def has_unusable(self, picked: Sequence[PickedReference]) -> bool:
+        """Look at those of *picked* that were not looked at yet, and say whether one cannot serve."""
+        for each in picked:
+            if (each.annotation_id, each.label) not in self.well | self.unavailable:
+                self._look_at(each)
+        return any(each.annotation_id in self.unusable for each in picked)
+
+    def _look_at(self, reference: PickedReference) -> None:
+        name = (reference.annotation_id, reference.label)
+        where = f"{reference.label}: annotation {reference.annotation_id} of task {reference.task_id}"
+        try:
+            size_hw = self.images.size_hw(reference.image_uri, reference.task_id)
+        except (FetchRefusedError, ImageRefusedError, StorageFailedError) as exc:
+            what = f"{where}: its image cannot be used: {exc}"
+            to_do = "repair that image, or paint a mask on another one"
+            self.unusable[reference.annotation_id] = (reference.label, what, to_do)
+            return
+        except LabelStudioError as exc:
+            self.unavailable[name] = f"{where}: its image cannot be had now: {exc}"
+            return
+        if size_hw != reference.size_hw:
+            what = f"{where}: its mask is of (height, width) {reference.size_hw}, its image of {size_hw}"
+            to_do = "delete the annotation and paint it again: the image was changed since"
+            self.unusable[reference.annotation_id] = (reference.label, what, to_do)
+            return
+        count = len(reference.masks)
+        self.well[name] = f"{where}, {count} region{'s' if count > 1 else ''}"
+
+    def tell(self, notes: Notes, picked: PickedReferences) -> None:
+        """Say of each what was found; one that cannot serve is wrong where its label has no other."""
+        for label, what, to_do in self.unusable.values():
+            if label in picked.by_label:
+                notes.warn(f"passed over: {what}", to_do)
+            else:
+                notes.wrong(what, to_do)
+        for each in picked.everything:
+            name = (each.annotation_id, each.label)
+            if name in self.unavailable:
+                notes.wrong(
+                    self.unavailable[name], "try again in a while; if it stays so, see that image's server"
+                )
+            elif name in self.well:
+                notes.well(self.well[name])
 
 
 def look_at_images(

@@ -1,6 +1,6 @@
 """The queue and those who work on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,11 @@ from backend.doctor.examination import Notes, Trouble
 from backend.jobs.breaker import Breaker
 from backend.jobs.connection import connect, redis_errors
 from backend.jobs.errors import QueueUnavailableError
+from backend.jobs.progress import Progress
 from backend.jobs.queue import QUEUE_NAMES, JobQueue
+from backend.labelstudio.client import Project
+from backend.labelstudio.connections import MlBackend
+from backend.labelstudio.origin import OUR_VERSIONS
 
 _TIMEOUT_S = 5.0
 _FULL = 0.9
@@ -85,6 +89,26 @@ def look_at_persistence(notes: Notes, connection: Redis) -> None:
         )
     else:
         notes.well("append-only file")
+
+
+def look_at_sharing(
+    notes: Notes, connection: Redis, project: Project, backends: Sequence[MlBackend]
+) -> Redis:
+    """Whether our web process uses this Redis; give it to those who compare what both say.
+
+    To ask for the project's backends had Label Studio show each of them the label config, which ours notes.
+    """
+    said = [each.model_version for each in backends if each.is_connected]
+    ours = [version for version in said if version.startswith(OUR_VERSIONS)]
+    if ours and not Progress(connection).is_set_up(project.id):
+        raise Trouble(
+            f"the connected model says {ours[0]}, and the queue at REDIS_URL has heard nothing of that: "
+            "`oneshot web` uses another Redis",
+            "give `oneshot web`, the workers and this command the same REDIS_URL",
+        )
+    if ours:
+        notes.well("`oneshot web` uses it, too")
+    return connection
 
 
 def look_at_workers(notes: Notes, connection: Redis) -> int:

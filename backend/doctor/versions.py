@@ -18,6 +18,8 @@ from backend.labelstudio.origin import OUR_VERSIONS
 from backend.labelstudio.references import PickedReferences
 from backend.settings import Settings
 
+_RUN_AGAIN = "do what it says, then press Run on the status page"
+
 
 def expected_version(settings: Settings, picked: PickedReferences, controls: Sequence[Control]) -> str:
     """The version that a worker with these settings computes of these annotations."""
@@ -44,12 +46,15 @@ def look_at_versions(
     settings: Settings,
     project: Project,
     controls: Sequence[Control],
-    picked: PickedReferences,
+    picks: Sequence[PickedReferences],
     backends: Sequence[MlBackend],
     connection: Redis,
 ) -> None:
-    """Compare what is computed here with what the queue, ``/setup`` and the project say."""
-    expected = expected_version(settings, picked, controls)
+    """Compare what is computed here with what the queue, ``/setup`` and the project say.
+
+    Of *picks* the last is what the workers make a generation of now; those before may still be current.
+    """
+    *earlier, expected = (expected_version(settings, picked, controls) for picked in picks)
     noted = Progress(connection).model_version(project.id)
     said = [backend.model_version for backend in backends if backend.is_connected]
     strange = [version for version in said if not version.startswith(OUR_VERSIONS)]
@@ -65,14 +70,20 @@ def look_at_versions(
             f"/setup says {said[0]}, but the queue at REDIS_URL holds {noted or none}",
             "give `oneshot web` and this command the same REDIS_URL and ONESHOT_SAM",
         )
-    elif (noted or none) == expected:
-        notes.well(f"worker, /setup and queue agree on {expected}")
+    elif (noted or none) in (expected, *earlier):
+        notes.well(f"worker, /setup and queue agree on {noted or none}")
     elif (learned := _learned(connection, project.id, noted)) is not None:
         notes.well(f"worker, /setup and queue agree on {noted}, {learned}")
     elif JobQueue(connection).sync_waits(project.id):
         notes.warn(
             f"{noted or none} is current, {expected} comes: a sync waits to be done",
             "run this again in a moment; if it stays so, no worker takes it",
+        )
+    elif refusal := _refusal(connection, project.id, picks[-1]):
+        say = notes.warn if noted else notes.wrong
+        say(
+            f"{noted or none} is current, not {expected}, for the workers cannot use a reference: {refusal}",
+            "paint another object, or the same one in another image, and press Submit",
         )
     elif not noted or noted.rpartition("-")[0] == expected.rpartition("-")[0]:
         notes.wrong(
@@ -97,6 +108,16 @@ def _learned(connection: Redis, project_id: int, noted: str | None) -> str | Non
     return None
 
 
+def _refusal(connection: Redis, project_id: int, picked: PickedReferences) -> str | None:
+    """Why the last sync could not use one of *picked*; None if it used all, or did not know them."""
+    found = project_snapshot(connection, project_id) or {}
+    told = [found.get("reason") or "", *found.get("warnings", [])]
+    unusable = [
+        f"annotation {each.annotation_id} of task {each.task_id} cannot serve: " for each in picked.everything
+    ]
+    return next((text for text in told if any(each in text for each in unusable)), None)
+
+
 def _look_at_project(
     notes: Notes, project: Project, backends: Sequence[MlBackend], noted: str | None
 ) -> None:
@@ -119,7 +140,7 @@ def look_at_run(notes: Notes, connection: Redis, project: Project) -> None:
     run = Runs(JobQueue(connection)).run(project.id)
     found = project_snapshot(connection, project.id) or {}
     if found.get("error"):
-        notes.wrong(f"the last sync failed: {found['error']}", "do what it says, then submit anything")
+        notes.wrong(f"the last sync failed: {found['error']}", _RUN_AGAIN)
     for failure in found.get("failures", [])[:3]:
         notes.warn(
             f"{failure['count']} failed: {failure['reason']}",
@@ -133,6 +154,6 @@ def look_at_run(notes: Notes, connection: Redis, project: Project) -> None:
     if run.state == "cancelled":
         notes.warn(told, f"`oneshot prelabel --project {project.id}` goes on with it")
     elif run.state == "failed":
-        notes.wrong(f"{told}: {run.reason}", "do what it says, then start it again on the status page")
+        notes.wrong(f"{told}: {run.reason}", _RUN_AGAIN)
     else:
         notes.well(told)

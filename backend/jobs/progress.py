@@ -189,6 +189,11 @@ class Progress:
             before, *_ = pipe.execute()
         return cast("bytes | None", before) != digest.encode()
 
+    def is_set_up(self, project_id: int) -> bool:
+        """Whether Label Studio has shown the project's label config to a web process that uses this Redis."""
+        with redis_errors():
+            return bool(self._connection.hexists(ProjectKeys(project_id).project, "config"))
+
     def project(self, project_id: int) -> ProjectProgress:
         """Give what is known of a project; all None where it is not known."""
         with redis_errors(), self._connection.pipeline(transaction=False) as pipe:

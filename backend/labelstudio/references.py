@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from backend.labelstudio.errors import FetchRefusedError, RegionError, RleError
 from backend.labelstudio.label_config import Control, all_labels
-from backend.labelstudio.regions import MaskRegion, is_merged, mask_regions
+from backend.labelstudio.regions import MaskRegion, drawn_regions, is_merged, mask_regions, same_regions
 from backend.labelstudio.task_data import image_address
 
+_MOST_OLD_LABELS = 3
 _LOOKED_ON = 200  # annotations without a new label, before labels from tasks' data are given up
 
 
@@ -100,7 +101,8 @@ class PickedReferences:
 
     Attributes:
         by_label: the references; empty when there is none.
-        refusals: one sentence for each annotation that a person made and that could not serve.
+        refusals: one sentence for each annotation that a person made and that could not serve, or could not
+            for one of its labels.
         reason: why there is no reference, for a person to read; empty when there is one.
         more: further references, from annotations with a star.
     """
@@ -126,8 +128,9 @@ def pick_references(
 ) -> PickedReferences:
     """For each label the first annotation that a person made; a ground-truth star wins.
 
-    Cancelled annotations, accepted predictions without a star and empty masks do not count. Where tasks have
-    several images, a label's reference is on one of them: the first that it was drawn on.
+    Cancelled annotations, accepted predictions without a star and empty masks do not count. A region with
+    several labels teaches the first of them: predictions have one. Where tasks have several images, a label's
+    reference is on one of them: the first that it was drawn on.
 
     Args:
         annotations: those of the project.
@@ -145,7 +148,7 @@ def pick_references(
         search.complete_with(review, usable=review.id not in passed_over)
     in_order = [*all_labels(search.controls), *search.picked]
     picked = {label: search.picked[label] for label in in_order if label in search.picked}
-    refusals = tuple(search.refusals.values())
+    refusals = (*search.refusals.values(), *search.told_of_labels())
     reason = "" if picked else _reason(refusals, search.controls)
     return PickedReferences(picked, refusals, reason, tuple(search.more))
 
@@ -162,6 +165,8 @@ class _Search:
     starred: Counter[str] = field(default_factory=Counter)
     more: list[PickedReference] = field(default_factory=list)
     refusals: dict[int, str] = field(default_factory=dict)
+    second_labels: dict[str, str] = field(default_factory=dict)  # the first example of each
+    old_labels: dict[str, str] = field(default_factory=dict)  # the same
 
     @property
     def is_over(self) -> bool:
@@ -177,6 +182,8 @@ class _Search:
     def look_at(self, annotation: Annotation, *, usable: bool) -> None:
         self.stars_left -= annotation.ground_truth
         self.without_news += 1
+        if usable:
+            self._note_labels(annotation)
         for label in all_labels(self.controls, annotation.task_data) if usable else ():
             if self._is_settled(label, annotation.ground_truth):
                 continue
@@ -194,19 +201,48 @@ class _Search:
 
     def complete_with(self, review: Annotation, *, usable: bool) -> None:
         """Let a review teach the labels that nothing else teaches."""
+        if usable:
+            self._note_labels(review)
         for label in all_labels(self.controls, review.task_data) if usable else ():
             reference = None if label in self.picked else self._reference(review, label, whole=False)
             if reference is not None:
                 self.picked[label] = reference
+
+    def told_of_labels(self) -> Iterable[str]:
+        """Why labels have no reference that somebody painted: they were second ones, or had another name."""
+        lacking = [label for label in all_labels(self.controls) if label not in self.picked]
+        yield from (told for label, told in self.second_labels.items() if label not in self.picked)
+        if self.old_labels and (lacking or not self.picked):
+            yield (
+                f"{', '.join(self.old_labels.values())}, which the label config no longer has (an alias "
+                "counts as the name): paint one object with a label of the config, or give the label its "
+                "old name back, as an alias"
+            )
+
+    def _note_labels(self, annotation: Annotation) -> None:
+        where = f"annotation {annotation.id} of task {annotation.task_id}"
+        known = all_labels(self.controls, annotation.task_data)
+        for thing in same_regions(drawn_regions(annotation.result, self.controls)):
+            labels = [label for label in known if any(label in each.labels for each in thing)]
+            for label in labels[1:]:
+                has = f"a region has the labels {' and '.join(map(repr, labels))}"
+                told = f"for {label!r}: {has}; a prediction has one label, so it teaches {labels[0]!r} alone"
+                self.second_labels.setdefault(label, f"{where} {told}")
+            old = "" if labels else thing[0].labels[0]
+            if old and len(self.old_labels) < _MOST_OLD_LABELS:
+                self.old_labels.setdefault(old, f"{where} has the label {old!r}")
 
     def _reference(self, annotation: Annotation, label: str, *, whole: bool) -> PickedReference | None:
         """Give what the annotation shows of the label, on the first image on which that can serve.
 
         *whole*: with what was left as it was predicted.
         """
+        known = all_labels(self.controls, annotation.task_data)
         for drawn in _by_image(annotation.result):
             try:
-                if regions := mask_regions(drawn, self.controls, labels=[label], predicted=whole):
+                if regions := mask_regions(
+                    drawn, self.controls, labels=[label], known=known, predicted=whole
+                ):
                     return _picked(annotation, label, regions)
             except (RegionError, RleError, FetchRefusedError) as exc:
                 told = f"annotation {annotation.id} of task {annotation.task_id}: {exc}"

@@ -164,6 +164,27 @@ def _each_drawn(
                 yield DrawnRegion(control, labels, region)
 
 
+def same_regions(drawn: Iterable[DrawnRegion]) -> list[list[DrawnRegion]]:
+    """The things in the order of *drawn*; one comes once for each Labels control that it has labels of."""
+    things: dict[int, list[DrawnRegion]] = {}
+    for each in drawn:
+        things.setdefault(id(each.region), []).append(each)
+    return list(things.values())
+
+
+def with_one_label(drawn: Iterable[DrawnRegion], known: Sequence[str]) -> Iterator[DrawnRegion]:
+    """Each thing once, with the first of its labels: as a prediction would have it.
+
+    Args:
+        drawn: as ``drawn_regions`` gives them.
+        known: all labels in the label config's order; a thing with none of them stays as it is.
+    """
+    for thing in same_regions(drawn):
+        label = next((label for label in known if any(label in each.labels for each in thing)), None)
+        first = next((each for each in thing if label in each.labels), thing[0])
+        yield first if label is None else replace(first, labels=(label,))
+
+
 def is_merged(region: Mapping[str, Any]) -> bool:
     """Whether a region, of a prediction or of what a person made of it, holds many things in one mask."""
     meta = region.get("meta")
@@ -176,16 +197,18 @@ def mask_regions(
     controls: Iterable[Control],
     *,
     labels: Sequence[str],
+    known: Sequence[str] = (),
     predicted: bool = False,
 ) -> list[MaskRegion]:
     """The non-empty things in *result* that were drawn with one of *controls*, with these labels.
 
-    A thing with several labels comes once for each.
+    A thing with several labels counts for the first of them only.
 
     Args:
         result: the annotation's ``result``.
         controls: of the label config.
         labels: the labels that are looked for.
+        known: all labels, in the label config's order; none: *labels* are all of them.
         predicted: regions as the model predicted them, too; else only what a person drew or changed.
 
     Raises:
@@ -193,11 +216,10 @@ def mask_regions(
         RleError: one of them cannot be decoded.
     """
     found = []
-    for drawn in drawn_regions(result, controls, predicted=predicted):
-        names = [label for label in labels if label in drawn.labels]
-        mask = drawn.mask() if names else None
+    for drawn in with_one_label(drawn_regions(result, controls, predicted=predicted), known or labels):
+        mask = drawn.mask() if drawn.labels[0] in labels else None
         if mask is not None and mask.any():
-            found += [MaskRegion(name, mask, drawn.id, drawn.control, drawn.item) for name in names]
+            found.append(MaskRegion(drawn.labels[0], mask, drawn.id, drawn.control, drawn.item))
     return found
 
 

@@ -22,11 +22,11 @@ from backend.labelstudio.errors import (
 )
 from backend.labelstudio.fetch import ImageFetcher
 from backend.labelstudio.images import DecodedImage
-from backend.labelstudio.label_config import Control, Place
+from backend.labelstudio.label_config import Control, Place, all_labels
 from backend.labelstudio.origin import OUR_VERSIONS
 from backend.labelstudio.outputs import SearchedImage
 from backend.labelstudio.references import Annotation
-from backend.labelstudio.regions import DrawnRegion, drawn_regions, is_merged
+from backend.labelstudio.regions import DrawnRegion, drawn_regions, is_merged, with_one_label
 from backend.labelstudio.task_data import image_address
 from backend.vision.boxed import thing_inside
 from backend.vision.learned import FORMAT
@@ -213,12 +213,13 @@ def things(
 
 
 def drawn_things(annotation: Annotation, controls: Sequence[Control], place: Place) -> Iterator[DrawnRegion]:
-    """Give the regions on an image, each of which shows one thing.
+    """Give the regions on an image, each of which shows one thing, with one label as predictions have it.
 
     Raises:
         RegionError: one of them shows many, or the number of its image is none.
     """
-    for region in drawn_regions(annotation.result, controls, predicted=True):
+    known = all_labels(controls, annotation.task_data)
+    for region in with_one_label(drawn_regions(annotation.result, controls, predicted=True), known):
         if region.place != place:
             continue
         if is_merged(region.region):

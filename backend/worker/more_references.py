@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from backend.labelstudio.errors import FetchRefusedError, RegionError, RleError
-from backend.labelstudio.label_config import Control
+from backend.labelstudio.label_config import Control, all_labels
 from backend.labelstudio.references import Annotation, PickedReference
-from backend.labelstudio.regions import drawn_regions
+from backend.labelstudio.regions import drawn_regions, with_one_label
 from backend.labelstudio.task_data import image_address
 from backend.vision.coverage import chosen
 from backend.vision.reference import Reference
@@ -107,9 +107,10 @@ def of_review(
 def _first_item(review: Annotation, one_shot: PickedReference, controls: Sequence[Control]) -> int | None:
     """Give the number of the first image with the label, of those that the one shot's Image shows."""
     to_name, label = one_shot.control.to_name, one_shot.label
+    drawn = drawn_regions(review.result, controls, predicted=True)
     on_it = (
         each
-        for each in drawn_regions(review.result, controls, predicted=True)
+        for each in with_one_label(drawn, all_labels(controls, review.task_data))
         if each.control.to_name == to_name and label in each.labels
     )
     return next((each.item for each in on_it), 0 if one_shot.control.image_list else None)

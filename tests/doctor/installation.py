@@ -64,7 +64,8 @@ class Installation:
         self.fake.model_version = "oneshot"
 
     def sync(self) -> None:
-        """Note on the queue what a sync finds."""
+        """Note on the queue what Label Studio shows our web process, and what a sync finds."""
+        Progress(self.connection).set_config(PROJECT, "digest")
         notes = [ReferenceNote("Coin", 1, 1, 1)]
         Progress(self.connection).set_generation(PROJECT, self.version(), notes)
 

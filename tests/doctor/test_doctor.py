@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rq.suspension import suspend
 
@@ -18,7 +19,7 @@ from backend.labelstudio.webhooks import webhook_settings
 from tests.doctor.installation import Installation, checks, only
 from tests.labelstudio.loopback import Answer, loopback
 from tests.worker.conftest import disc_mask
-from tests.worker.fake_label_studio import LABEL_CONFIG, PROJECT
+from tests.worker.fake_label_studio import LABEL_CONFIG, PROJECT, png
 
 OTHER_CONFIG = """<View><Text name="t" value="$t"/>
   <Choices name="c" toName="t"><Choice value="a"/></Choices></View>"""
@@ -110,6 +111,10 @@ BROKEN: dict[str, tuple[str, str, Break]] = {
     "annotations of no use": (
         "reference", "nothing that can serve",
         lambda it: it.fake.annotations[1][0]["result"][0].update(image_rotation=90),
+    ),
+    "the reference's label renamed": (
+        "reference", "annotation 1 of task 1 has the label 'Coin', which the label config no longer has",
+        lambda it: setattr(it.fake, "label_config", LABEL_CONFIG.replace("Coin", "Penny")),
     ),
     "no worker": ("workers", "no worker is running", lambda it: it.end_workers()),
     "workers suspended": ("workers", "suspended", lambda it: suspend(it.connection)),
@@ -322,6 +327,77 @@ def exclude(installation: Installation, annotation_id: int) -> None:
     installation.connect()
 
 
+def test_a_reference_that_cannot_serve_is_passed_over_for_the_next_as_the_workers_do(
+    installation: Installation,
+) -> None:
+    """What the doctor says to do, to paint a mask on another image, was done: all is well."""
+    installation.fake.annotate(2, disc_mask())
+    installation.fake.tasks[1]["image"] = "/data/upload/7/no.png"
+    exclude(installation, 1)  # as a worker has it that found its image gone
+    installation.connection.delete(ProjectKeys(PROJECT).excluded)
+
+    findings = installation.examine()
+
+    assert checks(findings, "wrong") == []
+    told = {each.state: each.what for each in findings if each.check == "reference"}
+    assert told["ok"].startswith("Coin: annotation 2 of task 2")
+    assert "annotation 1 of task 1: its image cannot be used" in told["warning"]
+
+
+def test_a_reference_whose_mask_does_not_fit_its_image_is_all_that_is_wrong(
+    installation: Installation,
+) -> None:
+    """Not what follows from it, that the project has no generation."""
+    installation.fake.files["/data/upload/7/1.png"] = png(np.zeros((20, 20, 3), np.uint8))
+    Progress(installation.connection).set_no_reference(PROJECT, "annotation 1 of task 1 cannot serve: no")
+    installation.connect(model_version="oneshot-tiny-noref")
+
+    found = only(installation.examine(), "wrong")
+
+    assert (found.check, "its image of (20, 20)" in found.what) == ("reference", True)
+
+
+def test_a_generation_that_was_made_before_its_image_was_gone_is_still_current(
+    installation: Installation,
+) -> None:
+    """A worker that has it goes on with it: to run again would change nothing."""
+    del installation.fake.files["/data/upload/7/1.png"]
+
+    assert only(installation.examine(), "wrong").check == "reference"
+
+
+def test_an_image_that_cannot_be_had_now_is_no_reason_to_pass_its_mask_over(
+    installation: Installation,
+) -> None:
+    installation.fake.broken = lambda path: 503 if path == "/data/upload/7/1.png" else None
+
+    findings = installation.examine()
+
+    found = only(findings, "wrong")
+    assert (found.check, "try again" in found.to_do) == ("reference", True)
+
+
+@pytest.mark.parametrize("state", ["wrong", "warning"])
+def test_what_the_workers_refuse_for_reasons_of_their_own_is_told(
+    installation: Installation, state: str
+) -> None:
+    """The doctor opens no network: to run again would change nothing."""
+    refusal = "annotation 1 of task 1 cannot serve: its mask covers no cell"
+    version, progress = installation.version(), Progress(installation.connection)
+    if state == "wrong":
+        progress.set_no_reference(PROJECT, refusal)
+        installation.connect(model_version=f"{version.rpartition('-')[0]}-noref")
+    else:
+        progress.set_generation(PROJECT, f"{version[:-3]}abc", [], refusals=[refusal])
+        installation.connect(model_version=f"{version[:-3]}abc")
+
+    findings = installation.examine()
+
+    (found,) = [each for each in findings if each.check == "versions" and each.state == state]
+    assert refusal in found.what
+    assert "prelabel" not in found.to_do
+
+
 def test_some_broken_images_are_a_warning(installation: Installation) -> None:
     installation.fake.files["/data/upload/7/2.png"] = b"<svg/>"
 
@@ -377,6 +453,30 @@ def test_a_project_that_shows_other_predictions_is_a_warning(installation: Insta
     assert any("shows the predictions of 'oneshot-tiny-old'" in each.what for each in installation.examine())
 
 
+def test_a_web_process_on_another_redis_is_the_cause_that_is_named(installation: Installation) -> None:
+    """To ask for the backends had Label Studio call it just now, and our Redis knows nothing of that."""
+    none = f"{installation.version().rpartition('-')[0]}-noref"
+    installation.connection.flushall()
+    installation.start_worker()
+    installation.connect(model_version=none)
+
+    findings = installation.examine()
+
+    found = only(findings, "wrong")
+    assert found.check == "shared queue"
+    assert "another Redis" in found.what
+    assert "REDIS_URL" in found.to_do
+    assert only(findings, "not checked").check == "versions"
+
+
+def test_of_a_doctor_on_another_redis_that_is_told_before_it_misses_the_workers(
+    installation: Installation,
+) -> None:
+    installation.connection.flushall()
+
+    assert checks(installation.examine(), "wrong")[:2] == ["shared queue", "workers"]
+
+
 def test_a_sync_that_waits_explains_versions_that_differ(installation: Installation) -> None:
     installation.change(oneshot_max_instances=7)
     JobQueue(installation.connection).enqueue_sync(PROJECT)
@@ -393,6 +493,13 @@ def test_failed_tasks_are_told_by_reason(installation: Installation) -> None:
     progress.record(PROJECT, version, TaskProgress(2, "failed", reason="image gone"))
 
     assert any("1 failed: image gone" in finding.what for finding in installation.examine())
+
+
+def test_after_a_sync_that_failed_a_run_is_what_begins_another_one(installation: Installation) -> None:
+    """Not every annotation does: of reviews only those that are to be learned from."""
+    Progress(installation.connection).set_error(PROJECT, "no")
+
+    assert "press Run on the status page" in only(installation.examine(), "wrong").to_do
 
 
 def test_a_queue_that_nobody_serves(installation: Installation) -> None:
@@ -450,6 +557,16 @@ def test_a_backend_that_is_down(installation: Installation) -> None:
     installation.connect(f"http://127.0.0.1:{free_port()}", state="DI", readable_state="Disconnected")
 
     assert "start `oneshot web` there" in only(installation.examine(), "wrong").to_do
+
+
+@pytest.mark.parametrize("name", [name for name, (check, *_) in BROKEN.items() if check == "webhook"])
+def test_whatever_is_wrong_with_the_webhook_a_sync_mends_it(installation: Installation, name: str) -> None:
+    """To open the project queues none within ten minutes of the last one: a run begins with one at once."""
+    BROKEN[name][-1](installation)
+
+    found = only(installation.examine(), "wrong")
+
+    assert found.to_do.startswith(f"run `oneshot prelabel --project {PROJECT}`: ")
 
 
 def test_misspelt_settings_are_told(installation: Installation) -> None:

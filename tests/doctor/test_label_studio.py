@@ -94,16 +94,30 @@ def test_a_healthy_installation_is_well(patient: Patient) -> None:
     assert "agree on oneshot-tiny-" in next(x for x in findings["ok"] if x["check"] == "versions")["what"]
 
 
-def test_a_webhook_that_is_switched_off(patient: Patient) -> None:
+@pytest.mark.parametrize(("method", "change"), [("PATCH", {"is_active": False}), ("DELETE", None)])
+def test_a_webhook_that_is_switched_off_or_gone(
+    patient: Patient, method: str, change: dict[str, bool] | None
+) -> None:
+    """What the doctor says to do is done, and all is well."""
     webhook = patient.annotator.webhooks(patient.project)[0]
-    path = f"/api/webhooks/{webhook['id']}/"
-    patient.annotator.request("PATCH", path, json={"is_active": False})
+    patient.annotator.request(method, f"/api/webhooks/{webhook['id']}/", json=change)
 
     status, findings = patient.examine()
+    command = [str(ONESHOT), "prelabel", "--project", str(patient.project)]
+    subprocess.run(command, env=patient.environment, capture_output=True, timeout=120, check=True)
+    after, mended = patient.examine()
 
-    patient.annotator.request("PATCH", path, json={"is_active": True})
     assert status == 1
     assert [each["check"] for each in findings["wrong"]] == ["webhook"]
+    assert " ".join(["oneshot", *command[1:]]) in findings["wrong"][0]["to_do"]
+    assert (after, mended["wrong"]) == (0, [])
+
+
+def test_a_web_process_on_another_redis(processes: Processes, patient: Patient) -> None:
+    """Label Studio has called it just now, of which this Redis knows nothing."""
+    _, findings = patient.examine(REDIS_URL=start_valkey(processes))
+
+    assert [each["check"] for each in findings["wrong"]] == ["shared queue", "workers"]
 
 
 def test_a_token_that_is_not_valid(patient: Patient) -> None:

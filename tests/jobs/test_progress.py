@@ -83,6 +83,16 @@ def test_a_changed_label_config_is_noticed_once(progress: Progress) -> None:
     assert [progress.set_config(7, digest) for digest in ("a", "a", "b", "b")] == [True, False, True, False]
 
 
+def test_whether_a_web_process_was_ever_asked_about_a_project_is_known(progress: Progress) -> None:
+    """A sync alone does not say so: whoever asks for it may be on another Redis than the web process."""
+    progress.set_no_reference(7, "none")
+    before = progress.is_set_up(7)
+
+    progress.set_config(7, "a")
+
+    assert (before, progress.is_set_up(7)) == (False, True)
+
+
 def test_the_counts_follow_the_tasks(progress: Progress, queue: JobQueue) -> None:
     progress.set_generation(7, "v1", [COIN])
     queue.enqueue_tasks(7, "v1", [1, 2, 3])

@@ -90,6 +90,41 @@ def test_every_region_of_the_label_is_an_instance() -> None:
     assert len(references.by_label["Nut"].masks) == 1
 
 
+def _two_labels(*labels: str) -> dict[str, Any]:
+    region = _region()
+    return {**region, "value": {**region["value"], "brushlabels": list(labels)}}
+
+
+def test_a_region_with_two_labels_teaches_the_first_and_the_other_ones_lack_is_told() -> None:
+    """Both from one mask would compete for each object, and one of them win all."""
+    stored = Stored([_annotation(5, _two_labels("Nut", "Coin")), _annotation(6, _two_labels("Coin", "Nut"))])
+
+    found = pick_references(stored, [CONTROL])
+
+    assert {label: each.annotation_id for label, each in found.by_label.items()} == {"Coin": 5}
+    (told,) = found.refusals
+    assert told.startswith("annotation 5 of task 105 for 'Nut': a region has the labels 'Coin' and 'Nut'; ")
+    assert told.endswith("so it teaches 'Coin' alone")
+
+
+def test_a_second_label_that_has_a_reference_of_its_own_is_no_matter() -> None:
+    found = pick_references(
+        Stored([_annotation(1, _two_labels("Coin", "Nut")), _annotation(2, _region("Nut"))]), [CONTROL]
+    )
+
+    assert {label: each.annotation_id for label, each in found.by_label.items()} == {"Coin": 1, "Nut": 2}
+    assert found.refusals == ()
+
+
+def test_a_second_label_in_a_review_is_no_reference_either() -> None:
+    review = _annotation(2, _two_labels("Coin", "Nut"), parent_prediction=9)
+
+    found = pick_references(Stored([_annotation(1, _region())]), [CONTROL], reviews=[review])
+
+    assert list(found.by_label) == ["Coin"]
+    assert found.refusals[0].startswith("annotation 2 of task 102 for 'Nut': ")
+
+
 def test_each_label_has_the_first_annotation_that_shows_it() -> None:
     """In the config's order, whatever the order of the annotations."""
     picked = _picked(_annotation(1, _region("Nut")), _annotation(2, _region("Coin")))
@@ -158,6 +193,43 @@ def test_without_annotations_the_reason_says_what_to_paint() -> None:
     assert (
         "paint one object with the brush 'brush' (Coin, Nut)" in pick_references(Stored([]), [CONTROL]).reason
     )
+
+
+def test_labels_that_the_label_config_no_longer_has_are_told_with_an_example_of_each() -> None:
+    """They were renamed, or given an alias: people see masks, and wonder. Of thousands a few will do."""
+    annotations = [
+        _annotation(number, _region(label))
+        for number, label in enumerate(["Penny", "Penny", "Bolt", "Penny", "Screw", "Cog", "Gear"], start=1)
+    ]
+
+    reason = pick_references(Stored(annotations), [CONTROL]).reason
+
+    assert reason == (
+        "annotation 1 of task 101 has the label 'Penny', annotation 3 of task 103 has the label 'Bolt', "
+        "annotation 5 of task 105 has the label 'Screw', which the label config no longer has (an alias "
+        "counts as the name): paint one object with a label of the config, or give the label its old name "
+        "back, as an alias"
+    )
+
+
+@pytest.mark.parametrize(("later", "told"), [("Coin", True), ("Nut", False)])
+def test_a_label_of_old_is_told_as_long_as_one_of_the_config_has_no_reference(
+    later: str, *, told: bool
+) -> None:
+    """Then that may be its new name; else it was given up."""
+    stored = Stored([_annotation(1, _region("Penny"), _region("Coin")), _annotation(2, _region(later))])
+
+    refusals = pick_references(stored, [CONTROL]).refusals
+
+    assert [each.startswith("annotation 1 of task 101 has the label 'Penny'") for each in refusals] == (
+        [True] if told else []
+    )
+
+
+def test_a_label_of_old_beside_one_of_now_is_no_matter() -> None:
+    found = pick_references(Stored([_annotation(1, _two_labels("Penny", "Coin"))]), [CONTROL])
+
+    assert (list(found.by_label), found.refusals) == (["Coin"], ())
 
 
 def test_annotations_that_turned_out_useless_are_passed_over() -> None:

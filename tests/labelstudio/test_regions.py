@@ -75,13 +75,13 @@ def test_a_prediction_that_a_person_changed_counts() -> None:
     assert len(mask_regions([region(origin="prediction-changed")], [CONTROL], labels=CONTROL.labels)) == 1
 
 
-def test_a_region_with_two_labels_comes_once_for_each() -> None:
-    assert [
-        found.label for found in mask_regions([region(MASK, "Nut", "Coin")], [CONTROL], labels=CONTROL.labels)
-    ] == ["Coin", "Nut"]
-    assert [
-        found.label for found in mask_regions([region(MASK, "Nut", "Coin")], [CONTROL], labels=["Nut"])
-    ] == ["Nut"]
+def test_a_region_with_two_labels_counts_for_the_first_in_the_label_configs_order() -> None:
+    both = region(MASK, "Nut", "Coin")
+
+    found = mask_regions([both], [CONTROL], labels=CONTROL.labels)
+
+    assert [each.label for each in found] == ["Coin"]
+    assert mask_regions([both], [CONTROL], labels=["Nut"], known=CONTROL.labels) == []
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,20 @@ def test_a_region_with_generic_labels_is_two_results_with_one_id() -> None:
     assert (found.label, found.region_id, found.control) == ("Nut", "painted01", LABELLED)
     assert np.array_equal(found.mask, MASK)
     assert mask_regions([shape], [LABELLED], labels=LABELLED.labels) == []
+
+
+def test_a_region_with_labels_of_two_controls_is_one_thing_with_the_first_label() -> None:
+    """One polygon for both; the order of the results does not matter."""
+    shape = region(type="polygon", from_name="outline", value=CORNERS)
+    nut, old = (
+        region(type="labels", from_name=name, value={**CORNERS, "labels": [label]})
+        for name, label in (("what", "Nut"), ("state", "Old"))
+    )
+    state = Control("outline", "photo", "image", ("Old", "New"), "polygon", labels_name="state")
+
+    found = mask_regions([old, shape, nut], [LABELLED, state], labels=["Coin", "Nut", "Old", "New"])
+
+    assert [(each.label, each.control) for each in found] == [("Nut", LABELLED)]
 
 
 def test_a_prediction_with_generic_labels_is_two_results_with_one_id() -> None:

@@ -91,6 +91,17 @@ def test_a_deleted_region_that_was_painted_anew_is_redrawn_if_it_is_alike() -> N
     ]
 
 
+def test_a_second_label_that_a_person_gave_is_added_and_the_first_is_kept() -> None:
+    """It was work, and no prediction would have spared it."""
+    before = predicted(("Coin", box(0, 4)))
+    both = {**before[0], "value": {**before[0]["value"], "brushlabels": ["Coin", "Nut"]}}
+
+    assert outcomes(before, [both]) == [
+        ("Coin", "kept", "predicted-0", 1),
+        ("Nut", "added", "predicted-0", None),
+    ]
+
+
 def test_anew_painted_regions_are_paired_for_the_largest_sum() -> None:
     """The best pair alone (1-6 with 1-5: 0.8) would leave the two others without a partner."""
     before = predicted(("Coin", box(0, 4)), ("Coin", box(1, 6)))

@@ -158,6 +158,14 @@ def test_what_was_left_and_what_was_drawn_are_things_of_their_labels() -> None:
     }
 
 
+def test_a_thing_with_two_labels_shows_the_first_alone() -> None:
+    """A prediction would have one, so that the other would be missing for ever."""
+    drawn = painted()
+    drawn["value"]["brushlabels"] = ["Nut", "Coin"]
+
+    assert list(shown(review(drawn), [BRUSH])) == ["Coin"]
+
+
 def test_a_thing_in_several_parts_is_one() -> None:
     """As polygons it was predicted in two."""
     outline = Control("outline", "image", "image", ("Coin",), "polygon")
