@@ -100,7 +100,7 @@ class ProjectKeys:
 
     @property
     def wishes(self) -> str:
-        """Hash: count, asked, pin, pin_before, pinned_over, missing, uncounted: wishes for the generations."""
+        """Hash: count, asked, pin, pin_before, pinned_over, missing, uncounted: what people want of them."""
         return f"oneshot:wishes:{self.project_id}"
 
     @property
