@@ -28,15 +28,18 @@ def version(full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJob
     return found
 
 
-def learning(*, first: Callable[[], object], steps: int = 3) -> tuple[Learn, list[int]]:
-    """A way to learn that takes some steps, *first* before them; and the steps that it has taken."""
+def learning(
+    *, first: Callable[[], object] = lambda: None, last: Callable[[], object] = lambda: None
+) -> tuple[Learn, list[int]]:
+    """A way to learn in three steps, with something before and after them; and the steps it has taken."""
     taken: list[int] = []
 
     def learn(*_: object, step: Callable[[], object], **__: object) -> Learned:
         first()
-        for number in range(steps):
+        for number in range(3):
             step()
             taken.append(number)
+        last()
         return NOTHING
 
     return learn, taken
@@ -54,12 +57,17 @@ def test_what_somebody_opens_is_predicted_amid_learning(
     full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs, version: str
 ) -> None:
     opened = fake.add_task(disc())
-    learn, taken = learning(first=lambda: somebody_opens(full_context, version, opened))
+    predicted: list[int] = []
+    learn, taken = learning(
+        first=lambda: somebody_opens(full_context, version, opened),
+        last=lambda: predicted.extend(fake.predicted()),
+    )
 
-    run_jobs(jobs=1, learn=learn)  # the sync, and no job besides
+    run_jobs(learn=learn)
 
     assert taken == [0, 1, 2]
-    assert opened in fake.predicted()
+    assert opened in predicted
+    assert fake.predicted().count(opened) == 1
     assert waiting(full_context, OPENED_QUEUE) == []
     assert full_context.connection.keys("rq:job:opened*") == []
 
@@ -71,13 +79,18 @@ def test_what_cannot_be_predicted_amid_learning_waits_for_its_turn(
     opened = fake.add_task(disc())
     address = fake.tasks[opened]["image"]
     fake.broken = lambda path: 503 if path == address else None
-    learn, taken = learning(first=lambda: somebody_opens(full_context, version, opened))
+    found: list[Any] = []
 
-    run_jobs(jobs=1, learn=learn)
+    def look() -> None:
+        found.append(sum(address in each for each in fake.requests))
+        found.append([each["task_ids"] for each in waiting(full_context, OPENED_QUEUE)])
+
+    learn, taken = learning(first=lambda: somebody_opens(full_context, version, opened), last=look)
+
+    run_jobs(learn=learn)
 
     assert taken == [0, 1, 2]
-    assert sum(address in each for each in fake.requests) == 1
-    assert [each["task_ids"] for each in waiting(full_context, OPENED_QUEUE)] == [[opened]]
+    assert found == [1, [[opened]]]
 
 
 def test_a_worker_that_is_asked_to_stop_gives_the_sync_back(
@@ -86,10 +99,10 @@ def test_a_worker_that_is_asked_to_stop_gives_the_sync_back(
     """At its next step; another worker, or this one when it is started again, begins anew."""
     learn, taken = learning(first=lambda: os.kill(os.getpid(), signal.SIGTERM))
 
-    run_jobs(jobs=1, learn=learn)
+    run_jobs(learn=learn)
 
     assert taken == []
-    assert waiting(full_context, SYNC_QUEUE) == [{"project_id": PROJECT}]
-    again, taken = learning(first=lambda: None)
+    assert {"project_id": PROJECT} in waiting(full_context, SYNC_QUEUE)
+    again, taken = learning()
     assert run_jobs(learn=again)["model_version"] == version
     assert taken == [0, 1, 2]
