@@ -42,6 +42,20 @@ def test_without_a_project_only_what_all_share_is_looked_at(installation: Instal
     assert "webhook" not in {finding.check for finding in findings}
 
 
+def test_that_an_address_is_allowed_is_not_called_a_connection(installation: Installation) -> None:
+    """Label Studio looks at the address alone: nothing need listen there."""
+    told = {each.check: each.what for each in installation.examine(None)}
+    of_project = {each.check: each.what for each in installation.examine()}
+
+    assert told["backend address"] == (
+        "Label Studio's settings allow ML backends at private addresses; whether one answers was not tried"
+    )
+    assert "events to private addresses" in told["events' address"]
+    assert of_project["events' address"] == (
+        "Label Studio's settings allow events to http://oneshot.example:9090/webhook"
+    )
+
+
 def test_nothing_is_changed(installation: Installation) -> None:
     before = set(installation.connection.keys())
 
