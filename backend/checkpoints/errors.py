@@ -8,6 +8,8 @@ CheckpointError
 └── UnusableDeviceError
 """
 
+MAKE_ANEW = "Run `oneshot checkpoints fetch`, which makes it anew"  # for a broken file of MobileSAM
+
 
 class CheckpointError(Exception):
     """A checkpoint cannot be had or cannot be opened."""

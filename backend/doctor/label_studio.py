@@ -18,9 +18,9 @@ from backend.labelstudio.webhooks import webhook_settings
 from backend.settings import Settings
 
 SOMEWHERE_PRIVATE = "http://127.0.0.1:9090"
-_SWITCHES: dict[Connection, tuple[str, str]] = {
-    "backend": ("ML_BLOCK_LOCAL_IP", "connects no backend at"),
-    "webhook": ("SSRF_PROTECTION_ENABLED", "silently drops events to"),
+_SWITCHES: dict[Connection, tuple[str, str, str]] = {
+    "backend": ("ML_BLOCK_LOCAL_IP", "connects no backend at", "ML backends at"),
+    "webhook": ("SSRF_PROTECTION_ENABLED", "silently drops events to", "events to"),
 }
 _ANNOTATION_EVENTS = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"})
 _MOST_SHOWN = 10
@@ -107,13 +107,16 @@ def look_at_backends(
 def look_at_addresses(
     notes: Notes, client: LabelStudio, kind: Connection, backends: Sequence[MlBackend]
 ) -> None:
-    """Whether Label Studio connects to our web process; without *backends*, to private addresses at all."""
-    variable, does = _SWITCHES[kind]
+    """Whether Label Studio may call our web process; without *backends*, private addresses at all."""
+    variable, does, allowed = _SWITCHES[kind]
     suffix = "/webhook" if kind == "webhook" else ""
     for url in [backend.url for backend in backends] or [SOMEWHERE_PRIVATE]:
         refusal = client.refusal(kind, url + suffix)
-        if refusal is None:
-            notes.well(f"Label Studio connects to {url + suffix}")
+        if refusal is None and backends:
+            notes.well(f"Label Studio's settings allow {allowed} {url + suffix}")
+        elif refusal is None:
+            untried = "whether one answers was not tried"
+            notes.well(f"Label Studio's settings allow {allowed} private addresses; {untried}")
         elif "resolve" in refusal and "reserved" not in refusal:
             notes.wrong(
                 f"Label Studio does not know the host of {url}: {refusal}",

@@ -1,5 +1,6 @@
 """What a person should know before trusting a project's predictions, in sentences."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 _MOST_NAMED = 10
 _MOST_LIMITS = 3
 _MOST_PASSED_OVER = 3
+_ONLY_POLYGONS = re.compile(
+    r"they became polygons of (?!.*one mask of all)"
+)  # as labelstudio.outputs says it
 
 
 def weak_references(references: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -71,9 +75,16 @@ def limited_searches(count: int, tasks: Iterable[Mapping[str, Any]]) -> list[str
     if not count:
         return []
     limits = Counter(limit.rstrip(".") for task in tasks for limit in task["limits"])
-    told = "; ".join(limit for limit, _ in limits.most_common(_MOST_LIMITS))
-    where = f"In {count} task{'' if count == 1 else 's'}"
-    return [f"{where} a bound was reached, so things may be missing or joined: {told}."]
+    redrawn = Counter({limit: times for limit, times in limits.items() if _ONLY_POLYGONS.search(limit)})
+    lossy, harmless = (
+        "; ".join(limit for limit, _ in some.most_common(_MOST_LIMITS))
+        for some in (limits - redrawn, redrawn)
+    )
+    where = f"In {count} task{'' if count == 1 else 's'} a bound was reached"
+    if not lossy and harmless:
+        return [f"{where}: {harmless}."]
+    more = f"; or are only drawn otherwise: {harmless}" if harmless else ""
+    return [f"{where}, so things may be missing or joined: {lossy}{more}."]
 
 
 def enumerated(names: Sequence[str]) -> str:

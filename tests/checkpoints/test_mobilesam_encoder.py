@@ -152,7 +152,7 @@ def test_a_damaged_file_of_weights_is_refused(tmp_path: Path) -> None:
     """With what to do about it, instead of an encoder with random weights."""
     (tmp_path / ENCODER).write_bytes(b"half")
 
-    with pytest.raises(UnusableCheckpointError, match=r"image encoder.*Delete it"):
+    with pytest.raises(UnusableCheckpointError, match=r"image encoder.*checkpoints fetch"):
         MobileSamEncoder(tmp_path / ENCODER, CPU)
 
 

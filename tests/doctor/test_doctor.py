@@ -42,6 +42,20 @@ def test_without_a_project_only_what_all_share_is_looked_at(installation: Instal
     assert "webhook" not in {finding.check for finding in findings}
 
 
+def test_that_an_address_is_allowed_is_not_called_a_connection(installation: Installation) -> None:
+    """Label Studio looks at the address alone: nothing need listen there."""
+    told = {each.check: each.what for each in installation.examine(None)}
+    of_project = {each.check: each.what for each in installation.examine()}
+
+    assert told["backend address"] == (
+        "Label Studio's settings allow ML backends at private addresses; whether one answers was not tried"
+    )
+    assert "events to private addresses" in told["events' address"]
+    assert of_project["events' address"] == (
+        "Label Studio's settings allow events to http://oneshot.example:9090/webhook"
+    )
+
+
 def test_nothing_is_changed(installation: Installation) -> None:
     before = set(installation.connection.keys())
 
@@ -576,10 +590,51 @@ def test_misspelt_settings_are_told(installation: Installation) -> None:
 
 
 def test_weights_that_are_cut_short_are_told(installation: Installation, tmp_path: Path) -> None:
+    """Of a folder that somebody has put there."""
     broken = tmp_path / "broken"
     shutil.copytree(installation.settings.oneshot_sam, broken)
-    weights = broken / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
+    cut_short(broken / "model.safetensors")
     installation.change(oneshot_sam=str(broken))
 
-    assert "weights" in checks(installation.examine(), "wrong")
+    (found,) = [each for each in installation.examine() if each.check == "weights"]
+
+    assert (found.state, found.to_do) == ("wrong", f"copy the checkpoint into {broken} again, whole")
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("file", ["encoder.safetensors", "decoder/model.safetensors"])
+def test_of_mobilesam_one_command_makes_broken_weights_anew(
+    installation: Installation, tmp_path: Path, weights: Path, file: str
+) -> None:
+    shutil.copytree(weights, tmp_path / weights.name)
+    cut_short(tmp_path / weights.name / file)
+    installation.change(oneshot_sam="mobilesam")
+
+    (found,) = [each for each in installation.examine() if each.check == "weights"]
+
+    assert found.state == "wrong"
+    assert found.to_do == "run `oneshot checkpoints fetch`, which replaces what is broken"
+    assert "Delete" not in found.what
+
+
+@pytest.mark.parametrize(
+    ("settings", "to_do"),
+    [
+        ({"oneshot_device": "cuda:63"}, "set ONESHOT_DEVICE to a device of this machine, or to auto"),
+        (
+            {"oneshot_device": "cpu", "oneshot_precision": "float16"},
+            "set ONESHOT_PRECISION to numbers that the device has, or to auto",
+        ),
+    ],
+)
+def test_what_the_machine_does_not_have_is_one_setting_to_correct(
+    installation: Installation, settings: dict[str, str], to_do: str
+) -> None:
+    installation.change(**settings)
+
+    assert only(installation.examine(), "wrong").to_do == to_do
+
+
+def cut_short(file: Path) -> None:
+    """Lose the end of a file."""
+    file.write_bytes(file.read_bytes()[:-100])

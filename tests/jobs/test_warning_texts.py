@@ -1,6 +1,8 @@
 """The warnings of the status page, word by word."""
 
 from backend.jobs.warning_texts import limited_searches, passed_over, small_references, weak_references
+from backend.labelstudio.label_config import Control
+from backend.labelstudio.outputs import OutputOptions, region_plan
 
 
 def test_without_a_weak_reference_there_is_no_warning() -> None:
@@ -39,6 +41,34 @@ def test_one_stopped_search_is_told_with_its_bound() -> None:
 
     assert warning == (
         "In 1 task a bound was reached, so things may be missing or joined: it ended after 300 places."
+    )
+
+
+POLYGONS = region_plan(
+    {"Coin": 3},
+    {"Coin": Control("brush", "photo", "image", ("Coin",))},
+    [Control("outline", "photo", "image", ("Coin",), "polygon")],
+    OutputOptions(max_regions=2),
+).limit
+ONE_MASK = region_plan(
+    {"Coin": 3}, {"Coin": Control("brush", "photo", "image", ("Coin",))}, [], OutputOptions(max_regions=2)
+).limit
+
+
+def test_where_things_only_became_polygons_nothing_is_missing() -> None:
+    assert limited_searches(2, [{"limits": [POLYGONS]}]) == [f"In 2 tasks a bound was reached: {POLYGONS}."]
+    assert limited_searches(1, [{"limits": [ONE_MASK]}]) == [
+        f"In 1 task a bound was reached, so things may be missing or joined: {ONE_MASK}."
+    ]
+
+
+def test_what_only_became_polygons_is_told_after_what_may_be_missing() -> None:
+    """Though it is more frequent."""
+    (warning,) = limited_searches(3, [{"limits": [POLYGONS]}, {"limits": [POLYGONS, "300 places"]}])
+
+    assert warning == (
+        "In 3 tasks a bound was reached, so things may be missing or joined: 300 places; or are only drawn "
+        f"otherwise: {POLYGONS}."
     )
 
 

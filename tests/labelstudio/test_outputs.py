@@ -9,7 +9,7 @@ import pytest
 from backend.labelstudio.label_config import Control
 from backend.labelstudio.outputs import OutputOptions, SearchedImage, region_plan, searched_images
 from backend.labelstudio.references import PickedReference
-from backend.labelstudio.regions import ScoredMask
+from backend.labelstudio.regions import ScoredMask, is_merged
 
 LABELS = ("Coin", "Nut")
 BRUSH = Control("brush", "photo", "image", LABELS)
@@ -138,6 +138,16 @@ def test_beyond_it_labels_with_polygons_get_them_and_the_others_one_mask() -> No
         "6 painted regions are more than ONESHOT_MAX_REGIONS allows (5), "
         "they became polygons of 'Coin' and one mask of all 'Nut'"
     )
+
+
+def test_of_several_labels_each_gets_a_mask_and_the_note_says_so() -> None:
+    """It is still read as that of a region with many things."""
+    plan = region_plan(
+        {"Coin": 4, "Nut": 3}, OUTPUTS, CONTROLS, OutputOptions(max_regions=5, beyond="merged")
+    )
+
+    assert plan.limit.endswith("they became one mask of all things for each of 'Coin', 'Nut'")
+    assert is_merged({"meta": {"text": [plan.limit]}})
 
 
 def test_polygons_whose_labels_come_from_the_task_serve_too_where_it_offers_the_label() -> None:
