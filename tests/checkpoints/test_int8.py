@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
@@ -91,7 +91,6 @@ def test_a_single_vector_is_a_row_of_many() -> None:
 
 
 @pytest.mark.parametrize("levels", LEVELS)
-@settings(deadline=None)
 @given(values=st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=40))
 def test_numbers_are_within_the_levels_and_worth_what_they_stand_for(
     levels: int, values: list[float]

@@ -88,7 +88,7 @@ def test_a_field_that_is_wrong_is_named(backend: Backend, path: str, body: Any, 
     assert backend.connection.keys() == []
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(POSTS), body=BODIES)
 def test_no_json_makes_the_web_process_fail(backend: Backend, path: str, body: Any) -> None:
     response = backend.client.post(path, json=body)
@@ -97,7 +97,7 @@ def test_no_json_makes_the_web_process_fail(backend: Backend, path: str, body: A
     assert isinstance(response.json, dict)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(POSTS), body=st.binary())
 def test_no_bytes_make_the_web_process_fail(backend: Backend, path: str, body: bytes) -> None:
     assert backend.client.post(path, data=body).status_code == 400

@@ -123,7 +123,7 @@ def test_values_beyond_fp16_are_kept_as_the_largest_there_are(tmp_path: Path) ->
     assert torch.isfinite(answer).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_damaged_file_is_ignored_and_rewritten(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
