@@ -29,7 +29,8 @@ class Settings(BaseSettings):
     label_studio_public_url: str = Field(
         default="",
         pattern=r"^(https?://[^\s/]+(/\S*)?)?$",
-        description="Label Studio's address as browsers reach it, for links; unset: what it says of itself",
+        description="Label Studio's address as browsers reach it, for links, and to know its own addresses "
+        "in tasks; unset: what it says of itself",
     )
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
