@@ -22,6 +22,7 @@ Objects = Mapping[str, bytes]
 PREFIX = "set/"
 ACCESS_KEY = "AKIAEXAMPLE"
 GOOGLE_TOKEN = "token-of-google"
+_ATTEMPTS = 10
 _HTTP_DATE, _ISO_DATE = "Thu, 01 Jan 2026 00:00:00 GMT", "2026-01-01T00:00:00.000Z"
 
 
@@ -48,12 +49,25 @@ class Bucket:
     def sync(self, annotator: Annotator, project: int, *, presign: bool) -> dict[str, int]:
         """Make it the source of *project*, and sync: the tasks' ids by the addresses of their images."""
         shared = {"project": project, "prefix": PREFIX, "use_blob_urls": True, "title": self.kind}
-        storage = annotator.request(
-            "POST", f"/api/storages/{self.kind}/", json={**shared, "presign": presign, **self.settings}
-        )
-        annotator.request("POST", f"/api/storages/{self.kind}/{storage['id']}/sync")
-        tasks = annotator.request("GET", f"/api/tasks?project={project}&resolve_uri=false")["tasks"]
-        return {task["data"]["image"]: int(task["id"]) for task in tasks}
+        settings = {**shared, "presign": presign, **self.settings}
+        return synced_tasks(annotator, project, self.kind, settings)
+
+
+def synced_tasks(
+    annotator: Annotator, project: int, kind: str, settings: Mapping[str, Any]
+) -> dict[str, int]:
+    """Add a storage to a project, and sync: the tasks' ids by the addresses of their images.
+
+    Label Studio's SQLite may be locked by somebody else's change: then it breaks off, and can be asked again.
+    """
+    storage = annotator.request("POST", f"/api/storages/{kind}/", json=settings)
+    for _ in range(_ATTEMPTS):
+        synced = annotator.request("POST", f"/api/storages/{kind}/{storage['id']}/sync")
+        if synced["status"] == "completed":
+            break
+    assert synced["status"] == "completed", synced
+    tasks = annotator.request("GET", f"/api/tasks?project={project}&resolve_uri=false")["tasks"]
+    return {task["data"]["image"]: int(task["id"]) for task in tasks}
 
 
 def s3_bucket(server: Loopback, objects: Objects) -> Bucket:

@@ -32,6 +32,7 @@ from tests.e2e.clouds import (
     google_bucket,
     google_environment,
     s3_bucket,
+    synced_tasks,
 )
 from tests.e2e.editor import REGION_ROW, logged_in, open_task
 from tests.labelstudio.loopback import Answer, Asked, Loopback, loopback
@@ -174,14 +175,12 @@ def test_local_files_are_predicted_though_their_address_is_the_one_for_browsers(
     """Label Studio writes its own name before them, by which our worker does not know it."""
     project = annotator.create_project("Local files")
     folder = {"project": project, "path": str(setup.files), "use_blob_urls": True}
-    storage = annotator.request("POST", "/api/storages/localfiles", json=folder)
-    annotator.request("POST", f"/api/storages/localfiles/{storage['id']}/sync")
-    tasks = annotator.request("GET", f"/api/tasks?project={project}&resolve_uri=false")["tasks"]
+    tasks = synced_tasks(annotator, project, "localfiles", folder)
     first, second = (
-        next(task["id"] for task in tasks if task["data"]["image"].endswith(name))
+        next(task for address, task in tasks.items() if address.endswith(name))
         for name in ("first%20one.png", "second.png")
     )
-    assert all(task["data"]["image"].startswith("http://localhost:") for task in tasks), tasks
+    assert all(address.startswith("http://localhost:") for address in tasks), tasks
 
     assert predicted_things(setup, annotator, coins, project, first, second) == len(coins[TEST].masks)
 
