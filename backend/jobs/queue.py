@@ -240,7 +240,7 @@ class JobQueue:
         """
         first = f"{project_id}-{uuid4().hex[:12]}"
         with redis_errors():
-            workers = self.connection.scard(WORKERS_BY_QUEUE_KEY % PREDICT_QUEUE)
+            workers = self.workers()
             most_jobs = max(_FEWEST_JOBS, _JOBS_PER_WORKER * workers)
             version, list_job, *made = self._feed(
                 keys=ProjectKeys(project_id).of_tasks(),
@@ -261,6 +261,11 @@ class JobQueue:
                 ],
             )
         return len(jobs) + bool(list_job)
+
+    def workers(self) -> int:
+        """Count the workers; one that was killed counts until it is missed."""
+        with redis_errors():
+            return self.connection.scard(WORKERS_BY_QUEUE_KEY % PREDICT_QUEUE)
 
     def project_ids(self) -> list[int]:
         """List the projects that are known, the one that changed longest ago first."""

@@ -1,6 +1,7 @@
 """What a sync does amid its work: learning may take minutes, and no other worker may be there.
 
-Who points at something is answered, what somebody has opened is predicted, and a process that is to end ends.
+Who points at something is answered; what somebody has opened is predicted, if no other worker does it; and a
+process that is to end ends.
 """
 
 import logging
@@ -49,7 +50,7 @@ class AmidSync:
         answer_waiting(self._job.worker)
         self._keep_lock()
         opened = self._opened()
-        if opened is not None:
+        if opened is not None and self._job.worker.queue.workers() <= 1:  # others take such jobs themselves
             self._predict(opened)
 
     def _keep_lock(self) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from backend.jobs.queue import OPENED_QUEUE, SYNC_QUEUE
+from backend.jobs.queue import OPENED_QUEUE, PREDICT_QUEUE, SYNC_QUEUE
 from backend.vision.learned import NOTHING, Learned
 from backend.worker.context import WorkerContext
 from tests.worker.conftest import Project, disc, disc_mask
@@ -70,6 +71,28 @@ def test_what_somebody_opens_is_predicted_amid_learning(
     assert fake.predicted().count(opened) == 1
     assert waiting(full_context, OPENED_QUEUE) == []
     assert full_context.connection.keys("rq:job:opened*") == []
+
+
+def test_what_somebody_opens_is_left_to_another_worker_if_there_is_one(
+    full_context: WorkerContext, fake: FakeLabelStudio, run_jobs: RunJobs, version: str
+) -> None:
+    """Or both would compute it."""
+    opened = fake.add_task(disc())
+    found: list[Any] = []
+
+    def somebody_opens_beside_another_worker() -> None:
+        full_context.connection.sadd(WORKERS_BY_QUEUE_KEY % PREDICT_QUEUE, "rq:worker:another")
+        somebody_opens(full_context, version, opened)
+
+    learn, taken = learning(
+        first=somebody_opens_beside_another_worker,
+        last=lambda: found.extend(waiting(full_context, OPENED_QUEUE)),
+    )
+
+    run_jobs(learn=learn)
+
+    assert taken == [0, 1, 2]
+    assert [each["task_ids"] for each in found] == [[opened]]
 
 
 def test_what_cannot_be_predicted_amid_learning_waits_for_its_turn(
