@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.labelstudio.shapes import bounding_rectangle
+
 SPECK_PIXELS = 4
 _SHARE = 0.01
 _TOUCHING = np.ones((3, 3), bool)  # at a corner, too
@@ -19,10 +21,10 @@ def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """
     from scipy.ndimage import label
 
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
+    if not mask.any():
         return mask
-    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    left, top, width, height = bounding_rectangle(mask)
+    window = np.s_[top : top + height, left : left + width]
     parts, number = label(mask[window], _TOUCHING)
     sizes = np.bincount(parts.ravel(), minlength=number + 1)
     sizes[0] = 0
