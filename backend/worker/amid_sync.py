@@ -16,7 +16,7 @@ from rq.job import Job
 from backend.jobs.connection import redis_errors
 from backend.jobs.errors import JobsError
 from backend.jobs.queue import OPENED_QUEUE, PREDICT_TASKS
-from backend.jobs.request_id import current_request_id
+from backend.jobs.request_id import for_request
 from backend.labelstudio.errors import LabelStudioError
 from backend.worker.context import JobContext, current_job
 from backend.worker.errors import GivenBackError, WorkerError
@@ -49,8 +49,10 @@ class AmidSync:
             raise GivenBackError("the worker was asked to end")
         answer_waiting(self._job.worker)
         self._keep_lock()
+        if self._job.worker.queue.workers() > 1:
+            return  # others take such jobs themselves
         opened = self._opened()
-        if opened is not None and self._job.worker.queue.workers() <= 1:  # others take such jobs themselves
+        if opened is not None:
             self._predict(opened)
 
     def _keep_lock(self) -> None:
@@ -78,19 +80,18 @@ class AmidSync:
             request_id=request_id,
             begin_part=self._keep_lock,
         )
-        job_token, id_token = current_job.set(own), current_request_id.set(request_id)
+        token, done = current_job.set(own), False
         try:
-            done = not isinstance(predict_tasks(**opened.kwargs), Retry)
+            with for_request(request_id):
+                done = not isinstance(predict_tasks(**opened.kwargs), Retry)
         except (LabelStudioError, JobsError, WorkerError) as exc:
             logger.warning("job %s: %s; it waits for its turn", opened.id, exc)
-            done = False
         finally:
-            current_job.reset(job_token)
-            current_request_id.reset(id_token)
-        queue = self._job.worker.queue.queue(OPENED_QUEUE)
+            current_job.reset(token)
         if not done:
             self._left.add(opened.id)
-        else:
-            with redis_errors():
-                if queue.connection.lrem(queue.key, 1, opened.id):  # else a worker that is free has it by now
-                    opened.delete(remove_from_queue=False)
+            return
+        queue = self._job.worker.queue.queue(OPENED_QUEUE)
+        with redis_errors():
+            if queue.connection.lrem(queue.key, 1, opened.id):  # else a worker that is free has it by now
+                opened.delete(remove_from_queue=False)

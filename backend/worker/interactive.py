@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.jobs.interactive import Question, Questions
-from backend.jobs.request_id import current_request_id
+from backend.jobs.request_id import for_request
 from backend.labelstudio.client import Task
 from backend.labelstudio.errors import LabelStudioError, NotFoundError, RegionError, RleError
 from backend.labelstudio.interactive import PointedThing, Pointing, answer_control, pointing
@@ -65,11 +65,8 @@ def answer_waiting(worker: WorkerContext) -> None:
     """Answer, amid a job that takes minutes, those who wait at this moment: no other worker may be free."""
     questions = Questions(worker.queue)
     while taken := questions.take():
-        token = current_request_id.set(taken.request_id)
-        try:
+        with for_request(taken.request_id):
             _answered(worker, taken.job_id, taken.question)
-        finally:
-            current_request_id.reset(token)
 
 
 def _answered(worker: WorkerContext, job_id: str, question: Question) -> int:
