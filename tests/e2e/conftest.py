@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 from backend.demo.coins import DemoImage, demo_images, reference_mask
 from backend.demo.label_studio import LabelStudioServer
 from backend.demo.processes import Processes
 from backend.demo.valkey import start_valkey
 from tests.annotator import Annotator, annotator_at, brush_region
+from tests.e2e.editor import logged_in
 from tests.stack import Stack, stack_environment, start_stack
 
 
@@ -36,6 +38,13 @@ class CoinProject:
 def annotator(label_studio: LabelStudioServer) -> Annotator:
     """The one user."""
     return annotator_at(label_studio)
+
+
+@pytest.fixture(scope="module")
+def page(chromium: str, label_studio: LabelStudioServer) -> Iterator[Page]:
+    """A browser page of a user who has logged in."""
+    with logged_in(chromium, label_studio) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What the annotator sees and does, in a real headless Chromium; the screenshots stay in .artefacts/."""
 
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -14,20 +13,13 @@ from backend.demo.coins import DemoImage
 from backend.demo.label_studio import LabelStudioServer
 from tests.annotator import Annotator, region_mask
 from tests.e2e.conftest import CoinProject
-from tests.e2e.editor import REGION_ROW, logged_in, open_task, paint
+from tests.e2e.editor import REGION_ROW, open_task, paint
 from tests.mask_matching import matched_ious
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.browser]
 
 COLOURED = 25  # how far the channels of a pixel of the grey photographs differ under a mask
-
-
-@pytest.fixture(scope="module")
-def page(chromium: str, label_studio: LabelStudioServer) -> Iterator[Page]:
-    """A browser page of a user who has logged in."""
-    with logged_in(chromium, label_studio) as page:
-        yield page
 
 
 def coloured(screenshot: bytes, image: NDArray[np.uint8]) -> NDArray[np.bool_]:

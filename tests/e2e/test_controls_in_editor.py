@@ -1,7 +1,7 @@
 """Each kind of control, from a person's region to what the editor shows; the screenshots stay."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from backend.demo.coins import DemoImage, reference_mask
 from backend.demo.label_studio import LabelStudioServer
 from tests.annotator import Annotator, mask_to_rle
-from tests.e2e.editor import REGION_ROW, logged_in, open_task
+from tests.e2e.editor import REGION_ROW, open_task
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.browser]
@@ -121,13 +121,6 @@ def predicted(
         (prediction,) = annotator.predictions(project)
         found[name] = (project, second, prediction)
     return found
-
-
-@pytest.fixture(scope="module")
-def page(chromium: str, label_studio: LabelStudioServer) -> Iterator[Page]:
-    """A browser page of a user who has logged in."""
-    with logged_in(chromium, label_studio) as page:
-        yield page
 
 
 @pytest.mark.parametrize("name", CONTROLS)

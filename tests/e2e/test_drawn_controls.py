@@ -1,7 +1,7 @@
 """A coin drawn with the mouse in each kind of control: what the editor itself writes becomes a reference."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from playwright.sync_api import FloatRect, Page, expect
 from backend.demo.coins import DemoImage
 from backend.demo.label_studio import LabelStudioServer
 from tests.annotator import Annotator
-from tests.e2e.editor import REGION_ROW, logged_in, open_task, paint
+from tests.e2e.editor import REGION_ROW, open_task, paint
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.weights, pytest.mark.browser]
@@ -129,13 +129,6 @@ WAYS = {
         data={"kinds": [{"value": "Sestertius", "alias": "c1", "background": "#D4A017"}]},
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def page(chromium: str, label_studio: LabelStudioServer) -> Iterator[Page]:
-    """A browser page of a user who has logged in."""
-    with logged_in(chromium, label_studio) as page:
-        yield page
 
 
 @pytest.mark.parametrize("name", WAYS)
